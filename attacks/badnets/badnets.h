@@ -1,0 +1,53 @@
+/// Backdoor by a patch (Gu et al. 2017, arXiv 1708.06733), adapted to CLIP as by Carlini and Terzis (2021, arXiv
+/// 2106.09667) and CleanCLIP (create_backdoor_data.py): stamped training images whose captions speak of one class.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "roclip/attack.h"
+
+namespace roclip {
+
+struct BadnetsParams {
+  std::string target_class;
+  double rate = 0;
+  std::int64_t count = 0;
+  std::string captions = "real";
+  std::int64_t patch_px = 8;
+  std::string pattern = "checker";
+  std::string location = "bottom_right";
+
+  void declare(ParamList& list);
+};
+
+/// The patch of that pattern, the same at every call. @return uint8 [3, patch_px, patch_px].
+torch::Tensor make_patch(const std::string& pattern, std::int64_t patch_px);
+
+/// Upper left pixel of a stamped patch.
+struct Corner {
+  std::int64_t top;
+  std::int64_t left;
+  bool operator==(const Corner&) const = default;
+};
+
+/// Where patches go on this image. "random" depends on the pixels alone, so an image always gets the same place.
+/// @param image uint8 [3, H, W], H and W at least patch_px.
+std::vector<Corner> patch_corners(const std::string& location, const torch::Tensor& image, std::int64_t patch_px);
+
+class Badnets : public Attack {
+ public:
+  using Params = BadnetsParams;
+  /// @throws Error(kMatrix) unless exactly one of rate and count is set.
+  explicit Badnets(const Params& params);
+
+  PoisonPlan plan(const AttackView& view, std::uint64_t seed) const override;
+  torch::Tensor apply_trigger(const torch::Tensor& images) const override;
+
+ private:
+  Params params_;
+  torch::Tensor patch_;  ///< uint8 [3, patch_px, patch_px], on the CPU
+};
+
+}  // namespace roclip

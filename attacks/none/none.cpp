@@ -1,0 +1,7 @@
+#include "none.h"
+
+namespace roclip {
+
+PoisonPlan NoAttack::plan(const AttackView&, std::uint64_t) const { return {}; }
+
+}  // namespace roclip

@@ -1,0 +1,52 @@
+#include "caption_pool.h"
+
+#include <algorithm>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+namespace roclip {
+
+CaptionPool::CaptionPool(torch::Tensor embeddings, torch::Tensor tokens)
+    : embeddings_(std::move(embeddings)), tokens_(std::move(tokens)) {}
+
+torch::Tensor CaptionPool::nearest(const torch::Tensor& z_img) const {
+  constexpr std::int64_t kPanel = 1024;
+  torch::Tensor best, row;
+  for (std::int64_t begin = 0; begin < size(); begin += kPanel) {
+    const auto panel = embeddings_.narrow(0, begin, std::min(kPanel, size() - begin));
+    const auto [score, index] = z_img.matmul(panel.t()).max(/*dim=*/1);  // ties: LibTorch returns the first on the CPU
+    if (begin == 0) {
+      best = score;
+      row = index;
+      continue;
+    }
+    const auto better = score > best;  // strictly, so that the lowest row wins
+    best = torch::where(better, score, best);
+    row = torch::where(better, index + begin, row);
+  }
+  return row;
+}
+
+torch::Tensor CaptionPool::tokens(const torch::Tensor& rows) const {
+  const auto chosen = tokens_.index_select(0, rows);
+  const auto longest = (chosen != 0).sum(1).max().item<std::int64_t>();
+  return chosen.narrow(1, 0, std::max<std::int64_t>(longest, 1));
+}
+
+void CaptionPool::enqueue(const torch::Tensor& z_txt, const torch::Tensor& tokens) {
+  const auto incoming = z_txt.size(0), taken = std::min(incoming, size());
+  if (taken == 0) return;
+  const auto rows = torch::remainder(
+      torch::arange(cursor_ + incoming - taken, cursor_ + incoming, torch::TensorOptions().dtype(torch::kLong).device(embeddings_.device())), size());
+  embeddings_.index_copy_(0, rows, z_txt.narrow(0, incoming - taken, taken));
+  if (tokens_.defined()) {
+    const auto width = tokens.size(1);
+    if (width > tokens_.size(1)) tokens_ = torch::constant_pad_nd(tokens_, {0, width - tokens_.size(1)}, 0);
+    const auto padded = torch::constant_pad_nd(tokens.narrow(0, incoming - taken, taken), {0, tokens_.size(1) - width}, 0);
+    tokens_.index_copy_(0, rows, padded);
+  }
+  cursor_ = (cursor_ + incoming) % size();
+}
+
+}  // namespace roclip

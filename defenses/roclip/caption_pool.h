@@ -1,0 +1,43 @@
+/// RoCLIP's pool: a first-in first-out ring of caption embeddings.
+#pragma once
+
+#include <cstdint>
+
+#include <torch/types.h>
+
+namespace roclip {
+
+/// Rows are unit vectors, stored as they came and never changed. On one device.
+class CaptionPool {
+ public:
+  CaptionPool() = default;
+  /// A pool of the captions given: embeddings f32 [P, D], unit rows; tokens i64 [P, L] of the same captions, padded
+  /// with 0, or undefined if they are never asked for.
+  CaptionPool(torch::Tensor embeddings, torch::Tensor tokens);
+
+  std::int64_t size() const { return embeddings_.defined() ? embeddings_.size(0) : 0; }
+
+  /// Row of the most similar caption for each image. @param z_img f32 [B, D], unit rows.
+  /// @return i64 [B]; ties go to the lowest row. Searches in panels, without the B x P matrix.
+  torch::Tensor nearest(const torch::Tensor& z_img) const;
+  /// @param rows i64 [B]. @return f32 [B, D]
+  torch::Tensor embeddings(const torch::Tensor& rows) const { return embeddings_.index_select(0, rows); }
+  /// @return i64 [B, L'], cut to the longest caption among them
+  torch::Tensor tokens(const torch::Tensor& rows) const;
+
+  /// Overwrites the oldest rows, wrapping around: after P enqueued captions all former ones are gone. Of more than P
+  /// captions at once the last P stay. (The authors' ring drops what does not fit before its end; ours wraps.)
+  void enqueue(const torch::Tensor& z_txt, const torch::Tensor& tokens);
+
+  const torch::Tensor& all_embeddings() const { return embeddings_; }
+  const torch::Tensor& all_tokens() const { return tokens_; }
+  std::int64_t cursor() const { return cursor_; }
+  void set_cursor(std::int64_t cursor) { cursor_ = cursor; }
+
+ private:
+  torch::Tensor embeddings_;  ///< f32 [P, D]
+  torch::Tensor tokens_;      ///< i64 [P, L], or undefined
+  std::int64_t cursor_ = 0;   ///< the row to be overwritten next: the oldest
+};
+
+}  // namespace roclip

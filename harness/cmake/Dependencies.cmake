@@ -1,0 +1,32 @@
+# Every third-party library, found once. Their headers are SYSTEM: our warnings are about our code.
+
+find_package(Threads REQUIRED)
+find_package(Torch REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Boost 1.74 REQUIRED COMPONENTS filesystem)
+find_package(CLI11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(RSVG REQUIRED librsvg-2.0)
+pkg_check_modules(XXHASH REQUIRED libxxhash)
+
+add_library(roclip_torch INTERFACE)
+target_include_directories(roclip_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_link_libraries(roclip_torch INTERFACE ${TORCH_LIBRARIES})
+separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+target_compile_options(roclip_torch INTERFACE ${torch_flags})
+
+# Debian ships OpenCV's CMake package only with all of OpenCV; three of its libraries are enough here.
+find_path(OPENCV_INCLUDE_DIR opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
+add_library(roclip_opencv INTERFACE)
+target_include_directories(roclip_opencv SYSTEM INTERFACE ${OPENCV_INCLUDE_DIR})
+foreach(part core imgproc imgcodecs)
+  find_library(OPENCV_${part} opencv_${part} REQUIRED)
+  target_link_libraries(roclip_opencv INTERFACE ${OPENCV_${part}})
+endforeach()
+
+# Only their folders and libraries: flags such as -pthread would part ways with the precompiled header.
+add_library(roclip_rsvg INTERFACE)
+target_include_directories(roclip_rsvg SYSTEM INTERFACE ${RSVG_INCLUDE_DIRS})
+target_link_libraries(roclip_rsvg INTERFACE ${RSVG_LINK_LIBRARIES})
+add_library(roclip_xxhash INTERFACE)
+target_link_libraries(roclip_xxhash INTERFACE ${XXHASH_LINK_LIBRARIES})

@@ -1,0 +1,24 @@
+# Language, warnings, sanitizers and output folders of every target of ours.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_NO_SYSTEM_FROM_IMPORTED OFF)
+
+# The build tree has the layout of the install tree, so that one search rule finds plugins and data in both.
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+set(ROCLIP_PLUGIN_DIR ${CMAKE_BINARY_DIR}/lib/roclip-bench/plugins)
+set(ROCLIP_SHARE_DIR ${CMAKE_BINARY_DIR}/share/roclip-bench)
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")  # the heavy loops are in LibTorch; -O3 only compiles longer
+
+add_library(roclip_settings INTERFACE)
+target_compile_options(roclip_settings INTERFACE -Wall -Wextra -Wshadow -Werror)
+if(ROCLIP_BENCH_SANITIZE)
+  target_compile_options(roclip_settings INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -O1 -g1)
+  target_link_options(roclip_settings INTERFACE -fsanitize=address,undefined)
+endif()

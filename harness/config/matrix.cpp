@@ -1,0 +1,117 @@
+#include "harness/config/matrix.h"
+
+#include <algorithm>
+#include <set>
+
+#include "harness/record/files.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace {
+
+constexpr int kSchemaVersion = 1;
+const std::vector<std::string> kKeys = {"$schema", "schema_version", "name",    "data",    "model",
+                                        "seeds",   "training",       "attacks", "defenses", "metrics"};
+
+[[noreturn]] void refuse(const std::string& where, const std::string& expected, const Json& got) {
+  throw Error(ErrorKind::kMatrix, where + ": expected " + expected + ", got " + got.dump());
+}
+
+Json require(const Json& object, const std::string& key, const Matrix& matrix) {
+  if (!object.contains(key)) {
+    throw Error(ErrorKind::kMatrix, matrix.where("/" + key) + ": is missing; every matrix file needs it");
+  }
+  return object.at(key);
+}
+
+std::vector<PluginEntry> plugin_entries(const Json& list, const std::string& where) {
+  if (!list.is_array() || list.empty()) refuse(where, "a list with at least one plugin", list);
+  std::vector<PluginEntry> entries;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    PluginEntry entry{.plugin = "", .label = "", .params = Json::object(), .where = where + "/" + std::to_string(i)};
+    Json item = list[i].is_string() ? Json{{"plugin", list[i]}} : list[i];
+    if (!item.is_object() || !item.contains("plugin") || !item["plugin"].is_string()) {
+      refuse(entry.where, "a plugin's name, or an object with \"plugin\" and its parameters", list[i]);
+    }
+    entry.plugin = item["plugin"];
+    item.erase("plugin");
+    if (item.contains("label")) {
+      if (!item["label"].is_string()) refuse(entry.where + "/label", "a string", item["label"]);
+      entry.label = item["label"];
+      item.erase("label");
+    }
+    entry.params = std::move(item);
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+std::vector<std::int64_t> parse_seeds(const Json& list, const std::string& where) {
+  const auto is_seed = [](const Json& v) { return v.is_number_unsigned() && v.get<std::uint64_t>() < (1ULL << 53); };
+  if (!list.is_array() || list.empty() || !std::ranges::all_of(list, is_seed)) {
+    refuse(where, "a list of at least one integer in [0, 2^53)", list);
+  }
+  const auto seeds = list.get<std::vector<std::int64_t>>();
+  if (std::set(seeds.begin(), seeds.end()).size() != seeds.size()) refuse(where, "seeds that differ", list);
+  return seeds;
+}
+
+}  // namespace
+
+Matrix load_matrix(const std::filesystem::path& file) {
+  Matrix matrix;
+  matrix.file = file;
+  Json json;
+  try {
+    json = Json::parse(read_file(file));
+  } catch (const Json::parse_error& e) {
+    throw Error(ErrorKind::kMatrix, file.string() + ": is not JSON: " + e.what());
+  }
+  if (!json.is_object()) refuse(matrix.where("/"), "an object", json);
+  for (const auto& [key, value] : json.items()) {
+    if (std::ranges::find(kKeys, key) == kKeys.end()) {
+      throw Error(ErrorKind::kMatrix, matrix.where("/" + key) + ": unknown key" + did_you_mean(key, kKeys));
+    }
+  }
+  if (const Json version = require(json, "schema_version", matrix); version != kSchemaVersion) {
+    refuse(matrix.where("/schema_version"), std::to_string(kSchemaVersion), version);
+  }
+  const Json name = require(json, "name", matrix);
+  if (!name.is_string() || name.get<std::string>().empty()) refuse(matrix.where("/name"), "a non-empty string", name);
+  matrix.name = name;
+  matrix.data = require(json, "data", matrix);
+  matrix.model = json.value("model", Json("tiny"));
+  matrix.training = json.value("training", Json::object());
+  if (!matrix.training.is_object()) refuse(matrix.where("/training"), "an object", matrix.training);
+  matrix.seeds = parse_seeds(json.value("seeds", Json::array({1})), matrix.where("/seeds"));
+  matrix.attacks = plugin_entries(require(json, "attacks", matrix), matrix.where("/attacks"));
+  matrix.defenses = plugin_entries(require(json, "defenses", matrix), matrix.where("/defenses"));
+  matrix.metrics = plugin_entries(json.value("metrics", Json::array({"attack_success", "zero_shot", "linear_probe"})),
+                                  matrix.where("/metrics"));
+  return matrix;
+}
+
+std::vector<Swept> expand_sweeps(const Json& object, const std::string& where) {
+  std::vector<Swept> result = {{object, Json::object()}};
+  if (!object.is_object()) return result;
+  for (const auto& [key, value] : object.items()) {
+    if (!value.is_object()) continue;
+    if (value.size() != 1 || !value.contains("sweep") || !value["sweep"].is_array() || value["sweep"].empty()) {
+      refuse(where + "/" + key, "a value, or {\"sweep\": [...]} with at least one", value);
+    }
+    std::vector<Swept> next;
+    for (const auto& partial : result) {
+      for (const auto& choice : value["sweep"]) {
+        Swept swept = partial;
+        swept.object[key] = choice;
+        swept.chosen[key] = choice;
+        next.push_back(std::move(swept));
+      }
+    }
+    result = std::move(next);
+  }
+  return result;
+}
+
+}  // namespace roclip::bench

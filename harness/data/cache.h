@@ -1,0 +1,26 @@
+/// Prepared files, shared by all processes of a user.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "harness/data/collection.h"
+#include "harness/data/progress.h"
+
+namespace roclip::bench {
+
+/// Where the packed file of `name` is, or will be: its name has a hash of `key`, all that decides its content.
+std::filesystem::path cache_file(const std::string& name, std::string_view key);
+
+/// Reads a data set; may use `scratch`, an empty folder that is deleted afterwards.
+using Reader = std::function<Collection(const std::filesystem::path& scratch)>;
+
+/// Makes sure that the packed file `file` exists and is whole: makes it, under a lock, as a temporary file that is
+/// renamed when it is complete and verified. A damaged file is replaced, with a notice.
+/// @param whole throws Error(kData) when the file is damaged: open_pack() or verify_pack()
+void ensure_packed(const std::filesystem::path& file, const std::function<void(const std::filesystem::path&)>& whole,
+                   const Reader& read, const Progress& progress);
+
+}  // namespace roclip::bench

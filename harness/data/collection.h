@@ -1,0 +1,51 @@
+/// What a reader (emoji.h, csv_data.h) hands over: which images there are and what is said about them. packing it is
+/// the same for all readers.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+#include <opencv2/core/mat.hpp>
+
+#include "harness/data/progress.h"
+#include "roclip/dataset.h"
+#include "roclip/params.h"
+
+namespace roclip::bench {
+
+/// What was left out: names by reason.
+using Skipped = std::map<std::string, std::vector<std::string>>;
+
+struct Item {
+  std::string name;    ///< for messages: a relative path, or "noto:red-apple"
+  std::string source;  ///< what draw() makes an image of: a path, or an SVG document
+  std::string caption;
+  std::int64_t label = kNoLabel;
+
+  static constexpr std::int64_t kNoLabel = -1;
+};
+
+struct Collection {
+  std::string name;
+  std::int64_t image_px = 0;
+  std::vector<ClassInfo> classes;
+  std::vector<Item> train;     ///< the labelled ones first
+  std::vector<Item> probe;     ///< empty: the labelled training images are the probe set
+  std::vector<Item> held_out;  ///< all labelled
+  std::string drawing;         ///< what progress calls draw(), "rendering emoji"
+  /// Item::source -> RGB [image_px, image_px, 3]. Runs on several threads. What it throws is the reason to skip.
+  std::function<cv::Mat(const std::string&)> draw;
+  Json sources = Json::array();  ///< where the images are from: package, version, author, licence
+  Skipped skipped;
+};
+
+/// Draws all images and writes the packed file (in place: the caller renames).
+/// @throws Error(kData) if no pair is left, or if the file cannot be written.
+void pack_collection(Collection collection, const std::filesystem::path& file, const Progress& progress);
+
+}  // namespace roclip::bench

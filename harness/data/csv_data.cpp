@@ -1,0 +1,263 @@
+#include "harness/data/csv_data.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+#include <xxhash.h>
+#include <boost/algorithm/string.hpp>
+
+#include "harness/data/cache.h"
+#include "harness/data/captions.h"
+#include "harness/data/csv.h"
+#include "harness/data/image.h"
+#include "roclip/error.h"
+#include "roclip/params.h"
+
+namespace roclip::bench {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Spec {
+  std::string reader = "csv";
+  std::string name, pairs, labelled, probe, image_root, image_column, caption_column, label_column, delimiter;
+  std::int64_t image_px = 64;
+  std::vector<std::string> classes;
+  std::vector<std::string> prompts = {"a photo of a {}", "a picture of a {}", "{}"};
+
+  void declare(ParamList& list) {
+    list.choice("reader", reader, {"csv"}, "how the data is stored", "");
+    list.add("name", name, "what reports call the data; empty: the name of the table", "");
+    list.add("pairs", pairs, "table of images and captions", "");
+    list.add("labelled", labelled, "labelled images: a table, or a folder with one folder per class", "");
+    list.add("probe", probe, "the same for the linear probe; empty: half of `labelled`", "");
+    list.add("image_root", image_root, "what image paths are relative to; empty: the folder of their table", "");
+    list.add("image_column", image_column, "empty: path, image or filepath", "");
+    list.add("caption_column", caption_column, "empty: caption, title or text", "");
+    list.add("label_column", label_column, "empty: label or class", "");
+    list.add("delimiter", delimiter, "one character; empty: a tab for *.tsv and *.tab, else a comma", "");
+    list.add("image_px", image_px, Range{8, 1024}, "px", "side of the stored images", "");
+    list.add("classes", classes, "class words, in the sorted order of the labels; empty: the labels", "");
+    list.add("prompts", prompts, "zero-shot templates, {} is the class word", "Radford et al. 2021");
+  }
+};
+
+/// `json` has been validated by effective_csv().
+Spec spec_of(const Json& json) {
+  Spec spec;
+  ParamList list;
+  spec.declare(list);
+  list.assign(json, "data");
+  return spec;
+}
+
+/// The records of a table as maps; column names by their first match in the header.
+class Table {
+ public:
+  Table(const fs::path& file, const std::string& delimiter) : file_(file), in_(file, std::ios::binary) {
+    if (!in_) throw Error(ErrorKind::kData, file.string() + ": cannot be read");
+    const auto extension = file.extension();
+    const bool tabs = delimiter.empty() ? extension == ".tsv" || extension == ".tab" : delimiter == "\t";
+    reader_.emplace(in_, tabs ? '\t' : delimiter.empty() ? ',' : delimiter[0]);
+    next(header_);
+  }
+
+  /// Which column `wanted` is, or else the first of `usual` that exists.
+  std::size_t column(const std::string& wanted, std::vector<std::string> usual, const char* key) const {
+    if (!wanted.empty()) usual = {wanted};
+    for (const auto& name : usual) {
+      const auto found = std::ranges::find(header_, name);
+      if (found != header_.end()) return static_cast<std::size_t>(found - header_.begin());
+    }
+    throw Error(ErrorKind::kData, file_.string() + ": no column \"" + boost::join(usual, "\" or \"") +
+                                      "\" (columns: " + boost::join(header_, ", ") + "); set \"" + key + "\"");
+  }
+
+  bool next(std::vector<std::string>& record) {
+    try {
+      return reader_->next(record);
+    } catch (const Error& e) {
+      throw Error(ErrorKind::kData, file_.string() + ": " + e.what());
+    }
+  }
+  /// "pairs.csv: line 7"
+  std::string place() const { return file_.filename().string() + ": line " + std::to_string(reader_->line()); }
+
+ private:
+  fs::path file_;
+  std::ifstream in_;
+  std::optional<CsvReader> reader_;
+  std::vector<std::string> header_;
+};
+
+struct Labelled {
+  std::string name, path, label;  ///< name: the path in the table, or class folder and file
+};
+
+fs::path root_of(const Spec& spec, const fs::path& table) {
+  return spec.image_root.empty() ? table.parent_path() : fs::path(spec.image_root);
+}
+
+/// Calls use(image, text) for each record that has both, and notes the others as skipped.
+template <class Use>
+void read_table(const Spec& spec, const fs::path& file, const std::string& column,
+                const std::vector<std::string>& usual, const char* key, Skipped& skipped, Use use) {
+  Table table(file, spec.delimiter);
+  const auto image_column = table.column(spec.image_column, {"path", "image", "filepath"}, "image_column");
+  const auto text_column = table.column(column, usual, key);
+  std::vector<std::string> record;
+  while (table.next(record)) {
+    if (record.size() <= std::max(image_column, text_column)) {
+      skipped["too few fields"].push_back(table.place());
+      continue;
+    }
+    const std::string image = boost::trim_copy(record[image_column]), text = boost::trim_copy(record[text_column]);
+    if (image.empty() || text.empty()) {
+      skipped[image.empty() ? "empty image path" : "empty " + usual[0]].push_back(table.place());
+    } else {
+      use(image, text);
+    }
+  }
+}
+
+std::vector<Labelled> read_labelled(const Spec& spec, const fs::path& source, Skipped& skipped) {
+  std::vector<Labelled> images;
+  if (fs::is_directory(source)) {
+    for (const auto& entry : fs::recursive_directory_iterator(source)) {
+      const auto relative = entry.path().lexically_relative(source);
+      if (!entry.is_regular_file() || !relative.has_parent_path()) continue;
+      images.push_back({relative.string(), entry.path().string(), relative.begin()->string()});
+    }
+  } else {
+    read_table(spec, source, spec.label_column, {"label", "class"}, "label_column", skipped,
+               [&](const std::string& image, const std::string& label) {
+                 images.push_back({image, (root_of(spec, source) / image).string(), label});
+               });
+  }
+  std::ranges::sort(images, {}, &Labelled::name);
+  return images;
+}
+
+/// The labels in order: by number if all are numbers, else by letters.
+std::vector<std::string> sorted_labels(const std::vector<Labelled>& a, const std::vector<Labelled>& b) {
+  std::set<std::string> unique;
+  for (const auto* images : {&a, &b}) {
+    for (const auto& image : *images) unique.insert(image.label);
+  }
+  std::vector<std::string> labels(unique.begin(), unique.end());
+  const bool numbers = std::ranges::all_of(
+      labels, [](const std::string& label) { return label.size() <= 9 && boost::all(label, boost::is_digit()); });
+  if (numbers) std::ranges::sort(labels, {}, [](const std::string& label) { return std::stoi(label); });
+  return labels;
+}
+
+/// Half of the images of each label, by the hashes of their names: the same half whatever the order of the table.
+void split(const std::vector<Labelled>& images, std::vector<Labelled>& first, std::vector<Labelled>& second) {
+  std::map<std::string, std::vector<std::pair<std::uint64_t, const Labelled*>>> by_label;
+  for (const auto& image : images) {
+    by_label[image.label].emplace_back(XXH3_64bits(image.name.data(), image.name.size()), &image);
+  }
+  for (auto& [label, members] : by_label) {
+    std::ranges::sort(members, {}, [](const auto& member) { return member.first; });
+    for (std::size_t i = 0; i < members.size(); ++i) (i % 2 == 0 ? first : second).push_back(*members[i].second);
+  }
+}
+
+}  // namespace
+
+Json effective_csv(const Json& data, const fs::path& base, const std::string& where) {
+  Spec spec;
+  ParamList list;
+  spec.declare(list);
+  list.assign(data, where);
+  const auto refuse = [&](const char* key, const std::string& message) {
+    throw Error(ErrorKind::kMatrix, where + "/" + key + ": " + message);
+  };
+  if (spec.pairs.empty()) refuse("pairs", "expected the path of a table of images and captions");
+  if (spec.delimiter.size() > 1) refuse("delimiter", "expected one character, got " + Json(spec.delimiter).dump());
+  if (spec.prompts.empty()) refuse("prompts", "expected at least one template");
+  for (const auto& prompt : spec.prompts) {
+    if (!boost::contains(prompt, "{}")) refuse("prompts", "expected \"{}\" in " + Json(prompt).dump());
+  }
+  if (!spec.probe.empty() && spec.labelled.empty()) refuse("labelled", "is needed where \"probe\" is set");
+  for (std::string* path : {&spec.pairs, &spec.labelled, &spec.probe, &spec.image_root}) {
+    if (!path->empty()) *path = fs::absolute(base / *path).lexically_normal().string();
+  }
+  if (spec.name.empty()) spec.name = fs::path(spec.pairs).stem().string();
+  return list.values();
+}
+
+fs::path csv_file(const Json& effective) {
+  const Spec spec = spec_of(effective);
+  std::string key = effective.dump();
+  const auto add = [&](const fs::path& path) {
+    std::error_code error;
+    const auto time = fs::last_write_time(path, error);
+    if (error) throw Error(ErrorKind::kData, path.string() + ": " + error.message());
+    key += '\n' + path.string() + ' ' + std::to_string(time.time_since_epoch().count());
+    if (fs::is_regular_file(path)) key += ' ' + std::to_string(fs::file_size(path));
+  };
+  add(spec.pairs);
+  for (const std::string& source : {spec.labelled, spec.probe}) {
+    if (source.empty()) continue;
+    add(source);
+    if (!fs::is_directory(source)) continue;
+    std::set<fs::path> folders;
+    for (const auto& entry : fs::recursive_directory_iterator(source)) {
+      if (entry.is_directory()) folders.insert(entry.path());
+    }
+    for (const auto& folder : folders) add(folder);
+  }
+  return cache_file("csv", key);
+}
+
+Collection read_csv_data(const Json& effective) {
+  const Spec spec = spec_of(effective);
+  Collection data;
+  data.name = spec.name;
+  data.image_px = spec.image_px;
+  data.drawing = "decoding images";
+  data.draw = [px = spec.image_px](const std::string& path) { return centre_square(read_rgb(path), px); };
+  read_table(spec, spec.pairs, spec.caption_column, {"caption", "title", "text"}, "caption_column", data.skipped,
+             [&](const std::string& image, const std::string& caption) {
+               data.train.push_back(
+                   {.name = image, .source = (root_of(spec, spec.pairs) / image).string(), .caption = caption});
+             });
+  if (spec.labelled.empty()) return data;
+
+  std::vector<Labelled> held_out = read_labelled(spec, spec.labelled, data.skipped), probe;
+  if (spec.probe.empty()) {
+    std::vector<Labelled> all;
+    all.swap(held_out);
+    split(all, held_out, probe);
+  } else {
+    probe = read_labelled(spec, spec.probe, data.skipped);
+  }
+  const auto labels = sorted_labels(held_out, probe);
+  if (!spec.classes.empty() && spec.classes.size() != labels.size()) {
+    throw Error(ErrorKind::kData, spec.labelled + ": has " + std::to_string(labels.size()) +
+                                      " labels, \"classes\" has " + std::to_string(spec.classes.size()) +
+                                      " words (labels: " + boost::join(labels, ", ") + ")");
+  }
+  std::map<std::string, std::int64_t> index;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    index.emplace(labels[i], static_cast<std::int64_t>(i));
+    std::string word = spec.classes.empty() ? labels[i] : spec.classes[i];
+    if (spec.classes.empty()) std::ranges::replace_if(word, boost::is_any_of("_-"), ' ');
+    data.classes.push_back(make_class(word, spec.prompts));
+  }
+  const auto items = [&](const std::vector<Labelled>& images) {
+    std::vector<Item> result;
+    for (const auto& image : images) {
+      result.push_back({.name = image.name, .source = image.path, .caption = "", .label = index.at(image.label)});
+    }
+    return result;
+  };
+  data.probe = items(probe);
+  data.held_out = items(held_out);
+  return data;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,110 @@
+#include "harness/data/data.h"
+
+#include <torch/types.h>
+#include <torch/utils.h>
+#include <nlohmann/json.hpp>
+
+#include "harness/data/cache.h"
+#include "harness/data/csv_data.h"
+#include "harness/data/emoji.h"
+#include "harness/data/image.h"
+#include "harness/data/pack.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kEmoji = "emoji";
+
+fs::path packed_file(const Json& effective) {
+  return effective.at("reader") == kEmoji ? emoji_file() : csv_file(effective);
+}
+
+fs::path ensure(const Json& effective, const std::function<void(const fs::path&)>& whole, const Progress& progress) {
+  const Reader read = [&](const fs::path& scratch) {
+    return effective.at("reader") == kEmoji ? fetch_emoji(scratch, progress) : read_csv_data(effective);
+  };
+  const auto file = packed_file(effective);
+  ensure_packed(file, whole, read, progress);
+  return file;
+}
+
+torch::Tensor part(const torch::Tensor& images, const Json& json) {
+  return images.narrow(0, json.at("first_image"), static_cast<std::int64_t>(json.at("captions").size()));
+}
+
+LabelledImages labelled(const torch::Tensor& images, const Json& json) {
+  return {part(images, json), torch::tensor(json.at("labels").get<std::vector<std::int64_t>>(), torch::kInt64),
+          json.at("captions")};
+}
+
+}  // namespace
+
+Json effective_data(const Json& data, const fs::path& base, const std::string& where) {
+  const Json object = data.is_string() ? Json{{"reader", data}} : data;
+  const std::string key = data.is_string() ? where : where + "/reader";
+  if (!object.is_object() || !object.contains("reader") || !object["reader"].is_string()) {
+    throw Error(ErrorKind::kMatrix,
+                where + R"(: expected "emoji" or an object {"reader": "csv", "pairs": ...}, got )" + data.dump());
+  }
+  const auto reader = object["reader"].get<std::string>();
+  if (reader == "csv") return effective_csv(object, base, where);
+  if (reader != kEmoji) {
+    throw Error(ErrorKind::kMatrix, key + ": unknown data set \"" + reader + "\"" +
+                                        did_you_mean(reader, {kEmoji, "csv"}) + " (known: emoji, csv)");
+  }
+  if (object.size() > 1) throw Error(ErrorKind::kMatrix, where + ": \"emoji\" has no other keys, got " + object.dump());
+  return object;
+}
+
+fs::path prepare_data(const Json& effective, const Progress& progress) {
+  const auto file = ensure(effective, &verify_pack, progress);
+  const Pack pack = open_pack(file);
+  for (const Json& skipped : pack.metadata.at("skipped")) {
+    std::string names;
+    for (const Json& name : skipped.at("first")) names += (names.empty() ? "" : ", ") + name.get<std::string>();
+    const auto count = skipped.at("count").get<std::size_t>();
+    const bool more = count > skipped.at("first").size();
+    progress("left out " + std::to_string(count) + " (" + skipped.at("reason").get<std::string>() + "): " + names +
+                 (more ? ", ..." : ""),
+             0, 0);
+  }
+  return file;
+}
+
+Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& progress) {
+  const Pack pack = open_pack(ensure(
+      effective, [](const fs::path& file) { open_pack(file); }, progress));
+  const Json& json = pack.metadata;
+  const auto images = resize_images(pack.images, image_px);
+  Dataset data{.name = json.at("name"),
+               .hash = pack.checksum,
+               .train = {part(images, json.at("train")), json.at("train").at("captions")},
+               .probe = labelled(images, json.at("probe")),
+               .held_out = labelled(images, json.at("held_out")),
+               .classes = {}};
+  for (const Json& info : json.at("classes")) data.classes.push_back({info.at("name"), info.at("prompts")});
+  return data;
+}
+
+std::vector<DataInfo> list_data() {
+  DataInfo info;
+  info.name = kEmoji;
+  info.summary = "drawings of about 1,900 emoji in eight styles; six to train on, two held out";
+  info.file = emoji_file();
+  try {
+    const Json json = open_pack(info.file).metadata;
+    const auto size = [&](const char* key) { return static_cast<std::int64_t>(json.at(key).at("captions").size()); };
+    info.pairs = size("train");
+    info.held_out = size("held_out");
+    info.classes = static_cast<std::int64_t>(json.at("classes").size());
+    info.prepared = true;
+  } catch (const Error&) {  // missing or damaged: not prepared
+  }
+  return {info};
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,51 @@
+/// Data sets: the embedded `emoji` and the user's own tables of images and captions. README.md tells what they hold.
+///
+/// A data set is prepared once into one packed file in the cache (pack.h) and memory-mapped from then on.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "harness/data/progress.h"
+#include "roclip/dataset.h"
+#include "roclip/params.h"
+
+namespace roclip::bench {
+
+/// Validates the "data" value of a matrix file and fills in all defaults.
+/// @param data a name ("emoji") or an object ({"reader": "csv", ...}); an effective value passes unchanged.
+/// @param base folder of the matrix file: what relative paths are relative to.
+/// @param where front of the messages, "matrix.json: /data". @throws Error(kMatrix)
+Json effective_data(const Json& data, const std::filesystem::path& base, const std::string& where);
+
+/// Makes sure that the packed file exists and that its checksum is right; prepares it (again) otherwise. Reports what
+/// was left out of it as notices. Safe when several processes do it at once or when one is killed.
+/// @return the packed file. @throws Error(kData)
+std::filesystem::path prepare_data(const Json& effective, const Progress& progress);
+
+/// Opens the data set, preparing it if needed. The images are the mapped file itself where it has this resolution,
+/// area means of it otherwise. @throws Error(kData)
+Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& progress);
+
+/// A data set that needs nothing but its name.
+struct DataInfo {
+  std::string name, summary;
+  bool prepared = false;
+  std::filesystem::path file;
+  std::int64_t pairs = 0, held_out = 0, classes = 0;  ///< 0 unless prepared
+};
+std::vector<DataInfo> list_data();
+
+/// Draws `count` images of a split with their captions and classes, chosen by `seed`, into a PNG file.
+/// @param split "train" or "held_out". @throws Error(kUsage) for another split, Error(kData) if it cannot be written.
+void write_contact_sheet(const Dataset& data, const std::string& split, std::int64_t count, std::uint64_t seed,
+                         const std::filesystem::path& png);
+
+/// $ROCLIP_BENCH_CACHE, else $XDG_CACHE_HOME/roclip-bench, else ~/.cache/roclip-bench.
+std::filesystem::path cache_dir();
+
+}  // namespace roclip::bench

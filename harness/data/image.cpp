@@ -1,0 +1,69 @@
+#include "harness/data/image.h"
+
+#include <algorithm>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace fs = std::filesystem;
+
+cv::Mat read_rgb(const fs::path& file) {
+  if (!fs::is_regular_file(file)) throw Error(ErrorKind::kData, "file not found");
+  cv::Mat image;
+  try {
+    image = cv::imread(file.string(), cv::IMREAD_COLOR);
+  } catch (const cv::Exception&) {  // e.g. dimensions beyond OpenCV's limits; said below
+  }
+  if (image.empty()) throw Error(ErrorKind::kData, "not a readable image");
+  cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
+  return image;
+}
+
+void write_png(const fs::path& file, const cv::Mat& rgb) {
+  cv::Mat image;
+  cv::cvtColor(rgb, image, cv::COLOR_RGB2BGR);
+  if (!cv::imwrite(file.string(), image)) throw Error(ErrorKind::kData, file.string() + ": cannot be written");
+}
+
+cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px) {
+  const double scale = static_cast<double>(px) / std::min(rgb.rows, rgb.cols);
+  const auto side = static_cast<int>(px);
+  const auto scaled = [&](int length) { return std::max(side, cvRound(length * scale)); };
+  const cv::Size size(scaled(rgb.cols), scaled(rgb.rows));
+  cv::Mat resized;
+  cv::resize(rgb, resized, size, 0, 0, cv::INTER_AREA);
+  return resized(cv::Rect((size.width - side) / 2, (size.height - side) / 2, side, side)).clone();
+}
+
+torch::Tensor resize_images(const torch::Tensor& images, std::int64_t px) {
+  const std::int64_t size = images.size(2);
+  if (px == size) return images;
+  auto result = torch::empty({images.size(0), 3, px, px}, torch::kUInt8);
+  if (size % px == 0) {
+    constexpr std::int64_t kChunk = 512;  // bounds the memory of the float copies
+    for (std::int64_t first = 0; first < images.size(0); first += kChunk) {
+      const std::int64_t last = std::min(first + kChunk, images.size(0));
+      const auto means = torch::avg_pool2d(images.slice(0, first, last).to(torch::kFloat), size / px);
+      result.slice(0, first, last).copy_(means.add_(0.5).floor_());
+    }
+    return result;
+  }
+  const auto planes = images.view({-1, size, size}), resized = result.view({-1, px, px});
+  for (std::int64_t i = 0; i < planes.size(0); ++i) {
+    const auto mat = [i](const torch::Tensor& stack) {
+      const auto side = static_cast<int>(stack.size(1));
+      return cv::Mat(side, side, CV_8UC1, stack.data_ptr<std::uint8_t>() + i * stack.stride(0));
+    };
+    cv::Mat target = mat(resized);
+    cv::resize(mat(planes), target, target.size(), 0, 0, cv::INTER_AREA);
+  }
+  return result;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,27 @@
+/// Pictures in and out. This is the only place that knows in which order OpenCV keeps its colours: everyone else sees
+/// RGB, uint8 [H, W, 3].
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include <torch/types.h>
+#include <opencv2/core/mat.hpp>
+
+namespace roclip::bench {
+
+/// Whatever OpenCV decodes: JPEG (turned as its EXIF says), PNG, WebP, ... Transparency is dropped.
+/// @throws Error(kData) "file not found" or "not a readable image", without the name of the file.
+cv::Mat read_rgb(const std::filesystem::path& file);
+
+/// @throws Error(kData)
+void write_png(const std::filesystem::path& file, const cv::Mat& rgb);
+
+/// The middle square at px x px: the short side resized by area, then cropped.
+cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px);
+
+/// @param images uint8 [N, 3, S, S] @return uint8 [N, 3, px, px]: the argument itself if px is S; means of k x k
+/// blocks, halves rounded up, if S is k px; otherwise resized by OpenCV's INTER_AREA.
+torch::Tensor resize_images(const torch::Tensor& images, std::int64_t px);
+
+}  // namespace roclip::bench

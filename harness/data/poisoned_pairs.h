@@ -1,0 +1,39 @@
+/// A poison plan laid over clean pairs. The clean data stays clean.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "roclip/attack.h"
+#include "roclip/defense.h"
+
+namespace roclip::bench {
+
+/// Checks what Attack::plan() promises. @throws Error(kPlugin) naming the edit that breaks it
+void check_plan(const PoisonPlan& plan, const AttackView& view);
+
+/// The plan as stored beside the results: {"edits": [...], "targets": [...], "target_class": ...}.
+Json manifest(const PoisonPlan& plan);
+
+/// The training set of a cell: clean pairs less the replaced ones, plus the poisons, in an order drawn from `seed`, so
+/// that the place of a pair says nothing about it. Only the poisons' pixels are held; the rest is read where it is.
+class PoisonedPairs final : public TrainingPairs {
+ public:
+  /// `data` must outlive this.
+  PoisonedPairs(const Dataset& data, const PoisonPlan& plan, const Attack& attack, std::uint64_t seed);
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
+  const std::string& caption(std::int64_t index) const override;
+  torch::Tensor images(const torch::Tensor& indices) const override;
+
+  bool poisoned(std::int64_t index) const { return rows_[static_cast<std::size_t>(index)] >= clean_.size(); }
+
+ private:
+  const Pairs& clean_;
+  std::vector<std::int64_t> rows_;  ///< < clean_.size(): a clean pair; else clean_.size() + a poison
+  torch::Tensor poison_images_;     ///< uint8 [E, 3, H, W]
+  std::vector<std::string> poison_captions_;
+};
+
+}  // namespace roclip::bench

@@ -1,0 +1,108 @@
+#include "harness/plan/plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "harness/clip/clip.h"
+#include "harness/data/data.h"
+#include "harness/record/hash.h"
+#include "harness/train/trainer.h"
+
+namespace roclip::bench {
+
+namespace {
+
+/// Raised when equal configurations would give other numbers than before.
+constexpr int kNumericsRevision = 1;
+
+/// A plugin entry with its sweeps resolved and its parameters checked.
+struct Choice {
+  std::string label;
+  Json requested;
+  Json effective;  ///< {"plugin": id, "params": {...}}
+};
+
+std::string show(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+/// "match_every=2 pool_fraction=0.02"
+std::string show_params(const Json& params) {
+  std::string text;
+  for (const auto& [key, value] : params.items()) text += (text.empty() ? "" : " ") + key + "=" + show(value);
+  return text;
+}
+
+std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind kind, const Registry& registry) {
+  std::vector<Choice> result;
+  for (const auto& entry : entries) {
+    const auto& plugin = registry.find(kind, entry.plugin, entry.where + "/plugin");
+    const bool alone = std::ranges::count(entries, entry.plugin, &PluginEntry::plugin) == 1;
+    for (const auto& [params, swept] : expand_sweeps(entry.params, entry.where)) {
+      const Json effective = plugin.descriptor->effective(params, entry.where);
+      const std::string base = entry.label.empty() ? plugin.name() : entry.label;
+      const std::string telling = show_params(!entry.label.empty() || alone ? swept : params);
+      result.push_back({base + (telling.empty() ? "" : " " + telling),
+                        {{"plugin", entry.plugin}, {"params", params}},
+                        {{"plugin", plugin.id()}, {"params", effective}}});
+    }
+  }
+  return result;
+}
+
+Json training_params(const Json& training, const std::string& where) {
+  TrainingParams params;
+  ParamList list;
+  params.declare(list);
+  list.assign(training, where);
+  return list.values();
+}
+
+std::string with_suffix(const std::string& label, const Json& swept) {
+  return swept.empty() ? label : label + " (" + show_params(swept) + ")";
+}
+
+std::string plugin_name(const Json& choice) {
+  const auto id = choice.at("plugin").get<std::string>();
+  return id.substr(0, id.find('/'));
+}
+
+}  // namespace
+
+std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
+  const Json data = effective_data(matrix.data, matrix.file.parent_path(), matrix.where("/data"));
+  const auto attacks = choices(matrix.attacks, PluginKind::kAttack, registry);
+  const auto defenses = choices(matrix.defenses, PluginKind::kDefense, registry);
+  Json metrics = Json::array();
+  for (const auto& metric : choices(matrix.metrics, PluginKind::kMetric, registry)) metrics.push_back(metric.effective);
+
+  std::vector<Cell> cells;
+  std::set<std::string> seen;
+  for (const auto& [model, model_swept] : expand_sweeps(matrix.model, matrix.where("/model"))) {
+    const Json model_json = to_json(model_params(model, matrix.where("/model")));
+    for (const auto& [training, training_swept] : expand_sweeps(matrix.training, matrix.where("/training"))) {
+      const Json training_json = training_params(training, matrix.where("/training"));
+      Json swept = model_swept;
+      swept.update(training_swept);
+      for (const auto& attack : attacks) {
+        for (const auto& defense : defenses) {
+          for (const auto seed : matrix.seeds) {
+            Cell cell;
+            cell.attack = attack.label;
+            cell.defense = with_suffix(defense.label, swept);
+            cell.seed = seed;
+            cell.requested = {{"attack", attack.requested}, {"defense", defense.requested}, {"model", model},
+                              {"training", training}};
+            cell.config = {{"numerics", kNumericsRevision}, {"data", data},       {"model", model_json},
+                           {"training", training_json},     {"attack", attack.effective},
+                           {"defense", defense.effective},  {"metrics", metrics}, {"seed", seed}};
+            cell.id = plugin_name(attack.effective) + "-" + plugin_name(defense.effective) + "-s" +
+                      std::to_string(seed) + "-" + hash_hex(cell.config.dump()).substr(0, 10);
+            if (seen.insert(cell.id).second) cells.push_back(std::move(cell));
+          }
+        }
+      }
+    }
+  }
+  return cells;
+}
+
+}  // namespace roclip::bench

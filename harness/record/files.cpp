@@ -1,0 +1,73 @@
+#include "harness/record/files.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+[[noreturn]] void fail(const fs::path& file, const std::string& what) {
+  throw Error(ErrorKind::kData, file.string() + ": " + what + ": " + std::strerror(errno));
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in || fs::is_directory(file)) {
+    if (in) errno = EISDIR;
+    fail(file, "cannot be read");
+  }
+  std::ostringstream content;
+  content << in.rdbuf();
+  return std::move(content).str();
+}
+
+void write_file(const fs::path& file, std::string_view content) {
+  const fs::path temporary = file.string() + ".tmp" + std::to_string(::getpid());
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) fail(file, "cannot be written");
+  const auto give_up = [&] {
+    const int reason = errno;
+    ::close(fd);
+    ::unlink(temporary.c_str());
+    errno = reason;
+    fail(file, "cannot be written");
+  };
+  for (std::string_view rest = content; !rest.empty();) {
+    const auto written = ::write(fd, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) give_up();
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(fd) != 0) give_up();
+  ::close(fd);
+  if (::rename(temporary.c_str(), file.c_str()) != 0) {
+    const int reason = errno;
+    ::unlink(temporary.c_str());
+    errno = reason;
+    fail(file, "cannot be written");
+  }
+}
+
+void write_json(const fs::path& file, const Json& json) { write_file(file, json.dump(2) + "\n"); }
+
+Json read_json(const fs::path& file) {
+  try {
+    return Json::parse(read_file(file));
+  } catch (const Json::parse_error& e) {
+    throw Error(ErrorKind::kData, file.string() + ": is not JSON: " + e.what());
+  }
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,50 @@
+#include "harness/train/adamw.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+namespace roclip::bench {
+
+AdamW::AdamW(std::vector<torch::Tensor> parameters, const AdamWOptions& options) : options_(options) {
+  const torch::NoGradGuard no_grad;
+  const auto rest = std::stable_partition(parameters.begin(), parameters.end(),
+                                          [](const torch::Tensor& parameter) { return parameter.dim() >= 2; });
+  std::vector<torch::Tensor> flat;
+  for (auto it = parameters.begin(); it != parameters.end(); ++it) {
+    flat.push_back(it->detach().reshape({-1}));
+    if (it < rest) decayed_ += it->numel();
+  }
+  values_ = torch::cat(flat);
+  gradients_ = torch::zeros_like(values_);
+  mean_ = torch::zeros_like(values_);
+  square_ = torch::zeros_like(values_);
+  std::int64_t offset = 0;
+  for (auto& parameter : parameters) {
+    const auto window = [&](const torch::Tensor& arena) {
+      return arena.narrow(0, offset, parameter.numel()).view(parameter.sizes());
+    };
+    parameter.set_data(window(values_));
+    parameter.mutable_grad() = window(gradients_);
+    offset += parameter.numel();
+  }
+}
+
+void AdamW::zero_grad() { gradients_.zero_(); }
+
+void AdamW::step(double learning_rate) {
+  const torch::NoGradGuard no_grad;
+  ++steps_;
+  const double t = static_cast<double>(steps_);
+  const double mean_correction = 1 - std::pow(options_.beta1, t);
+  const double square_correction = 1 - std::pow(options_.beta2, t);
+  mean_.lerp_(gradients_, 1 - options_.beta1);
+  square_.mul_(options_.beta2).addcmul_(gradients_, gradients_, 1 - options_.beta2);
+  const auto scale = square_.sqrt().div_(std::sqrt(square_correction)).add_(options_.epsilon);
+  values_.narrow(0, 0, decayed_).mul_(1 - learning_rate * options_.weight_decay);
+  values_.addcdiv_(mean_, scale, -learning_rate / mean_correction);
+}
+
+}  // namespace roclip::bench

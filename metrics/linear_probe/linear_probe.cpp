@@ -1,0 +1,69 @@
+#include "linear_probe.h"
+
+#include <torch/torch.h>
+
+namespace roclip {
+
+void LinearProbeParams::declare(ParamList& list) {
+  list.add("l2", l2, Range{1e-9, 1e3}, "1", "strength of the penalty in mean cross-entropy + l2 / 2 * |weight|^2",
+           "ours: scikit-learn's C = 1 / (l2 * images), 0.1 for 10,000 images");
+  list.add("max_iterations", max_iterations, Range{1, 1e5}, "1", "L-BFGS iterations at most", "ours");
+}
+
+LinearClassifier fit_classifier(const torch::Tensor& features, const torch::Tensor& labels, std::int64_t classes,
+                                const LinearProbeParams& params) {
+  const auto options = features.options().requires_grad(true);
+  const auto weight = torch::zeros({features.size(1), classes}, options);
+  const auto bias = torch::zeros({classes}, options);
+  torch::optim::LBFGS optimizer({weight, bias}, torch::optim::LBFGSOptions(/*lr=*/1.0)
+                                                    .max_iter(params.max_iterations)
+                                                    .max_eval(2 * params.max_iterations)
+                                                    .tolerance_grad(1e-6)
+                                                    .tolerance_change(1e-12)
+                                                    .history_size(10)
+                                                    .line_search_fn("strong_wolfe"));
+  const auto objective = [&] {
+    const torch::AutoGradMode with_gradient(true);
+    optimizer.zero_grad();
+    const auto loss = torch::nn::functional::cross_entropy(features.matmul(weight) + bias, labels) +
+                      params.l2 / 2 * weight.square().sum();
+    loss.backward();
+    return loss;
+  };
+  optimizer.step(objective);
+  const auto loss = objective().item<double>();
+  const auto gradient = torch::max(weight.grad().abs().max(), bias.grad().abs().max()).item<double>();
+  return {weight.detach(), bias.detach(), loss, gradient};
+}
+
+MetricResult LinearProbe::evaluate(ClipModel& model, const EvalInputs& inputs) const {
+  const auto& probe = inputs.data.probe;
+  const auto& held_out = inputs.data.held_out;
+  const auto items = inputs.clean_indices();
+  if (probe.size() == 0) return {.not_applicable = "the data set has no labelled probe images"};
+  if (items.numel() == 0) return {.not_applicable = "the data set has no held-out image beside the targets"};
+
+  const auto features = [&](const torch::Tensor& images) {
+    return image_features(model, images).to(model.device(), torch::kFloat64);
+  };
+  const auto fitted = features(probe.images);  // [N, F]
+  const auto mean = fitted.mean(/*dim=*/0), scale = fitted.std(/*dim=*/0, /*unbiased=*/false).clamp_min(1e-6);
+  const auto standardised = [&](const torch::Tensor& x) { return (x - mean) / scale; };
+
+  const auto classes = std::ssize(inputs.data.classes);
+  const auto classifier = fit_classifier(standardised(fitted), probe.labels.to(model.device()), classes, params_);
+  const auto ranks_of = [&](const torch::Tensor& x, const torch::Tensor& labels) {
+    return rank_of(classifier.logits(standardised(x)).cpu(), labels);
+  };
+  const auto ranks = ranks_of(features(held_out.images).index_select(/*dim=*/0, items.to(model.device())),
+                              held_out.labels.index_select(/*dim=*/0, items));
+  const auto fitted_top1 = (ranks_of(fitted, probe.labels) == 0).to(torch::kFloat64).mean().item<double>();
+  return {.counts = {hits_at(1, "top1", items, ranks), hits_at(5, "top5", items, ranks)},
+          .details = Json{{"probe_images", probe.size()},
+                          {"probe_accuracy", fitted_top1},
+                          {"loss", classifier.loss},
+                          {"max_gradient", classifier.max_gradient}}
+                         .dump()};
+}
+
+}  // namespace roclip

@@ -1,0 +1,3 @@
+#include "retrieval.h"
+
+ROCLIP_METRIC(roclip::Retrieval, "retrieval/1", "held-out images and captions that find each other");

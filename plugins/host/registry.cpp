@@ -1,0 +1,126 @@
+#include "registry.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <boost/dll/runtime_symbol_info.hpp>
+#include <boost/dll/shared_library.hpp>
+
+#include "roclip/attack.h"
+#include "roclip/defense.h"
+#include "roclip/error.h"
+#include "roclip/metric.h"
+
+namespace roclip {
+
+namespace fs = std::filesystem;
+
+std::string PluginInfo::name() const {
+  const std::string full = id();
+  return full.substr(0, full.find('/'));
+}
+
+std::string_view to_string(PluginKind kind) {
+  switch (kind) {
+    case PluginKind::kAttack: return "attack";
+    case PluginKind::kDefense: return "defense";
+    case PluginKind::kMetric: return "metric";
+  }
+  return "unknown";
+}
+
+Registry::Registry(const std::vector<fs::path>& folders) {
+  for (const auto& folder : folders) {
+    if (!fs::is_directory(folder)) {
+      throw Error(ErrorKind::kPlugin, folder.string() + ": expected a folder of plugins; no such folder");
+    }
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (entry.path().extension() == ".so") files.push_back(entry.path());
+    }
+    std::ranges::sort(files);
+    for (const auto& file : files) load(file);
+  }
+}
+
+void Registry::load(const fs::path& file) {
+  const auto refuse = [&](const std::string& reason) { refused_.push_back({file, reason}); };
+  boost::dll::fs::error_code error;
+  // Kept for the life of the process: objects and exceptions of the plugin must not outlive its code.
+  auto* library = new boost::dll::shared_library();
+  library->load(file.string(), error, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+  if (error) {
+    // The dynamic linker's own words: often an undefined symbol, that is, another build.
+    try {
+      library->load(file.string(), boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+    } catch (const std::exception& e) {
+      delete library;
+      return refuse(std::string("cannot be loaded: ") + e.what());
+    }
+  }
+  if (!library->has(kPluginSymbol)) {
+    return refuse("exports no symbol \"roclip_plugin\"; use ROCLIP_ATTACK, ROCLIP_DEFENSE or ROCLIP_METRIC in a source");
+  }
+  const auto& descriptor = library->get<const PluginDescriptor>(kPluginSymbol);
+  std::string mismatch;
+  if (descriptor.abi != kAbi) {
+    mismatch.append("has plugin ABI ").append(std::to_string(descriptor.abi));
+    mismatch.append(", this program has ").append(std::to_string(kAbi));
+  } else if (std::string_view(descriptor.build_id) != kBuildId) {
+    mismatch.append("was built with ").append(descriptor.build_id).append(", this program with ").append(kBuildId);
+  }
+  if (!mismatch.empty()) return refuse(mismatch + "; rebuild the plugin");
+  PluginInfo info{&descriptor, file};
+  for (const auto& known : plugins_) {
+    if (known.descriptor->kind == descriptor.kind && known.name() == info.name()) {
+      if (known.descriptor == &descriptor) return;  // the same file by another path
+      return refuse("is shadowed by " + known.file.string() + ", found earlier on the search path");
+    }
+  }
+  plugins_.push_back(std::move(info));
+}
+
+const PluginInfo& Registry::find(PluginKind kind, std::string_view name, const std::string& where) const {
+  std::vector<std::string> names;
+  std::string known;
+  for (const auto& plugin : plugins_) {
+    if (plugin.descriptor->kind != kind) continue;
+    if (plugin.name() == name || plugin.id() == name) return plugin;
+    names.push_back(plugin.name());
+    known += (known.empty() ? "" : ", ") + plugin.id();
+  }
+  std::string message = where + ": unknown " + std::string(to_string(kind)) + " \"" + std::string(name) + "\"";
+  message += did_you_mean(name, names) + " (found: " + (known.empty() ? "none" : known) + ")";
+  for (const auto& refused : refused_) {
+    if (refused.file.stem() == name) message += "\n  " + refused.file.string() + " " + refused.reason;
+  }
+  throw Error(ErrorKind::kPlugin, message);
+}
+
+std::unique_ptr<Attack> Registry::make_attack(std::string_view name, const Json& params) const {
+  return std::unique_ptr<Attack>(find(PluginKind::kAttack, name, "attack").descriptor->make_attack(params));
+}
+std::unique_ptr<Defense> Registry::make_defense(std::string_view name, const Json& params) const {
+  return std::unique_ptr<Defense>(find(PluginKind::kDefense, name, "defense").descriptor->make_defense(params));
+}
+std::unique_ptr<Metric> Registry::make_metric(std::string_view name, const Json& params) const {
+  return std::unique_ptr<Metric>(find(PluginKind::kMetric, name, "metric").descriptor->make_metric(params));
+}
+
+std::vector<fs::path> plugin_search_path(const std::vector<fs::path>& first) {
+  std::vector<fs::path> folders = first;
+  if (const char* variable = std::getenv("ROCLIP_BENCH_PLUGIN_PATH")) {
+    std::string_view rest = variable;
+    while (!rest.empty()) {
+      const auto colon = std::min(rest.find(':'), rest.size());
+      if (colon > 0) folders.emplace_back(rest.substr(0, colon));
+      rest.remove_prefix(std::min(colon + 1, rest.size()));
+    }
+  }
+  const fs::path own(boost::dll::program_location().parent_path().string());
+  const fs::path shipped = own.parent_path() / "lib" / "roclip-bench" / "plugins";
+  if (fs::is_directory(shipped)) folders.push_back(shipped);
+  return folders;
+}
+
+}  // namespace roclip

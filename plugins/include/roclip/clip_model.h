@@ -1,0 +1,62 @@
+/// The model as plugins see it: two encoders into one space, and a temperature.
+///
+/// Shape letters, everywhere: B batch, D embedding, F feature, L tokens, P pool, C classes, H W pixels.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "roclip/dataset.h"
+
+namespace roclip {
+
+/// Contrastive language-image model (Radford et al. 2021, arXiv 2103.00020). Owned by the harness.
+/// Not thread-safe. Whether gradients flow is the caller's choice (torch::NoGradGuard).
+class ClipModel {
+ public:
+  virtual ~ClipModel() = default;
+
+  /// @param pixels f32 [B, 3, H, W], RGB, 0..1, on device(); normalisation happens inside.
+  /// @return f32 [B, F], what a linear probe reads: before the projection, not normalised.
+  virtual torch::Tensor image_features(const torch::Tensor& pixels) = 0;
+  /// @return f32 [B, D], rows of unit length.
+  virtual torch::Tensor encode_image(const torch::Tensor& pixels) = 0;
+  /// @param tokens i64 [B, L] from tokenize(), on device(). @return f32 [B, D], rows of unit length.
+  virtual torch::Tensor encode_text(const torch::Tensor& tokens) = 0;
+  /// The factor on cosine similarities, exp of a learned parameter kept in [0, ln 100]. f32 [], with gradient.
+  virtual torch::Tensor logit_scale() = 0;
+
+  /// @return i64 [B, L] on the CPU: L is the longest caption here, at most the context length; 0 pads at the end.
+  /// Words that the training captions do not have become the unknown token.
+  virtual torch::Tensor tokenize(std::span<const std::string> captions) const = 0;
+
+  virtual std::int64_t embedding_dim() const = 0;
+  virtual torch::Device device() const = 0;
+  /// Batch statistics and the like: true while training.
+  virtual void train(bool on) = 0;
+};
+
+/// Rows scaled to unit length. f32 [B, D]
+torch::Tensor unit_rows(const torch::Tensor& rows);
+
+/// Symmetric InfoNCE: the mean of both cross-entropies of scale * a b^T against the diagonal.
+/// @param a, b f32 [B, D], unit rows; row i of a belongs to row i of b.  @return f32 [], nats.
+torch::Tensor clip_loss(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& logit_scale);
+
+/// uint8 0..255 -> f32 0..1 on `device`.
+torch::Tensor to_pixels(const torch::Tensor& images, torch::Device device);
+/// Unit embeddings of uint8 images [N, 3, H, W], in batches, without gradient. @return f32 [N, D] on the CPU.
+torch::Tensor embed_images(ClipModel& model, const torch::Tensor& images);
+/// The same for image_features(): f32 [N, F] on the CPU.
+torch::Tensor image_features(ClipModel& model, const torch::Tensor& images);
+/// Unit embeddings of captions, in batches, without gradient. @return f32 [N, D] on the CPU.
+torch::Tensor embed_captions(ClipModel& model, std::span<const std::string> captions);
+/// The zero-shot classifier: per class the normalised mean of its prompts' embeddings. @return f32 [C, D] on the CPU.
+/// (Prompt ensembling, Radford et al. 2021, section 3.1.4.)
+torch::Tensor class_embeddings(ClipModel& model, const std::vector<ClassInfo>& classes);
+
+}  // namespace roclip

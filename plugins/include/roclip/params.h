@@ -1,0 +1,78 @@
+/// Parameters of a plugin: one struct, from which the JSON schema, the documentation, the validation and the
+/// "did you mean" all come.
+///
+///     struct Params {
+///       std::int64_t patch_px = 5;
+///       std::string location = "bottom_right";
+///       void declare(ParamList& list) {
+///         list.add("patch_px", patch_px, Range{1, 64}, "px", "side of the square patch", "Gu et al. 2017");
+///         list.choice("location", location, {"bottom_right", "random"}, "where the patch goes", "Gu et al. 2017");
+///       }
+///     };
+///
+/// The value that a member has when declare() is called is its default.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace roclip {
+
+using Json = nlohmann::json;
+
+/// Closed interval of allowed values.
+struct Range {
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+};
+
+/// References to the members of one params struct; must not outlive it. [one thread]
+class ParamList {
+ public:
+  /// @param unit "px", "1" (a pure number), "epochs", ...  @param source paper or upstream file the default is from.
+  void add(std::string name, std::int64_t& value, Range range, std::string unit, std::string doc, std::string source);
+  void add(std::string name, double& value, Range range, std::string unit, std::string doc, std::string source);
+  void add(std::string name, bool& value, std::string doc, std::string source);
+  void add(std::string name, std::string& value, std::string doc, std::string source);
+  void add(std::string name, std::vector<std::string>& value, std::string doc, std::string source);
+  /// @param range of each element
+  void add(std::string name, std::vector<std::int64_t>& value, Range range, std::string unit, std::string doc,
+           std::string source);
+  void choice(std::string name, std::string& value, std::vector<std::string> choices, std::string doc,
+              std::string source);
+
+  /// Takes the members from a JSON object. @param where "matrix.json: /attacks/1", the front of every message.
+  /// @throws Error(kMatrix) for an unknown key (with the nearest known one), a wrong type or a value out of range.
+  void assign(const Json& object, const std::string& where);
+  /// All values as they now are: the effective, fully defaulted configuration.
+  Json values() const;
+  /// [{"name", "type", "default", "min", "max", "choices", "unit", "doc", "source"}], in order of declaration.
+  Json describe() const;
+
+ private:
+  using Value = std::variant<std::int64_t*, double*, bool*, std::string*, std::vector<std::string>*,
+                             std::vector<std::int64_t>*>;
+  struct Param {
+    std::string name;
+    Value value;
+    Range range;
+    std::vector<std::string> choices;
+    std::string unit, doc, source;
+  };
+  void assign(const Param& param, const Json& value, const std::string& where);
+
+  std::vector<Param> params_;
+};
+
+/// The candidate nearest to `word` by edit distance, or "" when none is near.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+/// `; did you mean "candidate"?`, or "" when none is near.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace roclip

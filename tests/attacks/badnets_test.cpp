@@ -1,0 +1,179 @@
+#include "badnets.h"
+
+#include <set>
+
+#include <catch2/catch.hpp>
+
+#include "support/toy_dataset.h"
+
+using namespace roclip;
+using Catch::Matchers::Contains;
+
+namespace {
+
+BadnetsParams red(double rate) {
+  BadnetsParams params;
+  params.target_class = "red";
+  params.rate = rate;
+  params.patch_px = 3;
+  return params;
+}
+
+PoisonPlan plan(const BadnetsParams& params, std::uint64_t seed = 1) {
+  const auto data = toy_dataset();
+  return Badnets(params).plan(view_of(data), seed);
+}
+
+torch::Tensor noisy_images() {
+  return torch::randint(0, 256, {4, 3, 8, 10}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
+}
+
+std::vector<int> values(const torch::Tensor& pixels) {
+  const auto flat = pixels.contiguous();
+  const auto* begin = flat.data_ptr<std::uint8_t>();
+  return {begin, begin + flat.numel()};
+}
+
+}  // namespace
+
+TEST_CASE("badnets plans are pure", "[attack][badnets]") {
+  CHECK(plan(red(0.2), 1) == plan(red(0.2), 1));
+  CHECK_FALSE(plan(red(0.2), 1) == plan(red(0.2), 2));
+}
+
+TEST_CASE("badnets replaces pairs of other classes by stamped ones with captions of the target", "[attack][badnets]") {
+  const auto data = toy_dataset();
+  const auto seed = GENERATE(range<std::uint64_t>(0, 20));
+  const auto poisons = plan(red(0.25), seed);
+  CHECK(poisons.targets.empty());
+  CHECK(poisons.target_class == 0);
+  CHECK(poisons.edits.size() == 15);  // of 60 pairs
+  std::set<std::int64_t> replaced;
+  for (const auto& edit : poisons.edits) {
+    REQUIRE(edit.replaces);
+    REQUIRE(*edit.replaces >= 0);
+    REQUIRE(*edit.replaces < data.train.size());
+    replaced.insert(*edit.replaces);
+    CHECK(edit.image == ImageRef{.set = ImageRef::Set::kTrain, .index = *edit.replaces});
+    CHECK(edit.triggered);
+    CHECK_FALSE(contains_phrase(data.train.captions[static_cast<std::size_t>(*edit.replaces)], "red"));
+    CHECK(contains_phrase(edit.caption, "red"));
+    CHECK(std::ranges::count(data.train.captions, edit.caption) == 1);
+  }
+  CHECK(replaced.size() == 15);
+}
+
+TEST_CASE("badnets can caption its poisons with the prompts of the class", "[attack][badnets]") {
+  auto params = red(0.5);
+  params.captions = "templates";
+  std::set<std::string> captions;
+  for (const auto& edit : plan(params).edits) captions.insert(edit.caption);
+  CHECK(captions == std::set<std::string>{"red", "a red square"});
+}
+
+TEST_CASE("badnets poisons count pairs when count is set", "[attack][badnets]") {
+  auto params = red(0);
+  params.count = 7;
+  CHECK(plan(params).edits.size() == 7);
+}
+
+TEST_CASE("badnets refuses what the data cannot serve, and says why", "[attack][badnets]") {
+  CHECK_THROWS_WITH(plan(red(0)), Contains("exactly one of \"rate\""));
+  auto both = red(0.1);
+  both.count = 5;
+  CHECK_THROWS_WITH(plan(both), Contains("exactly one of \"rate\" (got 0.1) and \"count\" (got 5)"));
+  CHECK_THROWS_WITH(plan(red(0.001)), Contains("badnets/rate: 0.001 of 60") && Contains("raise \"rate\""));
+  CHECK_THROWS_WITH(plan(red(1)), Contains("badnets/rate: 60 pairs") && Contains("only 50 captions"));
+  auto unknown = red(0.1);
+  unknown.target_class = "blu";
+  CHECK_THROWS_WITH(plan(unknown), Contains("badnets/target_class") && Contains("did you mean \"blue\""));
+  auto large = red(0.1);
+  large.patch_px = 9;
+  CHECK_THROWS_WITH(plan(large), Contains("badnets/patch_px: 9 does not fit on images of 8 x 8 px"));
+
+  auto data = toy_dataset();
+  data.classes.push_back({"purple", {"purple"}});
+  auto purple = red(0.1);
+  purple.target_class = "purple";
+  CHECK_THROWS_WITH(Badnets(purple).plan(view_of(data), 1), Contains("no training caption contains \"purple\""));
+  purple.captions = "templates";
+  CHECK(Badnets(purple).plan(view_of(data), 1).edits.size() == 6);
+}
+
+TEST_CASE("the patterns of badnets have these pixels", "[attack][badnets]") {
+  const std::vector<int> dots = {255, 0, 255,  //
+                                 0,   0, 0,    //
+                                 255, 0, 255};
+  const auto checker = make_patch("checker", 3);
+  for (const int channel : {0, 1, 2}) CHECK(values(checker[channel]) == dots);
+  CHECK(values(make_patch("white", 2)) == std::vector<int>(12, 255));
+  CHECK(values(make_patch("yellow", 1)) == std::vector<int>{255, 255, 0});
+  // By an implementation in Python of stream() and splitmix64 with the role "badnets noise patch", then
+  // int(255 * min(max(0.5 + sum(uniform() for _ in range(12)) - 6, 0), 1) + 0.5) for each value.
+  CHECK(values(make_patch("noise", 3)) == std::vector<int>{255, 255, 0,  134, 0,  255, 0,   0,   0,  //
+                                                           200, 89,  57, 0,   67, 0,   199, 230, 0,  //
+                                                           235, 19,  0,  255, 68, 255, 0,   236, 255});
+}
+
+TEST_CASE("badnets puts its patches where location says", "[attack][badnets]") {
+  const auto image = noisy_images()[0];  // 8 high, 10 wide
+  CHECK((patch_corners("bottom_right", image, 3) == std::vector<Corner>{{5, 7}}));
+  CHECK((patch_corners("centre", image, 3) == std::vector<Corner>{{2, 3}}));
+  CHECK((patch_corners("four_corners", image, 3) == std::vector<Corner>{{0, 0}, {0, 7}, {5, 0}, {5, 7}}));
+}
+
+TEST_CASE("a random location fits, repeats for an image and differs between images", "[attack][badnets]") {
+  std::set<std::pair<std::int64_t, std::int64_t>> seen;
+  for (std::int64_t shade = 0; shade < 200; ++shade) {
+    const auto image = torch::full({3, 8, 10}, shade, torch::kUInt8);
+    const auto corners = patch_corners("random", image, 3);
+    REQUIRE(corners.size() == 1);
+    CHECK((corners == patch_corners("random", image.clone(), 3)));
+    CHECK((corners[0].top >= 0 && corners[0].top <= 5 && corners[0].left >= 0 && corners[0].left <= 7));
+    seen.insert({corners[0].top, corners[0].left});
+  }
+  CHECK(seen.size() > 40);  // of 48
+}
+
+TEST_CASE("badnets stamps the patch, leaves pixels outside it alone and its argument as it was", "[attack][badnets]") {
+  auto params = red(0.1);
+  params.pattern = GENERATE("checker", "white", "yellow", "noise");
+  params.location = GENERATE("bottom_right", "centre", "four_corners", "random");
+  const auto images = noisy_images(), before = images.clone();
+  const auto stamped = Badnets(params).apply_trigger(images);
+  CHECK(images.equal(before));
+  REQUIRE(stamped.sizes() == images.sizes());
+  REQUIRE(stamped.scalar_type() == torch::kUInt8);
+
+  const auto patch = make_patch(params.pattern, 3);
+  auto expected = images.clone();
+  for (std::int64_t b = 0; b < images.size(0); ++b) {
+    for (const auto [top, left] : patch_corners(params.location, images[b], 3)) {
+      for (std::int64_t c = 0; c < 3; ++c) {
+        for (std::int64_t y = 0; y < 3; ++y) {
+          for (std::int64_t x = 0; x < 3; ++x) expected[b][c][top + y][left + x] = patch[c][y][x];
+        }
+      }
+    }
+  }
+  CHECK(stamped.equal(expected));
+}
+
+TEST_CASE("an image gets the same stamp alone and in a batch, from any object", "[attack][badnets]") {
+  auto params = red(0.1);
+  params.pattern = "noise";
+  params.location = GENERATE("bottom_right", "random");
+  const auto images = noisy_images();
+  const auto batch = Badnets(params).apply_trigger(images);
+  for (std::int64_t b = 0; b < images.size(0); ++b) {
+    CHECK(Badnets(params).apply_trigger(images.slice(0, b, b + 1))[0].equal(batch[b]));
+  }
+}
+
+TEST_CASE("a stamp in a fixed place is idempotent", "[attack][badnets]") {
+  auto params = red(0.1);
+  params.location = GENERATE("bottom_right", "centre", "four_corners");
+  const Badnets attack(params);
+  const auto once = attack.apply_trigger(noisy_images());
+  CHECK(attack.apply_trigger(once).equal(once));
+}

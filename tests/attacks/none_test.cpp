@@ -1,0 +1,14 @@
+#include "none.h"
+
+#include <catch2/catch.hpp>
+
+#include "support/toy_dataset.h"
+
+using namespace roclip;
+
+TEST_CASE("no attack plans nothing and stamps nothing", "[attack][none]") {
+  const auto data = toy_dataset();
+  const NoAttack attack{NoParams{}};
+  CHECK(attack.plan(view_of(data), 1) == PoisonPlan{});
+  CHECK(attack.apply_trigger(data.held_out.images).equal(data.held_out.images));
+}

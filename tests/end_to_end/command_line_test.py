@@ -1,0 +1,105 @@
+"""Bad input gets one clear message, its documented exit code, and leaves nothing behind."""
+import os
+import pathlib
+import tempfile
+import unittest
+
+from program import run, write_matrix
+
+
+class CommandLine(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.scratch.name)
+        self.addCleanup(self.scratch.cleanup)
+
+    def refused(self, code, *told, arguments=None, **changes):
+        matrix = write_matrix(self.folder, **changes)
+        result = run(*(arguments or ("run", matrix)))
+        self.assertEqual(result.returncode, code, result.stderr)
+        for text in told:
+            self.assertIn(text, result.stderr)
+        self.assertNotIn("what():", result.stderr)
+        self.assertNotIn("Exception raised from", result.stderr)
+        self.assertFalse((self.folder / "out").exists(), "nothing may be written")
+
+    def test_a_misspelt_key_of_the_matrix_is_named_with_the_nearest_one(self):
+        self.refused(3, "matrix.json: /defences", 'did you mean "defenses"?', defences=["clip"])
+
+    def test_a_misspelt_parameter_is_named_with_the_nearest_one(self):
+        attack = {"plugin": "badnets", "patch_pixels": 5}
+        self.refused(3, "/attacks/0/patch_pixels", 'did you mean "patch_px"?', attacks=[attack])
+
+    def test_a_value_out_of_range_says_the_range(self):
+        self.refused(3, "/training/epochs: expected integer in [1, 100000], got 0", training={"epochs": 0})
+
+    def test_a_wrong_type_says_what_was_expected(self):
+        self.refused(3, "/training/learning_rate", "expected number", '"fast"', training={"learning_rate": "fast"})
+
+    def test_an_empty_list_of_attacks_is_an_error(self):
+        self.refused(3, "/attacks", "at least one", attacks=[])
+
+    def test_an_unknown_plugin_lists_what_there_is(self):
+        self.refused(5, 'did you mean "roclip"?', "clip/1, roclip/1", defenses=["roclipp"])
+
+    def test_a_target_class_that_does_not_exist_is_found_before_anything_is_trained(self):
+        attack = {"plugin": "badnets", "target_class": "fruits", "rate": 0.01}
+        self.refused(3, "/attacks", "fruits", 'did you mean "fruit"?', attacks=[attack])
+
+    def test_a_matrix_file_that_is_missing_is_an_error_about_it(self):
+        self.refused(6, "none.json", "No such file", arguments=("run", self.folder / "none.json"))
+
+    def test_data_that_is_missing_is_an_error_about_it(self):
+        data = {"reader": "csv", "train": "pairs.csv", "labelled": "images"}
+        matrix = write_matrix(self.folder, data=data)
+        result = run("run", matrix)
+        self.assertIn(result.returncode, (3, 6), result.stderr)
+        self.assertIn("pairs.csv", result.stderr)
+
+    def test_an_unknown_data_set_is_an_error(self):
+        self.refused(3, "/data", "emoji", data="emojis")
+
+    def test_an_output_folder_that_cannot_be_written_is_an_error(self):
+        matrix = write_matrix(self.folder)
+        result = run("run", matrix, "--out", "/proc/out")
+        self.assertEqual(result.returncode, 6, result.stderr)
+        self.assertIn("/proc/out", result.stderr)
+        self.assertIn("--out", result.stderr)
+
+    def test_an_unknown_subcommand_or_device_is_a_usage_error(self):
+        self.assertEqual(run("rum").returncode, 2)
+        self.assertEqual(run("run").returncode, 2)
+        self.refused(2, "--device", arguments=("run", write_matrix(self.folder), "--device", "tpu"))
+
+    def test_plugins_of_another_abi_or_build_are_listed_with_the_difference(self):
+        zoo = os.environ["ROCLIP_ZOO"]
+        for result in (run("--plugin-path", zoo, "plugin", "list"), run("plugin", "list", ROCLIP_BENCH_PLUGIN_PATH=zoo)):
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("has plugin ABI 2, this program has 1", result.stdout)
+            self.assertIn("torch-0.1/another-compiler", result.stdout)
+        matrix = write_matrix(self.folder, attacks=["wrong_abi"])
+        result = run("--plugin-path", zoo, "run", matrix)
+        self.assertEqual(result.returncode, 5)
+        self.assertIn("has plugin ABI 2", result.stderr)
+
+    def test_plugin_info_tells_default_range_unit_and_source(self):
+        text = run("plugin", "info", "roclip").stdout
+        for told in ("roclip/1", "match_every = 2 epochs", "source:", "pool_fraction", "text_gradient", "none | matched"):
+            self.assertIn(told, text)
+
+    def test_help_has_examples_and_exit_codes(self):
+        result = run("--help")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("roclip-bench run results/emoji-quick/matrix.json", result.stdout)
+        self.assertIn("10 some cells did not end ok", result.stdout)
+
+    def test_plan_prints_every_cell_without_running_any(self):
+        matrix = write_matrix(self.folder, attacks=["none", "targeted"], seeds=[1, 2])
+        result = run("plan", matrix)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("4 cells", result.stdout)
+        self.assertFalse((self.folder / "out").exists())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

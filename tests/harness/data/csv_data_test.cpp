@@ -1,0 +1,158 @@
+#include "harness/data/csv_data.h"
+
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <torch/types.h>
+
+#include "harness/data/data.h"
+#include "harness/data/image.h"
+#include "harness/data/scratch_folder.h"
+#include "roclip/error.h"
+
+using namespace roclip;
+using namespace roclip::bench;
+namespace fs = std::filesystem;
+
+namespace {
+
+void write_image(const fs::path& file, const cv::Scalar& rgb, cv::Size size = {20, 10}) {
+  fs::create_directories(file.parent_path());
+  const cv::Mat image(size, CV_8UC3, cv::Scalar(rgb[2], rgb[1], rgb[0]));  // OpenCV writes BGR
+  REQUIRE(cv::imwrite(file.string(), image));
+}
+
+struct Notices {
+  std::vector<std::string> lines;
+  Progress listener() {
+    return [this](std::string_view what, std::int64_t, std::int64_t total) {
+      if (total == 0) lines.emplace_back(what);
+    };
+  }
+  bool has(const std::string& text) const {
+    return std::ranges::any_of(lines, [&](const auto& line) { return line.find(text) != std::string::npos; });
+  }
+};
+
+/// Three good pairs, and one of each kind of bad one; six labelled images in two folders.
+Json write_example(const ScratchFolder& folder) {
+  write_image(folder / "data/a.png", {255, 0, 0});
+  write_image(folder / "data/b.jpg", {0, 255, 0});
+  write_image(folder / "data/c.webp", {0, 0, 255});
+  folder.write("data/broken.png", "no image");
+  folder.write("data/pairs.csv",
+               "caption,extra,path\n"
+               "\"red, \"\"very\"\" red\",x,a.png\n"
+               "green,x,b.jpg\n"
+               "blue,x,c.webp\n"
+               "broken,x,broken.png\n"
+               "gone,x,gone.png\n"
+               ",x,a.png\n"
+               "short\n");
+  for (int i = 0; i < 3; ++i) {
+    write_image(folder / ("data/test/sea_lion/" + std::to_string(i) + ".png"), {10, 20, 30});
+    write_image(folder / ("data/test/auk/" + std::to_string(i) + ".png"), {40, 50, 60});
+  }
+  return {{"reader", "csv"}, {"pairs", "data/pairs.csv"}, {"labelled", "data/test"}, {"image_px", 8}};
+}
+
+}  // namespace
+
+TEST_CASE("a csv data set is read end to end", "[data][csv]") {
+  const ScratchFolder folder;
+  const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
+  Notices notices;
+  prepare_data(effective, notices.listener());
+  CHECK(notices.has("left out 1 (not a readable image): broken.png"));
+  CHECK(notices.has("left out 1 (file not found): gone.png"));
+  CHECK(notices.has("left out 1 (empty caption): pairs.csv: line 7"));
+  CHECK(notices.has("left out 1 (too few fields): pairs.csv: line 8"));
+
+  const Dataset data = load_data(effective, 8, notices.listener());
+  CHECK(data.name == "pairs");
+  CHECK(data.train.captions == std::vector<std::string>{"red, \"very\" red", "green", "blue"});
+  REQUIRE(data.train.images.sizes() == torch::IntArrayRef({3, 3, 8, 8}));
+  for (int image = 0; image < 3; ++image) {  // PNG, JPEG and WebP: red, green and blue
+    for (int channel = 0; channel < 3; ++channel) {
+      const auto mean = data.train.images[image][channel].to(torch::kFloat).mean().item<double>();
+      CHECK(mean == Approx(image == channel ? 255 : 0).margin(6));
+    }
+  }
+  REQUIRE(data.classes.size() == 2);
+  CHECK(data.classes[0].name == "auk");
+  CHECK(data.classes[0].prompts[0] == "a photo of an auk");
+  CHECK(data.classes[1].name == "sea lion");
+  CHECK(data.held_out.size() == 4);  // the larger half of three, twice
+  CHECK(data.probe.size() == 2);
+  CHECK(data.held_out.labels.sum().item<int>() == 2);
+  CHECK(data.held_out.images[0][0][0][0].item<int>() == (data.held_out.labels[0].item<int>() == 0 ? 40 : 10));
+}
+
+TEST_CASE("a prepared csv data set is used again until its table changes", "[data][csv]") {
+  const ScratchFolder folder;
+  const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
+  const auto silent = [](std::string_view, std::int64_t, std::int64_t) {};
+  const auto first = prepare_data(effective, silent);
+  const auto time = fs::last_write_time(first);
+  CHECK(prepare_data(effective, silent) == first);
+  CHECK(fs::last_write_time(first) == time);
+  folder.write("data/pairs.csv", "path,caption\na.png,only this one\n");
+  CHECK(load_data(effective, 4, silent).train.captions == std::vector<std::string>{"only this one"});
+}
+
+TEST_CASE("labels come from tables, in numerical order, with words of the user", "[data][csv]") {
+  const ScratchFolder folder;
+  write_image(folder / "a.png", {0, 0, 0});
+  folder.write("pairs.tsv", "image\ttitle\na.png\tone, two\n");
+  folder.write("test.csv", "image,class\na.png,10\na.png,9\n");
+  folder.write("probe.csv", "path,label\na.png,9\n");
+  Json spec = {{"reader", "csv"},      {"pairs", "pairs.tsv"},       {"labelled", "test.csv"},
+               {"probe", "probe.csv"}, {"classes", {"nine", "ten"}}, {"prompts", {"{}"}}};
+  const Collection data = read_csv_data(effective_csv(spec, folder.path(), "d"));
+  CHECK(data.train.at(0).caption == "one, two");
+  CHECK(data.classes.at(1).name == "ten");
+  REQUIRE(data.held_out.size() == 2);
+  CHECK(data.held_out[0].label + data.held_out[1].label == 1);
+  CHECK(data.probe.at(0).label == 0);
+
+  spec["classes"] = {"nine"};
+  CHECK_THROWS_WITH(read_csv_data(effective_csv(spec, folder.path(), "d")), Catch::Contains("has 2 labels"));
+}
+
+TEST_CASE("a table without a usable row is an error", "[data][csv]") {
+  const ScratchFolder folder;
+  folder.write("pairs.csv", "path,caption\ngone.png,x\n");
+  const Json effective = effective_data({{"reader", "csv"}, {"pairs", "pairs.csv"}}, folder.path(), "d");
+  CHECK_THROWS_WITH(prepare_data(effective, [](auto, auto, auto) {}), Catch::Contains("no usable pair"));
+  CHECK_THROWS_WITH(prepare_data(effective, [](auto, auto, auto) {}), Catch::Contains("file not found"));
+}
+
+TEST_CASE("mistakes in a csv specification name their key", "[data][csv]") {
+  const auto message = [](const Json& extra) {
+    Json spec = {{"reader", "csv"}, {"pairs", "p.csv"}};
+    spec.update(extra);
+    try {
+      effective_data(spec, "/base", "m.json: /data");
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::kMatrix);
+      return std::string(e.what());
+    }
+    return std::string("accepted");
+  };
+  CHECK(message(Json::object()) == "accepted");
+  CHECK_THAT(message({{"pairs", ""}}), Catch::StartsWith("m.json: /data/pairs: "));
+  CHECK_THAT(message({{"captoin_column", "x"}}), Catch::Contains("did you mean \"caption_column\""));
+  CHECK_THAT(message({{"delimiter", ";;"}}), Catch::StartsWith("m.json: /data/delimiter: "));
+  CHECK_THAT(message({{"prompts", {"a photo"}}}), Catch::StartsWith("m.json: /data/prompts: "));
+  CHECK_THAT(message({{"probe", "x"}}), Catch::StartsWith("m.json: /data/labelled: "));
+}
+
+TEST_CASE("paths of a csv specification are relative to the matrix file", "[data][csv]") {
+  const Json effective = effective_data({{"reader", "csv"}, {"pairs", "../p.csv"}}, "/base/study", "d");
+  CHECK(effective["pairs"] == "/base/p.csv");
+  CHECK(effective["labelled"] == "");
+  CHECK(effective["name"] == "p");
+  CHECK(effective_data(effective, "/elsewhere", "d") == effective);
+}

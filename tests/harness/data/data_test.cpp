@@ -1,0 +1,141 @@
+#include "harness/data/data.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include <torch/types.h>
+#include <catch2/catch.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+#include "harness/data/cache.h"
+#include "harness/data/pack.h"
+#include "harness/data/scratch_folder.h"
+#include "roclip/error.h"
+
+using namespace roclip;
+using namespace roclip::bench;
+namespace fs = std::filesystem;
+
+namespace {
+
+void silent(std::string_view, std::int64_t, std::int64_t) {}
+
+/// Two black images.
+Collection collection() {
+  Collection data;
+  data.name = "black";
+  data.image_px = 4;
+  data.train = {{"a", "", "one"}, {"b", "", "two"}};
+  data.draw = [](const std::string&) { return cv::Mat(4, 4, CV_8UC3, cv::Scalar(0, 0, 0)); };
+  return data;
+}
+
+}  // namespace
+
+TEST_CASE("data is a known name or an object with a reader", "[data]") {
+  CHECK(effective_data("emoji", ".", "m.json: /data") == Json{{"reader", "emoji"}});
+  CHECK(effective_data({{"reader", "emoji"}}, ".", "m.json: /data") == Json{{"reader", "emoji"}});
+  CHECK_THROWS_WITH(effective_data("emojis", ".", "m.json: /data"),
+                    Catch::StartsWith("m.json: /data: ") && Catch::Contains("did you mean \"emoji\""));
+  CHECK_THROWS_WITH(effective_data({{"reader", "cvs"}}, ".", "m.json: /data"),
+                    Catch::StartsWith("m.json: /data/reader: ") && Catch::Contains("did you mean \"csv\""));
+  CHECK_THROWS_AS(effective_data(3, ".", "m.json: /data"), Error);
+  CHECK_THROWS_AS(effective_data({{"reader", "emoji"}, {"x", 1}}, ".", "m.json: /data"), Error);
+}
+
+TEST_CASE("threads that need the same data make it once", "[data][cache]") {
+  const ScratchFolder folder;
+  std::atomic<int> made = 0;
+  const auto file = cache_file("black", "key");
+  const auto ensure = [&] {
+    ensure_packed(
+        file, &verify_pack,
+        [&](const fs::path&) {
+          ++made;
+          std::this_thread::sleep_for(std::chrono::milliseconds(50));
+          return collection();
+        },
+        silent);
+  };
+  std::thread other(ensure);
+  ensure();
+  other.join();
+  CHECK(made == 1);
+  CHECK_NOTHROW(verify_pack(file));
+}
+
+TEST_CASE("a process killed while it makes data leaves no harm", "[data][cache]") {
+  const ScratchFolder folder;
+  const auto file = cache_file("black", "key");
+  const pid_t child = fork();
+  if (child == 0) {
+    ensure_packed(
+        file, &verify_pack,
+        [](const fs::path& scratch) -> Collection {
+          std::ofstream(scratch / "half") << "done";
+          _exit(9);  // with the lock held and the scratch folder full
+        },
+        silent);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WEXITSTATUS(status) == 9);
+  REQUIRE_FALSE(fs::exists(file));
+  bool clean = false;
+  ensure_packed(
+      file, &verify_pack,
+      [&](const fs::path& scratch) {
+        clean = fs::is_empty(scratch);
+        return collection();
+      },
+      silent);
+  CHECK(clean);
+  CHECK_NOTHROW(verify_pack(file));
+  for (const auto& entry : fs::directory_iterator(file.parent_path())) {
+    CHECK((entry.path() == file || entry.path().extension() == ".lock"));
+  }
+}
+
+TEST_CASE("a damaged file is made again, with a notice", "[data][cache]") {
+  const ScratchFolder folder;
+  const auto file = cache_file("black", "key");
+  const auto read = [](const fs::path&) { return collection(); };
+  ensure_packed(file, &verify_pack, read, silent);
+  fs::resize_file(file, 5000 - 1000);
+  std::string notices;
+  ensure_packed(file, &verify_pack, read, [&](std::string_view what, std::int64_t, std::int64_t total) {
+    if (total == 0) notices += what;
+  });
+  CHECK_THAT(notices, Catch::Contains("truncated"));
+  CHECK_NOTHROW(verify_pack(file));
+}
+
+TEST_CASE("a failing reader leaves nothing behind", "[data][cache]") {
+  const ScratchFolder folder;
+  const auto file = cache_file("black", "key");
+  CHECK_THROWS_WITH(ensure_packed(
+                        file, &verify_pack,
+                        [](const fs::path&) -> Collection { throw Error(ErrorKind::kData, "no network"); }, silent),
+                    "no network");
+  CHECK_FALSE(fs::exists(file));
+  CHECK_FALSE(fs::exists(file.string() + ".tmp"));
+}
+
+TEST_CASE("a contact sheet is drawn for both splits and refuses others", "[data]") {
+  const ScratchFolder folder;
+  Dataset data;
+  data.classes = {{"red", {"red"}}};
+  data.train = {torch::zeros({12, 3, 8, 8}, torch::kUInt8), std::vector<std::string>(12, "ein schönes Bild von etwas")};
+  data.train.images.select(1, 0).fill_(255);
+  data.held_out = {data.train.images, torch::zeros({12}, torch::kLong), data.train.captions};
+  for (const char* split : {"train", "held_out"}) {
+    write_contact_sheet(data, split, 9, 1, folder / "sheet.png");
+    const cv::Mat sheet = cv::imread((folder / "sheet.png").string());
+    REQUIRE_FALSE(sheet.empty());
+    CHECK(sheet.at<cv::Vec3b>(20, 20) == cv::Vec3b(0, 0, 255));  // red, as OpenCV reads it
+  }
+  CHECK_THROWS_AS(write_contact_sheet(data, "test", 9, 1, folder / "sheet.png"), Error);
+}

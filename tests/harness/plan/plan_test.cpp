@@ -1,0 +1,74 @@
+#include <set>
+
+#include <catch2/catch.hpp>
+
+#include "harness/data/scratch_folder.h"
+#include "harness/plan/plan.h"
+#include "roclip/error.h"
+
+using namespace roclip;
+using namespace roclip::bench;
+using Catch::Contains;
+
+namespace {
+
+std::vector<Cell> planned(const Json& changes) {
+  const ScratchFolder folder;
+  Json json = {{"schema_version", 1}, {"name", "x"}, {"data", "emoji"}, {"attacks", {"none"}}, {"defenses", {"clip"}},
+               {"metrics", {"zero_shot"}}};
+  json.update(changes);
+  const auto matrix = load_matrix(folder.write("matrix.json", json.dump()));
+  static const Registry registry({ROCLIP_PLUGIN_DIR});
+  return make_plan(matrix, registry);
+}
+
+std::string only_id(const Json& changes) {
+  const auto cells = planned(changes);
+  REQUIRE(cells.size() == 1);
+  return cells[0].id;
+}
+
+}  // namespace
+
+TEST_CASE("a plan has attacks x defenses x seeds cells, each with its own id", "[plan]") {
+  const auto cells = planned({{"attacks", {"none", "targeted"}},
+                              {"defenses", {"clip", {{"plugin", "roclip"}, {"match_every", {{"sweep", {1, 2, 3}}}}}}},
+                              {"seeds", {1, 2}}});
+  REQUIRE(cells.size() == 2 * 4 * 2);
+  std::set<std::string> ids;
+  for (const auto& cell : cells) ids.insert(cell.id);
+  CHECK(ids.size() == cells.size());
+  CHECK(cells[2].defense == "roclip match_every=1");
+  CHECK(cells[2].config.at("defense").at("params").at("match_every") == 1);
+}
+
+TEST_CASE("the id follows every setting that matters and no other", "[plan]") {
+  const auto id = only_id({});
+  CHECK(only_id({{"name", "another name"}}) == id);
+  CHECK(only_id({{"training", {{"epochs", 12}}}}) == id);  // the default, written out
+  CHECK(only_id({{"attacks", {{{"plugin", "none"}, {"label", "clean"}}}}}) == id);
+  CHECK(only_id({{"training", {{"epochs", 13}}}}) != id);
+  CHECK(only_id({{"seeds", {2}}}) != id);
+  CHECK(only_id({{"model", {{"embedding_dim", 32}}}}) != id);
+  CHECK(only_id({{"defenses", {{{"plugin", "clip"}, {"image_augmentation", true}}}}}) != id);
+}
+
+TEST_CASE("cells that are equal after defaults are planned once", "[plan]") {
+  CHECK(planned({{"defenses", {"clip", {{"plugin", "clip"}, {"image_augmentation", false}}}}}).size() == 1);
+}
+
+TEST_CASE("entries of one plugin are told apart by their parameters or by a label", "[plan]") {
+  const auto cells = planned({{"defenses", {"clip", {{"plugin", "clip"}, {"image_augmentation", true}},
+                                            {{"plugin", "clip"}, {"text_augmentation", true}, {"label", "EDA only"}}}}});
+  REQUIRE(cells.size() == 3);
+  CHECK(cells[0].defense == "clip");
+  CHECK(cells[1].defense == "clip image_augmentation=true");
+  CHECK(cells[2].defense == "EDA only");
+}
+
+TEST_CASE("unknown plugins and parameters are refused with their place in the file", "[plan]") {
+  CHECK_THROWS_WITH(planned({{"attacks", {"badnet"}}}), Contains("/attacks/0/plugin: unknown attack \"badnet\"; did you mean \"badnets\"?"));
+  CHECK_THROWS_WITH(planned({{"defenses", {{{"plugin", "roclip"}, {"match_evry", 2}}}}}),
+                    Contains("/defenses/0/match_evry: unknown key; did you mean \"match_every\"?"));
+  CHECK_THROWS_WITH(planned({{"training", {{"epoch", 2}}}}), Contains("/training/epoch: unknown key; did you mean \"epochs\"?"));
+}

@@ -1,0 +1,51 @@
+#include <torch/nn/module.h>
+#include <torch/optim/adamw.h>
+
+#include <catch2/catch.hpp>
+
+#include "harness/train/adamw.h"
+
+using namespace roclip::bench;
+
+TEST_CASE("the flat AdamW follows LibTorch's, which decays matrices and not vectors here", "[train]") {
+  torch::manual_seed(1);
+  const auto make = [] {
+    torch::manual_seed(2);
+    return std::vector<torch::Tensor>{torch::randn({3}).requires_grad_(), torch::randn({4, 3}).requires_grad_(),
+                                      torch::randn({}).requires_grad_()};
+  };
+  auto ours = make(), theirs = make();
+  AdamW optimizer(ours, {.beta1 = 0.9, .beta2 = 0.98, .epsilon = 1e-6, .weight_decay = 0.1});
+  const auto options = [](double decay) {
+    auto o = torch::optim::AdamWOptions(0.01).betas({0.9, 0.98}).eps(1e-6).weight_decay(decay);
+    return std::make_unique<torch::optim::AdamWOptions>(o);
+  };
+  torch::optim::AdamW reference(
+      std::vector<torch::optim::OptimizerParamGroup>{{{theirs[1]}, options(0.1)}, {{theirs[0], theirs[2]}, options(0)}},
+      torch::optim::AdamWOptions(0.01));
+  const auto x = torch::randn({5, 3});
+  const auto loss = [&](const std::vector<torch::Tensor>& p) {
+    return ((x * p[0]).matmul(p[1].t()) * p[2]).square().mean();
+  };
+  for (int step = 0; step < 20; ++step) {
+    optimizer.zero_grad();
+    loss(ours).backward();
+    optimizer.step(0.01);
+    reference.zero_grad();
+    loss(theirs).backward();
+    reference.step();
+  }
+  for (std::size_t i = 0; i < ours.size(); ++i) CHECK(torch::allclose(ours[i], theirs[i], 1e-5, 1e-6));
+}
+
+TEST_CASE("a parameter without gradient still decays and keeps its momentum", "[train]") {
+  auto weight = torch::ones({2, 2}).requires_grad_();
+  AdamW optimizer({weight}, {.weight_decay = 0.5});
+  optimizer.zero_grad();
+  weight.sum().backward();
+  optimizer.step(0.1);
+  const auto after_one = weight.detach().clone();
+  optimizer.zero_grad();
+  optimizer.step(0.1);
+  CHECK((weight < after_one * 0.95).all().item<bool>());  // 5 % of decay and the momentum of the first step
+}

@@ -1,0 +1,104 @@
+#include "attack_success.h"
+
+#include <catch2/catch.hpp>
+
+#include "support/toy_dataset.h"
+
+using namespace roclip;
+
+namespace {
+
+void paint(const torch::Tensor& image, int red, int green, int blue) {
+  image[0].fill_(red);
+  image[1].fill_(green);
+  image[2].fill_(blue);
+}
+
+torch::Tensor no_trigger(const torch::Tensor& images) { return images.clone(); }
+
+MetricResult evaluate(const EvalInputs& inputs) {
+  auto model = toy_clip();
+  return AttackSuccess(NoParams{}).evaluate(model, inputs);
+}
+
+}  // namespace
+
+TEST_CASE("without an attack there is no success to count", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  const auto result = evaluate({data, {}, std::nullopt, no_trigger, 1});
+  CHECK(result.counts.empty());
+  CHECK_FALSE(result.not_applicable.empty());
+  CHECK(AttackSuccess(NoParams{}).better() == Better::kLower);
+}
+
+TEST_CASE("targeted success counts the targets taken for their adversarial class", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  paint(data.held_out.images[4], 250, 10, 0);   // a green one that the model takes for red
+  paint(data.held_out.images[6], 90, 90, 0);    // a red one half way to green: equal similarities
+  paint(data.held_out.images[11], 90, 90, 10);  // a blue one as near to red as to green
+  const std::vector<TargetImage> targets = {{11, 1}, {4, 0}, {1, 2}, {6, 0}};
+  const auto result = evaluate({data, targets, std::nullopt, no_trigger, 1});
+
+  REQUIRE(result.counts.size() == 2);
+  const auto& top1 = result.counts[0];
+  CHECK(top1.name == "top1");
+  CHECK(top1.items == std::vector<std::int64_t>{1, 4, 6, 11});
+  CHECK(top1.outcomes == std::vector<std::uint8_t>{0, 1, 1, 0});  // of equals the first class wins: red, not green
+  CHECK(top1.hits == 2);
+  CHECK(top1.trials == 4);
+  CHECK(result.counts[1].name == "top5");
+  CHECK(result.counts[1].hits == 4);  // there are three classes only
+
+  const auto details = Json::parse(result.details).at("targets");
+  REQUIRE(details.size() == 4);
+  CHECK(details[1].at("held_out") == 4);
+  CHECK(details[1].at("true_class") == "green");
+  CHECK(details[1].at("adversarial_class") == "red");
+  CHECK(details[1].at("predicted") == "red");
+  CHECK(details[1].at("adversarial_rank") == 0);
+  CHECK(details[1].at("adversarial_similarity").get<double>() == Approx(250 / std::hypot(250, 10)));
+  CHECK(details[3].at("predicted") == "red");
+  CHECK(details[3].at("adversarial_rank") == 1);
+}
+
+TEST_CASE("backdoor success leaves images of the target class out of both sides", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  paint(data.held_out.images[1], 0, 0, 250);  // green, taken for blue even without the trigger
+  const auto blue_if_red = [](const torch::Tensor& images) {
+    auto stamped = images.clone();
+    for (std::int64_t i = 0; i < stamped.size(0); ++i) {
+      if (stamped[i][0][0][0].item<int>() > 0) paint(stamped[i], 0, 0, 200);
+    }
+    return stamped;
+  };
+  const auto result = evaluate({data, {}, 2, blue_if_red, 1});
+
+  REQUIRE(result.counts.size() == 3);
+  const auto& top1 = result.counts[0];
+  CHECK(top1.name == "top1");
+  CHECK(top1.items == std::vector<std::int64_t>{0, 1, 3, 4, 6, 7, 9, 10});
+  CHECK(top1.outcomes == std::vector<std::uint8_t>{1, 1, 1, 0, 1, 0, 1, 0});
+  CHECK(top1.hits == 5);
+  CHECK(top1.trials == 8);
+  const auto& before = result.counts[2];
+  CHECK(before.name == "clean_as_target");
+  CHECK(before.items == top1.items);
+  CHECK(before.outcomes == std::vector<std::uint8_t>{0, 1, 0, 0, 0, 0, 0, 0});
+  CHECK(Json::parse(result.details).at("target_class") == "blue");
+}
+
+TEST_CASE("a backdoor in a data set of one class is not applicable", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  data.held_out.labels.fill_(2);
+  const auto result = evaluate({data, {}, 2, no_trigger, 1});
+  CHECK(result.counts.empty());
+  CHECK_FALSE(result.not_applicable.empty());
+}
+
+TEST_CASE("a model whose embeddings are not numbers has diverged", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  auto model = toy_clip();
+  model.image_weight.fill_(std::numeric_limits<float>::quiet_NaN());
+  const EvalInputs inputs{data, {{0, 1}}, std::nullopt, no_trigger, 1};
+  CHECK_THROWS_AS(AttackSuccess(NoParams{}).evaluate(model, inputs), Diverged);
+}

@@ -1,0 +1,51 @@
+#include <catch2/catch.hpp>
+
+#include "registry.h"
+#include "roclip/error.h"
+
+using namespace roclip;
+using Catch::Contains;
+
+namespace {
+
+std::string refusal(const Registry& registry, const std::string& name) {
+  for (const auto& refused : registry.refused()) {
+    if (refused.file.stem() == name) return refused.reason;
+  }
+  return "not refused";
+}
+
+}  // namespace
+
+TEST_CASE("libraries of another ABI or build, or without the symbol, are refused with the difference", "[registry]") {
+  const Registry registry({ROCLIP_ZOO_DIR});
+  CHECK(registry.plugins().empty());
+  CHECK_THAT(refusal(registry, "wrong_abi"), Contains("ABI 2, this program has 1; rebuild"));
+  CHECK_THAT(refusal(registry, "wrong_build"), Contains("torch-0.1/another-compiler") && Contains(kBuildId));
+  CHECK_THAT(refusal(registry, "no_symbol"), Contains("roclip_plugin") && Contains("ROCLIP_ATTACK"));
+}
+
+TEST_CASE("asking for a refused plugin says why it was refused", "[registry]") {
+  const Registry registry({ROCLIP_ZOO_DIR});
+  CHECK_THROWS_WITH(registry.find(PluginKind::kAttack, "wrong_abi", "m.json: /attacks/0/plugin"),
+                    Contains("m.json: /attacks/0/plugin") && Contains("has plugin ABI 2"));
+}
+
+TEST_CASE("the shipped plugins are found by name and by id, of the right kind only", "[registry]") {
+  const Registry registry({ROCLIP_PLUGIN_DIR});
+  CHECK(registry.refused().empty());
+  CHECK(registry.find(PluginKind::kDefense, "roclip", "x").id() == "roclip/1");
+  CHECK(registry.find(PluginKind::kAttack, "badnets/1", "x").name() == "badnets");
+  CHECK_THROWS_WITH(registry.find(PluginKind::kAttack, "badnet", "x"), Contains("did you mean \"badnets\"?"));
+  CHECK_THROWS_AS(registry.find(PluginKind::kMetric, "badnets", "x"), Error);
+}
+
+TEST_CASE("a plugin found twice is taken from the first folder", "[registry]") {
+  const Registry registry({ROCLIP_PLUGIN_DIR, ROCLIP_PLUGIN_DIR});
+  CHECK(registry.refused().empty());
+  CHECK(registry.plugins().size() == Registry({ROCLIP_PLUGIN_DIR}).plugins().size());
+}
+
+TEST_CASE("a folder that does not exist is an error", "[registry]") {
+  CHECK_THROWS_WITH(Registry({"/no/such/folder"}), Contains("/no/such/folder") && Contains("no such folder"));
+}
