@@ -48,7 +48,9 @@ std::vector<PluginEntry> plugin_entries(const Json& list, const std::string& whe
 }
 
 std::vector<std::int64_t> parse_seeds(const Json& list, const std::string& where) {
-  const auto is_seed = [](const Json& v) { return v.is_number_unsigned() && v.get<std::uint64_t>() < (1ULL << 53); };
+  const auto is_seed = [](const Json& v) {
+    return v.is_number_integer() && v.get<double>() >= 0 && v.get<double>() < 0x1p53;
+  };
   if (!list.is_array() || list.empty() || !std::ranges::all_of(list, is_seed)) {
     refuse(where, "a list of at least one integer in [0, 2^53)", list);
   }

@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::int64_t kNamesPerReason = 10;
 
-/// Draws the items on all cores, a chunk at a time, and appends them in order. Drops the items that cannot be drawn.
-/// @return index of the first image.
 class Drawer {
  public:
   Drawer(Collection& collection, PackWriter& writer, const Progress& progress)
@@ -22,6 +20,8 @@ class Drawer {
     total_ = count(collection.train) + count(collection.probe) + count(collection.held_out);
   }
 
+  /// Draws the items on all cores, a chunk at a time, and appends them in order. Drops the items that cannot be drawn.
+  /// @return index of the first image.
   std::int64_t draw(std::vector<Item>& items) {
     constexpr std::int64_t kChunk = 64;
     const std::int64_t first_image = images_;

@@ -1,5 +1,5 @@
-/// What a reader (emoji.h, csv_data.h) hands over: which images there are and what is said about them. packing it is
-/// the same for all readers.
+/// What a reader (emoji.h, csv_data.h) hands over: which images there are and what is said about them.
+/// Packing it is the same for all readers.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,8 @@
 #include "linear_probe.h"
 
-#include <torch/torch.h>
+#include <torch/optim/lbfgs.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace roclip {
 
@@ -25,8 +27,8 @@ LinearClassifier fit_classifier(const torch::Tensor& features, const torch::Tens
   const auto objective = [&] {
     const torch::AutoGradMode with_gradient(true);
     optimizer.zero_grad();
-    const auto loss = torch::nn::functional::cross_entropy(features.matmul(weight) + bias, labels) +
-                      params.l2 / 2 * weight.square().sum();
+    const auto loss =
+        torch::cross_entropy_loss(features.matmul(weight) + bias, labels) + params.l2 / 2 * weight.square().sum();
     loss.backward();
     return loss;
   };

@@ -16,12 +16,14 @@ namespace {
 
 constexpr const char* kUpstream = "BigML-CS-UCLA/RoCLIP utils/augment_image.py, milder for small images";
 
-/// RandomResizedCrop (bilinear, aspect ratio 3/4 to 4/3) and horizontal flip, as one resampling.
+/// RandomResizedCrop (bilinear, aspect ratio 3/4 to 4/3; none when the whole area is kept) and horizontal flip, as one
+/// resampling.
 torch::Tensor crop_and_flip(const torch::Tensor& pixels, double min_area, double flip_probability,
                             at::Generator& generator) {
   const auto batch = pixels.size(0);
   const auto area = torch::rand({batch}, generator) * (1 - min_area) + min_area;
-  const auto aspect = torch::exp((torch::rand({batch}, generator) * 2 - 1) * std::log(4.0 / 3.0));
+  const double reach = min_area < 1 ? std::log(4.0 / 3.0) : 0;
+  const auto aspect = torch::exp((torch::rand({batch}, generator) * 2 - 1) * reach);
   const auto width = torch::sqrt(area * aspect).clamp_max(1.0);   // share of W
   const auto height = torch::sqrt(area / aspect).clamp_max(1.0);  // share of H
   const auto shift_x = (torch::rand({batch}, generator) * 2 - 1) * (1 - width);

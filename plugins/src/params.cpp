@@ -18,17 +18,18 @@ std::string join(const std::vector<std::string>& items) {
   return text;
 }
 
-std::string number(double value) { return Json(value).dump(); }
+/// "64", not "64.0"
+std::string number(double value) {
+  const bool whole = value == std::floor(value) && std::abs(value) < 1e15;
+  return whole ? std::to_string(static_cast<std::int64_t>(value)) : Json(value).dump();
+}
 
 /// "integer in [1, 64]", "number >= 0", "number"
 std::string expectation(const std::string& type, const Range& range) {
   const bool low = std::isfinite(range.min), high = std::isfinite(range.max);
-  const auto show = [&](double v) {
-    return type == "integer" ? std::to_string(static_cast<std::int64_t>(v)) : number(v);
-  };
-  if (low && high) return type + " in [" + show(range.min) + ", " + show(range.max) + "]";
-  if (low) return type + " >= " + show(range.min);
-  if (high) return type + " <= " + show(range.max);
+  if (low && high) return type + " in [" + number(range.min) + ", " + number(range.max) + "]";
+  if (low) return type + " >= " + number(range.min);
+  if (high) return type + " <= " + number(range.max);
   return type;
 }
 

@@ -50,7 +50,7 @@ class CommandLine(unittest.TestCase):
         self.refused(6, "none.json", "No such file", arguments=("run", self.folder / "none.json"))
 
     def test_data_that_is_missing_is_an_error_about_it(self):
-        data = {"reader": "csv", "train": "pairs.csv", "labelled": "images"}
+        data = {"reader": "csv", "pairs": "pairs.csv", "labelled": "images"}
         matrix = write_matrix(self.folder, data=data)
         result = run("run", matrix)
         self.assertIn(result.returncode, (3, 6), result.stderr)

@@ -1,5 +1,6 @@
 #include "linear_probe.h"
 
+#include <torch/utils.h>
 #include <catch2/catch.hpp>
 
 #include "support/toy_dataset.h"
@@ -32,7 +33,7 @@ TEST_CASE("the probe's classifier equals plain gradient descent", "[metric][line
   CHECK((fitted.weight - weight).abs().max().item<double>() < 1e-5);
   CHECK((fitted.bias - bias).abs().max().item<double>() < 1e-5);
   CHECK(fitted.max_gradient < 1e-6);
-  const double loss = torch::nn::functional::cross_entropy(fitted.logits(data.features), data.labels).item<double>();
+  const double loss = torch::cross_entropy_loss(fitted.logits(data.features), data.labels).item<double>();
   CHECK(fitted.loss == Approx(loss + kL2 / 2 * fitted.weight.square().sum().item<double>()));
 }
 

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "harness/config/matrix.h"
-#include "harness/data/scratch_folder.h"
+#include "support/scratch_folder.h"
 #include "roclip/error.h"
 
 using namespace roclip;

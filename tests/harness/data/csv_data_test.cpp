@@ -2,15 +2,15 @@
 
 #include <algorithm>
 
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
-#include <torch/types.h>
 
 #include "harness/data/data.h"
 #include "harness/data/image.h"
-#include "harness/data/scratch_folder.h"
 #include "roclip/error.h"
+#include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;

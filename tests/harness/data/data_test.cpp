@@ -12,8 +12,8 @@
 
 #include "harness/data/cache.h"
 #include "harness/data/pack.h"
-#include "harness/data/scratch_folder.h"
 #include "roclip/error.h"
+#include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;

@@ -7,9 +7,9 @@
 #include <catch2/catch.hpp>
 
 #include "harness/data/pack.h"
-#include "harness/data/scratch_folder.h"
 #include "harness/record/files.h"
 #include "roclip/error.h"
+#include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;

@@ -26,7 +26,8 @@ class Painter final : public Attack {
 PoisonPlan two_edits() {
   PoisonPlan plan;
   plan.edits.push_back({.replaces = 4, .image = {ImageRef::Set::kTrain, 4}, .triggered = true, .caption = "poison A"});
-  plan.edits.push_back({.replaces = {}, .image = {ImageRef::Set::kHeldOut, 2}, .triggered = false, .caption = "poison B"});
+  plan.edits.push_back(
+      {.replaces = {}, .image = {ImageRef::Set::kHeldOut, 2}, .triggered = false, .caption = "poison B"});
   return plan;
 }
 
@@ -61,9 +62,11 @@ TEST_CASE("poisons replace or join the clean pairs, whose data stays as it was",
 
 TEST_CASE("the place of a pair says nothing about poison, and follows the seed", "[data][poison]") {
   const Dataset data = toy_dataset();
-  const PoisonedPairs one(data, two_edits(), Painter(), 1), again(data, two_edits(), Painter(), 1), two(data, two_edits(), Painter(), 2);
+  const PoisonedPairs one(data, two_edits(), Painter(), 1), again(data, two_edits(), Painter(), 1),
+      two(data, two_edits(), Painter(), 2);
   std::set<std::int64_t> places;
-  for (std::uint64_t seed = 0; seed < 40; ++seed) places.insert(index_of(PoisonedPairs(data, two_edits(), Painter(), seed), "poison B"));
+  for (std::uint64_t seed = 0; seed < 40; ++seed)
+    places.insert(index_of(PoisonedPairs(data, two_edits(), Painter(), seed), "poison B"));
   CHECK(places.size() > 20);
   CHECK(one.caption(0) == again.caption(0));
   bool differs = false;
@@ -90,8 +93,11 @@ TEST_CASE("the manifest tells every edit", "[data][poison]") {
   auto plan = two_edits();
   plan.targets = {{2, 1}};
   const Json json = manifest(plan);
-  CHECK(json.at("edits")[0] == Json{{"operation", "replace"}, {"pair", 4}, {"image", {{"set", "train"}, {"index", 4}}},
-                                    {"triggered", true}, {"caption", "poison A"}});
+  CHECK(json.at("edits")[0] == Json{{"operation", "replace"},
+                                    {"pair", 4},
+                                    {"image", {{"set", "train"}, {"index", 4}}},
+                                    {"triggered", true},
+                                    {"caption", "poison A"}});
   CHECK(json.at("edits")[1].at("operation") == "add");
   CHECK(json.at("targets")[0] == Json{{"held_out", 2}, {"adversarial_class", 1}});
   CHECK(json.at("target_class").is_null());

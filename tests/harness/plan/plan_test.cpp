@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "harness/data/scratch_folder.h"
+#include "support/scratch_folder.h"
 #include "harness/plan/plan.h"
 #include "roclip/error.h"
 
@@ -43,7 +43,7 @@ TEST_CASE("a plan has attacks x defenses x seeds cells, each with its own id", "
 }
 
 TEST_CASE("the id follows every setting that matters and no other", "[plan]") {
-  const auto id = only_id({});
+  const auto id = only_id(Json::object());
   CHECK(only_id({{"name", "another name"}}) == id);
   CHECK(only_id({{"training", {{"epochs", 12}}}}) == id);  // the default, written out
   CHECK(only_id({{"attacks", {{{"plugin", "none"}, {"label", "clean"}}}}}) == id);

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "harness/data/scratch_folder.h"
+#include "support/scratch_folder.h"
 #include "harness/record/files.h"
 #include "harness/record/result.h"
 
@@ -15,7 +15,8 @@ Cell cell(const std::string& defense, std::int64_t seed) {
 
 Json ok(const Cell& c, std::int64_t hits, std::int64_t trials) {
   MetricResult result;
-  Count count{.name = "top1"};
+  Count count;
+  count.name = "top1";
   for (std::int64_t i = 0; i < trials; ++i) count.add(10 + i, i < hits);
   result.counts.push_back(count);
   Json record = cell_record(c, Status::kOk, "");
@@ -38,7 +39,7 @@ TEST_CASE("a count is stored with value, interval and every outcome", "[record]"
 
 TEST_CASE("a count of nothing has no value rather than a wrong one", "[record]") {
   MetricResult empty;
-  empty.counts.push_back({.name = "top1"});
+  empty.counts.emplace_back().name = "top1";
   CHECK(to_json(empty, Better::kLower).at("counts")[0].at("value").is_null());
 }
 
