@@ -1,7 +1,7 @@
 #define CATCH_CONFIG_RUNNER
-#include <catch2/catch.hpp>
 #include <torch/types.h>
 #include <torch/utils.h>
+#include <catch2/catch.hpp>
 
 int main(int argc, char** argv) {
   at::set_num_threads(1);  // as in a cell: the same bits twice

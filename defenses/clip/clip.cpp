@@ -15,7 +15,8 @@ torch::Tensor ClipDefense::augment_images(const torch::Tensor& pixels, TrainCont
 }
 
 std::string ClipDefense::augment_caption(const std::string& caption, TrainContext& context) {
-  return params_.text_augmentation ? params_.text.apply(caption, context.vocabulary, context.augmentation_rng) : caption;
+  return params_.text_augmentation ? params_.text.apply(caption, context.vocabulary, context.augmentation_rng)
+                                   : caption;
 }
 
 }  // namespace roclip

@@ -37,13 +37,16 @@ torch::Tensor CaptionPool::tokens(const torch::Tensor& rows) const {
 void CaptionPool::enqueue(const torch::Tensor& z_txt, const torch::Tensor& tokens) {
   const auto incoming = z_txt.size(0), taken = std::min(incoming, size());
   if (taken == 0) return;
-  const auto rows = torch::remainder(
-      torch::arange(cursor_ + incoming - taken, cursor_ + incoming, torch::TensorOptions().dtype(torch::kLong).device(embeddings_.device())), size());
+  const auto rows =
+      torch::remainder(torch::arange(cursor_ + incoming - taken, cursor_ + incoming,
+                                     torch::TensorOptions().dtype(torch::kLong).device(embeddings_.device())),
+                       size());
   embeddings_.index_copy_(0, rows, z_txt.narrow(0, incoming - taken, taken));
   if (tokens_.defined()) {
     const auto width = tokens.size(1);
     if (width > tokens_.size(1)) tokens_ = torch::constant_pad_nd(tokens_, {0, width - tokens_.size(1)}, 0);
-    const auto padded = torch::constant_pad_nd(tokens.narrow(0, incoming - taken, taken), {0, tokens_.size(1) - width}, 0);
+    const auto padded =
+        torch::constant_pad_nd(tokens.narrow(0, incoming - taken, taken), {0, tokens_.size(1) - width}, 0);
     tokens_.index_copy_(0, rows, padded);
   }
   cursor_ = (cursor_ + incoming) % size();

@@ -9,12 +9,15 @@ namespace roclip {
 
 void RoclipDefense::Params::declare(ParamList& list) {
   const char* code = "BigML-CS-UCLA/RoCLIP";
-  list.add("pool_fraction", pool_fraction, Range{1e-6, 1}, "1", "captions in the pool, as a share of the training pairs",
+  list.add("pool_fraction", pool_fraction, Range{1e-6, 1}, "1",
+           "captions in the pool, as a share of the training pairs",
            "--memory_bank_size 21845 of 1M in BigML-CS-UCLA/RoCLIP parser.py: 2.2 %");
   list.add("pool_size", pool_size, Range{0, 1e8}, "captions", "the same as a number; 0 = use pool_fraction", code);
   list.add("match_every", match_every, Range{0, 1e6}, "epochs",
-           "match in epochs that this divides; 1 = always, 0 = never (augmentation only)", "--break_epoch 2, parser.py");
-  list.add("first_matching_epoch", first_matching_epoch, Range{1, 1e6}, "epochs", "no matching before this epoch", code);
+           "match in epochs that this divides; 1 = always, 0 = never (augmentation only)",
+           "--break_epoch 2, parser.py");
+  list.add("first_matching_epoch", first_matching_epoch, Range{1, 1e6}, "epochs", "no matching before this epoch",
+           code);
   list.choice("pool_initialisation", pool_initialisation, {"captions", "noise"},
               "what the pool holds first: random training captions, or random unit vectors as in the authors' code, "
               "where the first steps then match noise",
@@ -38,9 +41,8 @@ bool RoclipDefense::matches_in(std::int64_t epoch) const {
 
 CaptionPool RoclipDefense::new_pool(TrainContext& context) const {
   const auto pairs = context.pairs.size();
-  const auto wanted = params_.pool_size > 0
-                          ? params_.pool_size
-                          : std::llround(params_.pool_fraction * static_cast<double>(pairs));
+  const auto wanted =
+      params_.pool_size > 0 ? params_.pool_size : std::llround(params_.pool_fraction * static_cast<double>(pairs));
   const auto size = std::clamp<std::int64_t>(wanted, 1, pairs);
   std::vector<std::string> captions;
   for (const auto index : context.rng.sample(pairs, size)) captions.push_back(context.pairs.caption(index));
@@ -64,7 +66,8 @@ torch::Tensor RoclipDefense::augment_images(const torch::Tensor& pixels, TrainCo
 }
 
 std::string RoclipDefense::augment_caption(const std::string& caption, TrainContext& context) {
-  return params_.text_augmentation ? params_.text.apply(caption, context.vocabulary, context.augmentation_rng) : caption;
+  return params_.text_augmentation ? params_.text.apply(caption, context.vocabulary, context.augmentation_rng)
+                                   : caption;
 }
 
 torch::Tensor RoclipDefense::loss(const Batch& batch, TrainContext& context) {

@@ -37,8 +37,9 @@ std::string allowed(const Json& parameter) {
   }
   const auto bound = [](const Json& number) {
     const double value = number.get<double>();
-    return value == static_cast<double>(static_cast<std::int64_t>(value)) ? std::to_string(static_cast<std::int64_t>(value))
-                                                                          : number.dump();
+    return value == static_cast<double>(static_cast<std::int64_t>(value))
+               ? std::to_string(static_cast<std::int64_t>(value))
+               : number.dump();
   };
   const bool low = parameter.contains("min"), high = parameter.contains("max");
   if (low && high) return "[" + bound(parameter.at("min")) + ", " + bound(parameter.at("max")) + "]";
@@ -47,9 +48,9 @@ std::string allowed(const Json& parameter) {
 }
 
 void print(const PluginInfo& plugin) {
-  std::printf("%s %s\n  %s\n  file %s\n  built for ABI %u, %s\n", std::string(to_string(plugin.descriptor->kind)).c_str(),
-              plugin.descriptor->id, plugin.descriptor->summary, plugin.file.c_str(), plugin.descriptor->abi,
-              plugin.descriptor->build_id);
+  std::printf("%s %s\n  %s\n  file %s\n  built for ABI %u, %s\n",
+              std::string(to_string(plugin.descriptor->kind)).c_str(), plugin.descriptor->id,
+              plugin.descriptor->summary, plugin.file.c_str(), plugin.descriptor->abi, plugin.descriptor->build_id);
   const Json parameters = plugin.descriptor->describe();
   std::puts(parameters.empty() ? "  no parameters" : "  parameters");
   for (const auto& p : parameters) {
@@ -87,7 +88,11 @@ int plan_command(const std::filesystem::path& matrix_file, const Paths& plugin_p
   if (json) {
     Json list = Json::array();
     for (const auto& cell : cells) {
-      list.push_back({{"id", cell.id}, {"attack", cell.attack}, {"defense", cell.defense}, {"seed", cell.seed}, {"effective", cell.config}});
+      list.push_back({{"id", cell.id},
+                      {"attack", cell.attack},
+                      {"defense", cell.defense},
+                      {"seed", cell.seed},
+                      {"effective", cell.config}});
     }
     std::cout << list.dump(2) << "\n";
     return 0;
@@ -113,7 +118,8 @@ int plugin_list_command(const Paths& plugin_path, bool json) {
     std::printf("%-8s %-18s %s\n", std::string(to_string(plugin.descriptor->kind)).c_str(), plugin.descriptor->id,
                 plugin.descriptor->summary);
   }
-  for (const auto& [file, reason] : registry.refused()) std::printf("refused  %s: it %s\n", file.c_str(), reason.c_str());
+  for (const auto& [file, reason] : registry.refused())
+    std::printf("refused  %s: it %s\n", file.c_str(), reason.c_str());
   return 0;
 }
 
@@ -150,8 +156,13 @@ int data_prepare_command(const std::string& data) {
 int data_list_command(bool json) {
   Json list = Json::array();
   for (const auto& info : list_data()) {
-    list.push_back({{"name", info.name}, {"summary", info.summary}, {"prepared", info.prepared}, {"file", info.file},
-                    {"pairs", info.pairs}, {"held_out", info.held_out}, {"classes", info.classes}});
+    list.push_back({{"name", info.name},
+                    {"summary", info.summary},
+                    {"prepared", info.prepared},
+                    {"file", info.file},
+                    {"pairs", info.pairs},
+                    {"held_out", info.held_out},
+                    {"classes", info.classes}});
     if (json) continue;
     std::printf("%s: %s\n", info.name.c_str(), info.summary.c_str());
     if (info.prepared) {

@@ -120,8 +120,8 @@ ModelParams model_params(const Json& model, const std::string& where) {
     const auto name = preset.is_string() ? preset.get<std::string>() : preset.dump();
     std::string known;
     for (const auto& p : presets) known += (known.empty() ? "" : ", ") + p;
-    throw Error(ErrorKind::kMatrix,
-                where + ": unknown model preset \"" + name + "\"" + did_you_mean(name, presets) + " (known: " + known + ")");
+    throw Error(ErrorKind::kMatrix, where + ": unknown model preset \"" + name + "\"" + did_you_mean(name, presets) +
+                                        " (known: " + known + ")");
   }
   const auto file = presets_dir() / (preset.get<std::string>() + ".json");
   ModelParams params;

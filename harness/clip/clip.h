@@ -20,7 +20,7 @@ struct ModelParams {
   std::int64_t stem_kernel_px = 8;
   std::int64_t stem_stride_px = 4;
   std::vector<std::int64_t> stage_widths = {32, 64, 128};  ///< channels; each stage after the first halves H and W
-  std::vector<std::int64_t> stage_blocks = {1, 1, 0};     ///< residual blocks in each stage
+  std::vector<std::int64_t> stage_blocks = {1, 1, 0};      ///< residual blocks in each stage
 
   std::int64_t text_width = 64;
   std::int64_t text_layers = 1;

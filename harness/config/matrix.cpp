@@ -11,7 +11,7 @@ namespace roclip::bench {
 namespace {
 
 constexpr int kSchemaVersion = 1;
-const std::vector<std::string> kKeys = {"$schema", "schema_version", "name",    "data",    "model",
+const std::vector<std::string> kKeys = {"$schema", "schema_version", "name",    "data",     "model",
                                         "seeds",   "training",       "attacks", "defenses", "metrics"};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& expected, const Json& got) {

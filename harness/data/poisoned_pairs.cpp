@@ -100,9 +100,10 @@ torch::Tensor PoisonedPairs::images(const torch::Tensor& indices) const {
   auto* to = out.data_ptr<std::uint8_t>();
   for (std::int64_t i = 0; i < count; ++i, to += bytes) {
     const auto row = rows_.at(static_cast<std::size_t>(wanted[i]));
-    const auto* from = row < clean_.size()
-                           ? clean_.images.data_ptr<std::uint8_t>() + static_cast<std::size_t>(row) * bytes
-                           : poison_images_.data_ptr<std::uint8_t>() + static_cast<std::size_t>(row - clean_.size()) * bytes;
+    const auto* from =
+        row < clean_.size()
+            ? clean_.images.data_ptr<std::uint8_t>() + static_cast<std::size_t>(row) * bytes
+            : poison_images_.data_ptr<std::uint8_t>() + static_cast<std::size_t>(row - clean_.size()) * bytes;
     std::memcpy(to, from, bytes);
   }
   return out;

@@ -7,6 +7,7 @@
 #include "harness/data/data.h"
 #include "harness/record/hash.h"
 #include "harness/train/trainer.h"
+#include "roclip/error.h"
 
 namespace roclip::bench {
 
@@ -40,9 +41,14 @@ std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind 
       const Json effective = plugin.descriptor->effective(params, entry.where);
       const std::string base = entry.label.empty() ? plugin.name() : entry.label;
       const std::string telling = show_params(!entry.label.empty() || alone ? swept : params);
-      result.push_back({base + (telling.empty() ? "" : " " + telling),
-                        {{"plugin", entry.plugin}, {"params", params}},
-                        {{"plugin", plugin.id()}, {"params", effective}}});
+      const std::string label = base + (telling.empty() ? "" : " " + telling);
+      const Json choice = {{"plugin", plugin.id()}, {"params", effective}};
+      const auto same = std::ranges::find(result, label, &Choice::label);
+      if (same != result.end() && same->effective != choice) {
+        throw Error(ErrorKind::kMatrix, entry.where + ": \"" + label +
+                                            "\" already names another configuration; give one of them a \"label\"");
+      }
+      result.push_back({label, {{"plugin", entry.plugin}, {"params", params}}, choice});
     }
   }
   return result;
@@ -89,11 +95,16 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
             cell.attack = attack.label;
             cell.defense = with_suffix(defense.label, swept);
             cell.seed = seed;
-            cell.requested = {{"attack", attack.requested}, {"defense", defense.requested}, {"model", model},
-                              {"training", training}};
-            cell.config = {{"numerics", kNumericsRevision}, {"data", data},       {"model", model_json},
-                           {"training", training_json},     {"attack", attack.effective},
-                           {"defense", defense.effective},  {"metrics", metrics}, {"seed", seed}};
+            cell.requested = {
+                {"attack", attack.requested}, {"defense", defense.requested}, {"model", model}, {"training", training}};
+            cell.config = {{"numerics", kNumericsRevision},
+                           {"data", data},
+                           {"model", model_json},
+                           {"training", training_json},
+                           {"attack", attack.effective},
+                           {"defense", defense.effective},
+                           {"metrics", metrics},
+                           {"seed", seed}};
             cell.id = plugin_name(attack.effective) + "-" + plugin_name(defense.effective) + "-s" +
                       std::to_string(seed) + "-" + hash_hex(cell.config.dump()).substr(0, 10);
             if (seen.insert(cell.id).second) cells.push_back(std::move(cell));

@@ -12,13 +12,20 @@ namespace fs = std::filesystem;
 
 std::string_view to_string(Status status) {
   switch (status) {
-    case Status::kOk: return "ok";
-    case Status::kFailed: return "failed";
-    case Status::kCrashed: return "crashed";
-    case Status::kTimeout: return "timeout";
-    case Status::kOutOfMemory: return "oom";
-    case Status::kDiverged: return "diverged";
-    case Status::kSkipped: return "skipped";
+    case Status::kOk:
+      return "ok";
+    case Status::kFailed:
+      return "failed";
+    case Status::kCrashed:
+      return "crashed";
+    case Status::kTimeout:
+      return "timeout";
+    case Status::kOutOfMemory:
+      return "oom";
+    case Status::kDiverged:
+      return "diverged";
+    case Status::kSkipped:
+      return "skipped";
   }
   return "failed";
 }
@@ -33,9 +40,9 @@ std::string digits(const std::vector<std::uint8_t>& outcomes) {
 }
 
 Json to_json(const Count& count) {
-  Json json = {{"name", count.name},   {"hits", count.hits},   {"trials", count.trials}, {"value", nullptr},
-               {"low", nullptr},       {"high", nullptr},      {"items", count.items},
-               {"outcomes", digits(count.outcomes)}};
+  Json json = {
+      {"name", count.name}, {"hits", count.hits}, {"trials", count.trials}, {"value", nullptr},
+      {"low", nullptr},     {"high", nullptr},    {"items", count.items},   {"outcomes", digits(count.outcomes)}};
   if (count.trials > 0) {
     const auto [low, high] = wilson_95(count.hits, count.trials);
     json["value"] = static_cast<double>(count.hits) / static_cast<double>(count.trials);
@@ -51,8 +58,10 @@ Json summary(const Json& metrics) {
   for (const auto& [id, metric] : metrics.items()) {
     Json counts = Json::object();
     for (const auto& count : metric.at("counts")) {
-      counts[count.at("name").get<std::string>()] = {{"hits", count.at("hits")},   {"trials", count.at("trials")},
-                                                     {"value", count.at("value")}, {"low", count.at("low")},
+      counts[count.at("name").get<std::string>()] = {{"hits", count.at("hits")},
+                                                     {"trials", count.at("trials")},
+                                                     {"value", count.at("value")},
+                                                     {"low", count.at("low")},
                                                      {"high", count.at("high")}};
     }
     result[id] = {{"headline", metric.at("counts").empty() ? Json() : metric.at("counts")[0].at("name")},
@@ -94,7 +103,8 @@ Json aggregates(const Json& cells) {
       for (const double value : values) sum += value;
       means[id] = {{"mean", sum / static_cast<double>(values.size())}, {"values", values}};
     }
-    result.push_back({{"attack", group.attack}, {"defense", group.defense}, {"seeds", group.seeds}, {"metrics", means}});
+    result.push_back(
+        {{"attack", group.attack}, {"defense", group.defense}, {"seeds", group.seeds}, {"metrics", means}});
   }
   return result;
 }
@@ -166,9 +176,13 @@ Json matrix_result(const Matrix& matrix, const std::vector<Cell>& cells, const s
                        {"metrics", result.contains("metrics") ? summary(result.at("metrics")) : Json::object()},
                        {"wall_s", result.contains("cost") ? result.at("cost").at("wall_s") : Json()}});
   }
-  Json groups = aggregates(entries);
+  Json groups = aggregates(entries), metrics = Json::array();
+  if (!cells.empty()) {
+    for (const auto& metric : cells[0].config.at("metrics")) metrics.push_back(metric.at("plugin"));
+  }
   return {{"schema_version", kResultSchemaVersion},
           {"name", matrix.name},
+          {"metrics", std::move(metrics)},
           {"cells", std::move(entries)},
           {"aggregates", std::move(groups)}};
 }

@@ -23,7 +23,8 @@ std::string base_name(const std::string& id) { return id.substr(0, id.find('/'))
 const Json& headline(const Json& metric) { return metric.at("counts").at(metric.at("headline").get<std::string>()); }
 
 std::string counts(const Json& count) {
-  return std::to_string(count.at("hits").get<std::int64_t>()) + "/" + std::to_string(count.at("trials").get<std::int64_t>());
+  return std::to_string(count.at("hits").get<std::int64_t>()) + "/" +
+         std::to_string(count.at("trials").get<std::int64_t>());
 }
 
 /// The cells of one place in the grid: one a seed.
@@ -52,13 +53,16 @@ std::string entry(const std::vector<const Json*>& cells, const std::string& metr
   if (shares.empty()) return failed != cells.end() ? (*failed)->at("status").get<std::string>() : "-";
   if (cells.size() == 1) {
     const Json& count = headline(cells[0]->at("metrics").at(metric));
-    return percent(shares[0]) + " % " + counts(count) + " [" + percent(count.at("low")) + ", " + percent(count.at("high")) + "]";
+    return percent(shares[0]) + " % " + counts(count) + " [" + percent(count.at("low")) + ", " +
+           percent(count.at("high")) + "]";
   }
   double sum = 0;
   for (const double share : shares) sum += share;
   std::string text = percent(sum / static_cast<double>(shares.size())) + " % [" +
-                     percent(*std::ranges::min_element(shares)) + " .. " + percent(*std::ranges::max_element(shares)) + "]";
-  if (shares.size() < cells.size()) text += " " + std::to_string(shares.size()) + " of " + std::to_string(cells.size()) + " seeds";
+                     percent(*std::ranges::min_element(shares)) + " .. " + percent(*std::ranges::max_element(shares)) +
+                     "]";
+  if (shares.size() < cells.size())
+    text += " " + std::to_string(shares.size()) + " of " + std::to_string(cells.size()) + " seeds";
   return text;
 }
 
@@ -94,7 +98,9 @@ std::string cell_line(const Json& record) {
                      record.at("attack").get<std::string>() + " x " + record.at("defense").get<std::string>() +
                      ", seed " + std::to_string(record.at("seed").get<std::int64_t>());
   if (status != "ok") return line + "\n         " + record.at("reason").get<std::string>();
-  for (const auto& [id, metric] : record.at("metrics").items()) {
+  for (const auto& choice : record.at("effective").at("metrics")) {
+    const std::string id = choice.at("plugin");
+    const Json& metric = record.at("metrics").at(id);
     if (metric.at("counts").empty()) continue;
     const Json& count = metric.at("counts")[0];
     line += "   " + base_name(id) + " " + counts(count);
@@ -105,16 +111,9 @@ std::string cell_line(const Json& record) {
 
 std::string grid(const Json& result) {
   const auto attacks = axis(result, "attack"), defenses = axis(result, "defense");
-  std::vector<std::string> metrics;
-  bool one_seed = true;
-  for (const auto& cell : result.at("cells")) {
-    one_seed = one_seed && cell.at("seed") == result.at("cells")[0].at("seed");
-    for (const auto& [id, metric] : cell.at("metrics").items()) {
-      if (std::ranges::find(metrics, id) == metrics.end()) metrics.push_back(id);
-    }
-  }
+  const bool one_seed = axis(result, "seed").size() == 1;
   std::string text;
-  for (const auto& metric : metrics) {
+  for (const std::string metric : result.at("metrics")) {
     std::vector<std::vector<std::string>> rows = {{"attack"}};
     for (const auto& defense : defenses) rows[0].push_back(defense.get<std::string>());
     for (const auto& attack : attacks) {
@@ -129,7 +128,8 @@ std::string grid(const Json& result) {
         }
       }
     }
-    text += "\n" + metric + (one_seed ? "   (hits/trials [95 % Wilson interval])\n" : "   (mean over seeds [range])\n") + table(rows);
+    text += "\n" + metric +
+            (one_seed ? "   (hits/trials [95 % Wilson interval])\n" : "   (mean over seeds [range])\n") + table(rows);
   }
   std::string trouble;
   for (const auto& cell : result.at("cells")) {

@@ -26,10 +26,13 @@ double since(std::chrono::steady_clock::time_point start) {
 std::string bar(double share) {
   constexpr int kWidth = 20;
   const int full = static_cast<int>(std::clamp(share, 0.0, 1.0) * kWidth);
-  return "[" + std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(kWidth - full), ' ') + "]";
+  return "[" + std::string(static_cast<std::size_t>(full), '#') +
+         std::string(static_cast<std::size_t>(kWidth - full), ' ') + "]";
 }
 
-std::string name(const Cell& cell) { return cell.attack + " x " + cell.defense + ", seed " + std::to_string(cell.seed); }
+std::string name(const Cell& cell) {
+  return cell.attack + " x " + cell.defense + ", seed " + std::to_string(cell.seed);
+}
 
 }  // namespace
 
@@ -65,8 +68,9 @@ void ProgressView::preparing(std::string_view what, std::int64_t done, std::int6
   if (done < total && since(last_draw_) < 0.05) return;
   last_draw_ = Clock::now();
   erase();
-  std::fprintf(stderr, "%s %s %lld/%lld\n", text.c_str(), bar(static_cast<double>(done) / static_cast<double>(total)).c_str(),
-               static_cast<long long>(done), static_cast<long long>(total));
+  std::fprintf(stderr, "%s %s %lld/%lld\n", text.c_str(),
+               bar(static_cast<double>(done) / static_cast<double>(total)).c_str(), static_cast<long long>(done),
+               static_cast<long long>(total));
   drawn_ = done < total ? 1 : 0;
 }
 
@@ -110,7 +114,8 @@ double ProgressView::seconds_left() const {
     if (done_ == 0) cell_s = std::max(cell_s, since(running.start) + seconds_left(running));
   }
   const auto waiting = cells_ - done_ - static_cast<std::int64_t>(running_.size());
-  return (work + cell_s * static_cast<double>(waiting)) / static_cast<double>(std::min(jobs_, std::max<std::int64_t>(cells_ - done_, 1)));
+  return (work + cell_s * static_cast<double>(waiting)) /
+         static_cast<double>(std::min(jobs_, std::max<std::int64_t>(cells_ - done_, 1)));
 }
 
 void ProgressView::draw() {

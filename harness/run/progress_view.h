@@ -13,8 +13,8 @@
 
 namespace roclip::bench {
 
-/// On a terminal: finished cells scroll by, and below them one live line a running cell and one for the whole. Otherwise
-/// plain lines: one at a cell's start, one at its end. Writes to stderr. [one thread]
+/// On a terminal: finished cells scroll by, and below them one live line a running cell and one for the whole.
+/// Otherwise plain lines: one at a cell's start, one at its end. Writes to stderr. [one thread]
 class ProgressView {
  public:
   /// @param cells to be run, finished ones not counted

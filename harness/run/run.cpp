@@ -1,6 +1,7 @@
 #include "harness/run/run.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <list>
 #include <map>
@@ -36,7 +37,8 @@ class FolderLock {
       if (::ftruncate(descriptor_, 0) == 0 && ::pwrite(descriptor_, pid.data(), pid.size(), 0) > 0) return;
     }
     const std::string holder = descriptor_ >= 0 ? read_file(file) : "";
-    throw Error(ErrorKind::kData, folder.string() + ": another run" + (holder.empty() ? "" : " (process " + holder + ")") +
+    throw Error(ErrorKind::kData, folder.string() + ": another run" +
+                                      (holder.empty() ? "" : " (process " + holder + ")") +
                                       " is writing here; wait for it or choose another --out");
   }
   ~FolderLock() { ::close(descriptor_); }
@@ -71,7 +73,8 @@ class Run {
 
 std::int64_t job_count(const RunOptions& options, torch::Device device, std::size_t cells) {
   auto jobs = options.jobs;
-  if (jobs == 0) jobs = device.is_cpu() ? static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency())) : 1;
+  if (jobs == 0)
+    jobs = device.is_cpu() ? static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency())) : 1;
   return std::min(jobs, static_cast<std::int64_t>(cells));
 }
 
@@ -108,6 +111,7 @@ void run_cells(const std::vector<const Cell*>& waiting, std::int64_t jobs, const
 }  // namespace
 
 int run_matrix(const RunOptions& options) {
+  ::signal(SIGPIPE, SIG_IGN);  // a worker that dies before it has read its cell is a crashed cell, no more
   warn_about_slow_blas();
   const Matrix matrix = load_matrix(options.matrix);
   const Registry registry(plugin_search_path(options.plugin_path));
@@ -115,8 +119,8 @@ int run_matrix(const RunOptions& options) {
   const torch::Device device = parse_device(options.device);
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
 
-  const WorkerOptions workers{options.plugin_path, options.device,
-                              {options.out.empty() ? matrix.file.parent_path() / "out" : options.out}};
+  const WorkerOptions workers{
+      options.plugin_path, options.device, {options.out.empty() ? matrix.file.parent_path() / "out" : options.out}};
   std::string data_hash;
   {
     ProgressView view(terminal, 0, 1);

@@ -32,7 +32,8 @@ Json to_json(const Cell& cell) {
 }
 
 Cell cell_from_json(const Json& json) {
-  return {json.at("id"), json.at("attack"), json.at("defense"), json.at("seed"), json.at("requested"), json.at("config")};
+  return {json.at("id"),   json.at("attack"),    json.at("defense"),
+          json.at("seed"), json.at("requested"), json.at("config")};
 }
 
 void write_all(int fd, std::string_view text) {
@@ -93,8 +94,8 @@ int worker_main(const WorkerOptions& options) {
   const std::string input{std::istreambuf_iterator<char>(std::cin), {}};
   const Cell cell = cell_from_json(Json::parse(input));
   const Registry registry(plugin_search_path(options.plugin_path));
-  const Json record = run_cell_recorded(
-      cell, registry, parse_device(options.device), options.out, [](const TrainProgress& p) {
+  const Json record =
+      run_cell_recorded(cell, registry, parse_device(options.device), options.out, [](const TrainProgress& p) {
         const Json event = {{"epoch", p.epoch}, {"epochs", p.epochs}, {"step", p.step},
                             {"steps", p.steps}, {"loss", p.loss},     {"pairs_per_s", p.pairs_per_s}};
         write_all(kEvents, event.dump() + "\n");
@@ -106,8 +107,8 @@ int worker_main(const WorkerOptions& options) {
 Worker::Worker(const Cell& cell, const WorkerOptions& options) : cell_(&cell), out_(options.out) {
   std::array<int, 2> input{}, events{};
   if (::pipe2(input.data(), O_CLOEXEC) != 0 || ::pipe2(events.data(), O_CLOEXEC) != 0) fail("pipe", errno);
-  std::vector<std::string> arguments = {"roclip-bench", "worker", "--device", options.device, "--out",
-                                        options.out.root.string()};
+  std::vector<std::string> arguments = {"roclip-bench", "worker", "--device",
+                                        options.device, "--out",  options.out.root.string()};
   for (const auto& folder : options.plugin_path) {
     arguments.emplace_back("--plugin-path");
     arguments.push_back(folder.string());
@@ -120,8 +121,8 @@ Worker::Worker(const Cell& cell, const WorkerOptions& options) : cell_(&cell), o
                                      O_WRONLY | O_CREAT | O_TRUNC, 0644);
   ::posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, events[1], kEvents);
-  const int error = ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, pointers(arguments).data(),
-                                  pointers(variables).data());
+  const int error =
+      ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, pointers(arguments).data(), pointers(variables).data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::close(input[0]);
   ::close(events[1]);
@@ -158,11 +159,12 @@ std::vector<Worker::Event> Worker::read() {
   }
   buffer_.append(chunk.data(), static_cast<std::size_t>(got));
   for (auto end = buffer_.find('\n'); end != std::string::npos; end = buffer_.find('\n')) {
-    const Json event = Json::parse(buffer_.substr(0, end));
+    const Json event = Json::parse(buffer_.substr(0, end), nullptr, /*allow_exceptions=*/false);
     buffer_.erase(0, end + 1);
+    if (!event.is_object()) continue;  // a plugin wrote to a descriptor that is not its own
     if (event.contains("record")) {
       record_ = event.at("record");
-    } else {
+    } else if (event.contains("step")) {
       result.push_back({TrainProgress{event.at("epoch"), event.at("epochs"), event.at("step"), event.at("steps"),
                                       event.at("loss"), event.at("pairs_per_s")},
                         nullptr});
@@ -182,7 +184,11 @@ Json Worker::record_of_the_dead(int wait_status) const {
   const std::string output = tail(out_.log_file(cell_->id));
   if (!output.empty()) reason += "; its last output: " + output;
   const Json record = cell_record(*cell_, Status::kCrashed, reason);
-  write_json(out_.cell_file(cell_->id), record);
+  try {
+    write_json(out_.cell_file(cell_->id), record);
+  } catch (const Error& e) {
+    std::fprintf(stderr, "%s\n", e.what());  // the matrix result has it all the same
+  }
   return record;
 }
 

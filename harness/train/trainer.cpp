@@ -65,8 +65,13 @@ TrainReport train(TrainableClip& model, const TrainingPairs& pairs, Defense& def
   }
   Rng defense_rng(stream(seed, role::kDefense)), augmentation_rng(stream(seed, role::kAugmentation)),
       order_rng(stream(seed, role::kOrder));
-  TrainContext context{.model = model, .pairs = pairs, .vocabulary = vocabulary, .rng = defense_rng,
-                       .augmentation_rng = augmentation_rng, .order_rng = order_rng, .epochs = params.epochs,
+  TrainContext context{.model = model,
+                       .pairs = pairs,
+                       .vocabulary = vocabulary,
+                       .rng = defense_rng,
+                       .augmentation_rng = augmentation_rng,
+                       .order_rng = order_rng,
+                       .epochs = params.epochs,
                        .batch_size = params.batch_size};
   AdamW optimizer(model.trainable(), {params.beta1, params.beta2, params.epsilon, params.weight_decay});
   TrainReport report;
@@ -88,28 +93,28 @@ TrainReport train(TrainableClip& model, const TrainingPairs& pairs, Defense& def
     clock.lap("epoch_setup");
     for (std::int64_t b = 0; b < batches; ++b) {
       Batch batch;
-      batch.indices = order.narrow(0, b * params.batch_size, params.batch_size);       // 1. sample
+      batch.indices = order.narrow(0, b * params.batch_size, params.batch_size);  // 1. sample
       const auto images = to_pixels(pairs.images(batch.indices), model.device());
       clock.lap("data");
-      const auto pixels = defense.augment_images(images, context);                      // 2. augment
+      const auto pixels = defense.augment_images(images, context);  // 2. augment
       batch.tokens = augmented_tokens(pairs, batch.indices, defense, context);
       clock.lap("augment");
-      batch.z_img = model.encode_image(pixels);                                         // 3. forward
+      batch.z_img = model.encode_image(pixels);  // 3. forward
       {
         const torch::AutoGradMode grad(text_learns);
         batch.z_txt = model.encode_text(batch.tokens);
       }
       clock.lap("forward");
-      const auto loss = defense.loss(batch, context);                                   // 4. loss
+      const auto loss = defense.loss(batch, context);  // 4. loss
       clock.lap("loss");
-      optimizer.zero_grad();                                                            // 5. backward
+      optimizer.zero_grad();  // 5. backward
       loss.backward();
       clock.lap("backward");
       optimizer.step(learning_rate_at(report.steps, steps, warmup, params.learning_rate));  // 6. update
       model.clamp_logit_scale();
       defense.after_step(context);
       clock.lap("optimizer");
-      const double value = loss.item<double>();                                         // 7. account
+      const double value = loss.item<double>();  // 7. account
       if (!std::isfinite(value)) {
         throw Diverged("loss is " + std::to_string(value) + " at epoch " + std::to_string(context.epoch) + " step " +
                        std::to_string(b + 1));

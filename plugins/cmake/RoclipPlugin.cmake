@@ -14,6 +14,8 @@ function(roclip_add_plugin kind name)
   set_target_properties(${library}_module PROPERTIES
     PREFIX "" OUTPUT_NAME ${name} DEFINE_SYMBOL ""
     LIBRARY_OUTPUT_DIRECTORY ${ROCLIP_PLUGIN_DIR}/${kind})
+  set_target_properties(${library}_module PROPERTIES INSTALL_RPATH "$ORIGIN/../../..")
+  install(TARGETS ${library}_module DESTINATION lib/roclip-bench/plugins/${kind})
   target_link_libraries(${library}_module PRIVATE ${library} roclip_settings)
   target_link_options(${library}_module PRIVATE -Wl,-z,defs)
   target_precompile_headers(${library}_module REUSE_FROM roclip_sdk)

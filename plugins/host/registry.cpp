@@ -22,9 +22,12 @@ std::string PluginInfo::name() const {
 
 std::string_view to_string(PluginKind kind) {
   switch (kind) {
-    case PluginKind::kAttack: return "attack";
-    case PluginKind::kDefense: return "defense";
-    case PluginKind::kMetric: return "metric";
+    case PluginKind::kAttack:
+      return "attack";
+    case PluginKind::kDefense:
+      return "defense";
+    case PluginKind::kMetric:
+      return "metric";
   }
   return "unknown";
 }
@@ -59,7 +62,8 @@ void Registry::load(const fs::path& file) {
     }
   }
   if (!library->has(kPluginSymbol)) {
-    return refuse("exports no symbol \"roclip_plugin\"; use ROCLIP_ATTACK, ROCLIP_DEFENSE or ROCLIP_METRIC in a source");
+    return refuse(
+        "exports no symbol \"roclip_plugin\"; use ROCLIP_ATTACK, ROCLIP_DEFENSE or ROCLIP_METRIC in a source");
   }
   const auto& descriptor = library->get<const PluginDescriptor>(kPluginSymbol);
   std::string mismatch;

@@ -30,10 +30,10 @@ torch::Tensor crop_and_flip(const torch::Tensor& pixels, double min_area, double
   const auto shift_y = (torch::rand({batch}, generator) * 2 - 1) * (1 - height);
   const auto mirror = torch::where(torch::rand({batch}, generator) < flip_probability, -1.0, 1.0).to(torch::kFloat32);
   const auto zero = torch::zeros({batch});
-  const auto theta = torch::stack({torch::stack({width * mirror, zero, shift_x}, 1),
-                                   torch::stack({zero, height, shift_y}, 1)},
-                                  1)
-                         .to(pixels.device());  // [B, 2, 3]: output coordinates -> input coordinates
+  const auto theta =
+      torch::stack({torch::stack({width * mirror, zero, shift_x}, 1), torch::stack({zero, height, shift_y}, 1)},
+                   1)
+          .to(pixels.device());  // [B, 2, 3]: output coordinates -> input coordinates
   const auto grid = torch::affine_grid_generator(theta, pixels.sizes(), /*align_corners=*/false);
   return torch::grid_sampler(pixels, grid, /*interpolation_mode=bilinear*/ 0, /*padding_mode=border*/ 1,
                              /*align_corners=*/false);
@@ -48,7 +48,8 @@ torch::Tensor change_colours(const torch::Tensor& pixels, const ImageAugmentatio
   const auto brightness = 1 + symmetric(strength.jitter), contrast = 1 + symmetric(strength.jitter);
   auto saturation = 1 + symmetric(strength.jitter);
   const auto angle = symmetric(2 * std::numbers::pi * strength.hue).view({batch, 1, 1});
-  saturation = torch::where(torch::rand({batch}, generator) < strength.grey_probability, torch::zeros({batch}), saturation);
+  saturation =
+      torch::where(torch::rand({batch}, generator) < strength.grey_probability, torch::zeros({batch}), saturation);
 
   const auto luminance = torch::tensor({0.299F, 0.587F, 0.114F});  // ITU-R 601
   const auto identity = torch::eye(3);

@@ -72,8 +72,8 @@ void ParamList::add(std::string name, std::string& value, std::string doc, std::
 void ParamList::add(std::string name, std::vector<std::string>& value, std::string doc, std::string source) {
   params_.push_back({std::move(name), &value, {}, {}, "", std::move(doc), std::move(source)});
 }
-void ParamList::add(std::string name, std::vector<std::int64_t>& value, Range range, std::string unit,
-                    std::string doc, std::string source) {
+void ParamList::add(std::string name, std::vector<std::int64_t>& value, Range range, std::string unit, std::string doc,
+                    std::string source) {
   params_.push_back({std::move(name), &value, range, {}, std::move(unit), std::move(doc), std::move(source)});
 }
 void ParamList::choice(std::string name, std::string& value, std::vector<std::string> choices, std::string doc,
@@ -90,8 +90,8 @@ void ParamList::assign(const Json& object, const std::string& where) {
   for (const auto& [key, value] : object.items()) {
     const auto param = std::ranges::find(params_, key, &Param::name);
     if (param == params_.end()) {
-      throw Error(ErrorKind::kMatrix, where + "/" + key + ": unknown key" + did_you_mean(key, names) + " (known: " +
-                                          (names.empty() ? "none" : join(names)) + ")");
+      throw Error(ErrorKind::kMatrix, where + "/" + key + ": unknown key" + did_you_mean(key, names) +
+                                          " (known: " + (names.empty() ? "none" : join(names)) + ")");
     }
     assign(*param, value, where);
   }

@@ -30,7 +30,8 @@ TEST_CASE("the nearest caption agrees with a slow search, also across panels", "
   for (const std::int64_t size : {1, 7, 1024, 2500}) {
     const auto embeddings = units(size, 8), queries = units(9, 8);
     const auto rows = CaptionPool(embeddings, {}).nearest(queries);
-    for (std::int64_t i = 0; i < queries.size(0); ++i) CHECK(rows[i].item<std::int64_t>() == slow_nearest(embeddings, queries[i]));
+    for (std::int64_t i = 0; i < queries.size(0); ++i)
+      CHECK(rows[i].item<std::int64_t>() == slow_nearest(embeddings, queries[i]));
   }
 }
 

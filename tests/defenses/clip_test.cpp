@@ -9,12 +9,14 @@ TEST_CASE("the clip defense augments nothing unless it is asked to", "[defense][
   FakeClip model({{"red", {1, 0}}});
   ToySurroundings toy(model, {"red", "red"});
   const auto pixels = torch::rand({2, 3, 4, 4});
-  ClipDefense plain({}), augmented({.image_augmentation = true, .text_augmentation = true, .image = {}, .text = {1.0, 0.1}});
+  ClipDefense plain({}),
+      augmented({.image_augmentation = true, .text_augmentation = true, .image = {}, .text = {1.0, 0.1}});
   CHECK(torch::equal(plain.augment_images(pixels, toy.context), pixels));
   CHECK(plain.augment_caption("a red apple", toy.context) == "a red apple");
   CHECK_FALSE(torch::equal(augmented.augment_images(pixels, toy.context), pixels));
   int changed = 0;
-  for (int i = 0; i < 20; ++i) changed += augmented.augment_caption("a red apple", toy.context) != "a red apple" ? 1 : 0;
+  for (int i = 0; i < 20; ++i)
+    changed += augmented.augment_caption("a red apple", toy.context) != "a red apple" ? 1 : 0;
   CHECK(changed >= 15);
 }
 

@@ -67,7 +67,8 @@ TEST_CASE("the loss of a matching epoch is the value worked out by hand", "[rocl
   toy.context.epoch = 2;
   defense.before_epoch(toy.context);  // pool: (1, 0) and (0, 1)
   // The captions are the wrong way round, as a poisoner would have them: they must not matter.
-  Batch batch{.indices = {}, .tokens = torch::zeros({2, 1}, torch::kLong),
+  Batch batch{.indices = {},
+              .tokens = torch::zeros({2, 1}, torch::kLong),
               .z_img = torch::stack({at_angle(0.3), at_angle(1.2)}),
               .z_txt = torch::stack({at_angle(M_PI / 2), at_angle(0)})};
   // Image 1 at 0.3 rad is nearest to east, image 2 at 1.2 rad to north. logits = 10 cos:
@@ -85,10 +86,13 @@ TEST_CASE("the loss of a matching epoch agrees with a slow reference", "[roclip]
   toy.context.epoch = 4;
   defense.before_epoch(toy.context);
   const auto pool = defense.pool().all_embeddings().clone();
-  Batch batch{.indices = {}, .tokens = torch::zeros({6, 1}, torch::kLong), .z_img = unit_rows(torch::randn({6, 2})),
+  Batch batch{.indices = {},
+              .tokens = torch::zeros({6, 1}, torch::kLong),
+              .z_img = unit_rows(torch::randn({6, 2})),
               .z_txt = unit_rows(torch::randn({6, 2}))};
   const auto matched = pool.index_select(0, batch.z_img.matmul(pool.t()).argmax(1));
-  CHECK(defense.loss(batch, toy.context).item<double>() == Approx(slow_info_nce(batch.z_img, matched, 10)).epsilon(1e-5));
+  CHECK(defense.loss(batch, toy.context).item<double>() ==
+        Approx(slow_info_nce(batch.z_img, matched, 10)).epsilon(1e-5));
 }
 
 TEST_CASE("a batch is matched before its own captions enter the pool", "[roclip]") {
@@ -97,7 +101,9 @@ TEST_CASE("a batch is matched before its own captions enter the pool", "[roclip]
   RoclipDefense defense(whole_pool());
   toy.context.epoch = 2;
   defense.before_epoch(toy.context);
-  Batch batch{.indices = {}, .tokens = torch::zeros({1, 1}, torch::kLong), .z_img = at_angle(1.0).unsqueeze(0),
+  Batch batch{.indices = {},
+              .tokens = torch::zeros({1, 1}, torch::kLong),
+              .z_img = at_angle(1.0).unsqueeze(0),
               .z_txt = at_angle(1.0).unsqueeze(0)};
   defense.loss(batch, toy.context);
   CHECK(torch::allclose(defense.pool().all_embeddings()[0], at_angle(1.0)));  // only now
@@ -110,13 +116,16 @@ TEST_CASE("other epochs are plain CLIP and leave the pool alone", "[roclip]") {
   RoclipDefense defense(whole_pool());
   toy.context.epoch = 3;
   defense.before_epoch(toy.context);
-  Batch batch{.indices = {}, .tokens = torch::zeros({3, 1}, torch::kLong), .z_img = unit_rows(torch::randn({3, 2})),
+  Batch batch{.indices = {},
+              .tokens = torch::zeros({3, 1}, torch::kLong),
+              .z_img = unit_rows(torch::randn({3, 2})),
               .z_txt = unit_rows(torch::randn({3, 2}))};
   CHECK(torch::equal(defense.loss(batch, toy.context), clip_loss(batch.z_img, batch.z_txt, model.logit_scale())));
   CHECK(defense.pool().size() == 0);
 }
 
-TEST_CASE("with text_gradient none the text tower gets no gradient in a matching epoch, with matched it does", "[roclip]") {
+TEST_CASE("with text_gradient none the text tower gets no gradient in a matching epoch, with matched it does",
+          "[roclip]") {
   for (const std::string mode : {"none", "matched"}) {
     auto model = axes();
     model.word_weight.requires_grad_();
@@ -127,7 +136,8 @@ TEST_CASE("with text_gradient none the text tower gets no gradient in a matching
     toy.context.epoch = 2;
     CHECK_FALSE(defense.text_learns(toy.context));
     defense.before_epoch(toy.context);
-    Batch batch{.indices = {}, .tokens = torch::full({2, 1}, 2, torch::kLong),
+    Batch batch{.indices = {},
+                .tokens = torch::full({2, 1}, 2, torch::kLong),
                 .z_img = torch::stack({at_angle(0.2), at_angle(0.9)}).requires_grad_(),
                 .z_txt = torch::stack({at_angle(0), at_angle(1)})};
     defense.loss(batch, toy.context).backward();
@@ -174,7 +184,9 @@ TEST_CASE("a defense loaded from its saved state has the same pool", "[roclip]")
   RoclipDefense defense(params), loaded(params);
   toy.context.epoch = 2;
   defense.before_epoch(toy.context);
-  Batch batch{.indices = {}, .tokens = torch::full({2, 1}, 2, torch::kLong), .z_img = torch::stack({at_angle(0), at_angle(1)}),
+  Batch batch{.indices = {},
+              .tokens = torch::full({2, 1}, 2, torch::kLong),
+              .z_img = torch::stack({at_angle(0), at_angle(1)}),
               .z_txt = torch::stack({at_angle(2), at_angle(3)})};
   defense.loss(batch, toy.context);
   std::stringstream file;

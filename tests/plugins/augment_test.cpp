@@ -9,8 +9,13 @@ using namespace roclip;
 
 namespace {
 
-const ImageAugmentation kNothing{.crop_min_area = 1, .flip_probability = 0, .jitter = 0, .hue = 0,
-                                 .jitter_probability = 0, .grey_probability = 0, .blur_probability = 0};
+const ImageAugmentation kNothing{.crop_min_area = 1,
+                                 .flip_probability = 0,
+                                 .jitter = 0,
+                                 .hue = 0,
+                                 .jitter_probability = 0,
+                                 .grey_probability = 0,
+                                 .blur_probability = 0};
 
 torch::Tensor batch() {
   torch::manual_seed(1);
@@ -34,7 +39,8 @@ TEST_CASE("augmentation is the same for the same stream and fresh at the next ca
 
 TEST_CASE("augmented images keep shape and range", "[augment]") {
   Rng rng(2);
-  const auto out = ImageAugmentation{.crop_min_area = 0.1, .jitter = 1, .hue = 0.5, .blur_probability = 1}.apply(batch(), rng);
+  const auto out =
+      ImageAugmentation{.crop_min_area = 0.1, .jitter = 1, .hue = 0.5, .blur_probability = 1}.apply(batch(), rng);
   CHECK(out.sizes() == batch().sizes());
   CHECK(out.min().item<float>() >= 0);
   CHECK(out.max().item<float>() <= 1);

@@ -67,8 +67,14 @@ TEST_CASE("the description of parameters has default, range, unit, choices and s
   params.declare(list);
   const Json all = list.describe();
   REQUIRE(all.size() == 6);
-  CHECK(all[0] == Json{{"name", "patch_px"}, {"type", "integer"}, {"default", 5}, {"min", 1.0}, {"max", 64.0},
-                       {"unit", "px"}, {"doc", "side"}, {"source", "a paper"}});
+  CHECK(all[0] == Json{{"name", "patch_px"},
+                       {"type", "integer"},
+                       {"default", 5},
+                       {"min", 1.0},
+                       {"max", 64.0},
+                       {"unit", "px"},
+                       {"doc", "side"},
+                       {"source", "a paper"}});
   CHECK(all[3].at("choices") == Json{"corner", "centre"});
 }
 

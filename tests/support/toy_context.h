@@ -14,7 +14,9 @@ class ToyPairs final : public TrainingPairs {
  public:
   explicit ToyPairs(std::vector<std::string> captions) : captions_(std::move(captions)) {}
   std::int64_t size() const override { return std::ssize(captions_); }
-  const std::string& caption(std::int64_t index) const override { return captions_.at(static_cast<std::size_t>(index)); }
+  const std::string& caption(std::int64_t index) const override {
+    return captions_.at(static_cast<std::size_t>(index));
+  }
   torch::Tensor images(const torch::Tensor& indices) const override {
     return torch::zeros({indices.numel(), 3, 4, 4}, torch::kByte);
   }
@@ -26,8 +28,14 @@ class ToyPairs final : public TrainingPairs {
 struct ToySurroundings {
   ToySurroundings(FakeClip& clip, std::vector<std::string> captions)
       : pairs(std::move(captions)),
-        context{.model = clip, .pairs = pairs, .vocabulary = vocabulary, .rng = rng, .augmentation_rng = augmentation_rng,
-                .order_rng = order_rng, .epochs = 6, .batch_size = 2} {}
+        context{.model = clip,
+                .pairs = pairs,
+                .vocabulary = vocabulary,
+                .rng = rng,
+                .augmentation_rng = augmentation_rng,
+                .order_rng = order_rng,
+                .epochs = 6,
+                .batch_size = 2} {}
 
   ToyPairs pairs;
   std::vector<std::string> vocabulary = {"zebra"};

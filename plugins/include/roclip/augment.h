@@ -38,7 +38,7 @@ struct ImageAugmentation {
 /// Without WordNet, the replacing and inserting words are drawn from `vocabulary`.
 struct TextAugmentation {
   double probability = 0.5;  ///< share of captions changed
-  double word_share = 0.1;  ///< share of words touched, at least one; alpha of EDA
+  double word_share = 0.1;   ///< share of words touched, at least one; alpha of EDA
 
   void declare(ParamList& list);
   std::string apply(const std::string& caption, const std::vector<std::string>& vocabulary, Rng& rng) const;

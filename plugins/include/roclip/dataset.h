@@ -37,11 +37,11 @@ struct ClassInfo {
 };
 
 struct Dataset {
-  std::string name;            ///< "emoji"
-  std::string hash;            ///< of the content; part of every cell id
-  Pairs train;                 ///< clean; poisons are laid over it, never into it
-  LabelledImages probe;        ///< what a linear probe is fitted on (clean, labelled)
-  LabelledImages held_out;     ///< never trained on; targets of attacks are drawn from here
+  std::string name;         ///< "emoji"
+  std::string hash;         ///< of the content; part of every cell id
+  Pairs train;              ///< clean; poisons are laid over it, never into it
+  LabelledImages probe;     ///< what a linear probe is fitted on (clean, labelled)
+  LabelledImages held_out;  ///< never trained on; targets of attacks are drawn from here
   std::vector<ClassInfo> classes;
 };
 

@@ -22,11 +22,11 @@ namespace roclip {
 
 /// What a metric may look at. References outlive the call, no longer.
 struct EvalInputs {
-  const Dataset& data;                        ///< clean
-  const std::vector<TargetImage>& targets;    ///< of a targeted attack, else empty
-  std::optional<std::int64_t> target_class;   ///< of a backdoor
+  const Dataset& data;                                               ///< clean
+  const std::vector<TargetImage>& targets;                           ///< of a targeted attack, else empty
+  std::optional<std::int64_t> target_class;                          ///< of a backdoor
   std::function<torch::Tensor(const torch::Tensor&)> apply_trigger;  ///< Attack::apply_trigger
-  std::uint64_t seed;                         ///< stream(seed, role::kEvaluation)
+  std::uint64_t seed;                                                ///< stream(seed, role::kEvaluation)
 
   /// Held-out images that are nobody's target, ascending: clean accuracy is measured on these. i64 [M']
   torch::Tensor clean_indices() const;
@@ -34,10 +34,10 @@ struct EvalInputs {
 
 /// k of n, with every item's outcome, so that a reader can recompute any other summary and compare cells paired.
 struct Count {
-  std::string name;                  ///< "top1"
-  std::int64_t hits = 0;             ///< k
-  std::int64_t trials = 0;           ///< n
-  std::vector<std::int64_t> items;   ///< which held-out image each outcome is about, ascending; size n
+  std::string name;                    ///< "top1"
+  std::int64_t hits = 0;               ///< k
+  std::int64_t trials = 0;             ///< n
+  std::vector<std::int64_t> items;     ///< which held-out image each outcome is about, ascending; size n
   std::vector<std::uint8_t> outcomes;  ///< 1 hit, 0 miss, aligned with items
 
   void add(std::int64_t item, bool hit);

@@ -56,8 +56,8 @@ class ParamList {
   Json describe() const;
 
  private:
-  using Value = std::variant<std::int64_t*, double*, bool*, std::string*, std::vector<std::string>*,
-                             std::vector<std::int64_t>*>;
+  using Value =
+      std::variant<std::int64_t*, double*, bool*, std::string*, std::vector<std::string>*, std::vector<std::int64_t>*>;
   struct Param {
     std::string name;
     Value value;

@@ -9,8 +9,8 @@
 #include <string>
 #include <type_traits>
 
-#include <nlohmann/json.hpp>
 #include <torch/version.h>
+#include <nlohmann/json.hpp>
 
 #include "roclip/params.h"
 

@@ -62,7 +62,8 @@ TEST_CASE("the temperature stays in its range", "[clip]") {
 TEST_CASE("model parameters start from a preset and are checked", "[clip][config]") {
   CHECK(model_params({{"preset", "tiny"}, {"embedding_dim", 16}}, "m").embedding_dim == 16);
   CHECK_THROWS_WITH(model_params("tinny", "m.json: /model"), Contains("did you mean \"tiny\"?"));
-  CHECK_THROWS_WITH(model_params({{"embeding_dim", 16}}, "m.json: /model"), Contains("did you mean \"embedding_dim\"?"));
+  CHECK_THROWS_WITH(model_params({{"embeding_dim", 16}}, "m.json: /model"),
+                    Contains("did you mean \"embedding_dim\"?"));
   CHECK_THROWS_WITH(model_params({{"stage_blocks", {1}}}, "m"), Contains("as many numbers as stage_widths"));
   CHECK_THROWS_WITH(model_params({{"text_heads", 3}}, "m"), Contains("multiple of text_heads"));
   CHECK_THROWS_AS(model_params(3, "m"), Error);

@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
 #include "harness/config/matrix.h"
-#include "support/scratch_folder.h"
 #include "roclip/error.h"
+#include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;
@@ -10,7 +10,8 @@ using Catch::Contains;
 
 namespace {
 
-const Json kGood = {{"schema_version", 1}, {"name", "x"}, {"data", "emoji"}, {"attacks", {"none"}}, {"defenses", {"clip"}}};
+const Json kGood = {
+    {"schema_version", 1}, {"name", "x"}, {"data", "emoji"}, {"attacks", {"none"}}, {"defenses", {"clip"}}};
 
 Matrix loaded(const Json& json) {
   const ScratchFolder folder;
@@ -35,9 +36,11 @@ TEST_CASE("a minimal matrix file gets its defaults", "[config]") {
 }
 
 TEST_CASE("mistakes in a matrix file name the key and what was expected", "[config]") {
-  CHECK_THROWS_WITH(loaded(with("defences", Json::array())), Contains("/defences: unknown key; did you mean \"defenses\"?"));
+  CHECK_THROWS_WITH(loaded(with("defences", Json::array())),
+                    Contains("/defences: unknown key; did you mean \"defenses\"?"));
   CHECK_THROWS_WITH(loaded(with("schema_version", 2)), Contains("/schema_version: expected 1, got 2"));
-  CHECK_THROWS_WITH(loaded(with("attacks", Json::array())), Contains("/attacks: expected a list with at least one plugin"));
+  CHECK_THROWS_WITH(loaded(with("attacks", Json::array())),
+                    Contains("/attacks: expected a list with at least one plugin"));
   CHECK_THROWS_WITH(loaded(with("attacks", Json::array({3}))), Contains("/attacks/0: expected a plugin's name"));
   CHECK_THROWS_WITH(loaded(with("seeds", Json::array({1, 1}))), Contains("/seeds: expected seeds that differ"));
   CHECK_THROWS_WITH(loaded(with("seeds", Json::array({-1}))), Contains("/seeds"));

@@ -2,9 +2,9 @@
 
 #include <catch2/catch.hpp>
 
-#include "support/scratch_folder.h"
 #include "harness/plan/plan.h"
 #include "roclip/error.h"
+#include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;
@@ -14,8 +14,8 @@ namespace {
 
 std::vector<Cell> planned(const Json& changes) {
   const ScratchFolder folder;
-  Json json = {{"schema_version", 1}, {"name", "x"}, {"data", "emoji"}, {"attacks", {"none"}}, {"defenses", {"clip"}},
-               {"metrics", {"zero_shot"}}};
+  Json json = {{"schema_version", 1}, {"name", "x"},          {"data", "emoji"},
+               {"attacks", {"none"}}, {"defenses", {"clip"}}, {"metrics", {"zero_shot"}}};
   json.update(changes);
   const auto matrix = load_matrix(folder.write("matrix.json", json.dump()));
   static const Registry registry({ROCLIP_PLUGIN_DIR});
@@ -58,17 +58,28 @@ TEST_CASE("cells that are equal after defaults are planned once", "[plan]") {
 }
 
 TEST_CASE("entries of one plugin are told apart by their parameters or by a label", "[plan]") {
-  const auto cells = planned({{"defenses", {"clip", {{"plugin", "clip"}, {"image_augmentation", true}},
-                                            {{"plugin", "clip"}, {"text_augmentation", true}, {"label", "EDA only"}}}}});
+  const auto cells = planned({{"defenses",
+                               {"clip",
+                                {{"plugin", "clip"}, {"image_augmentation", true}},
+                                {{"plugin", "clip"}, {"text_augmentation", true}, {"label", "EDA only"}}}}});
   REQUIRE(cells.size() == 3);
   CHECK(cells[0].defense == "clip");
   CHECK(cells[1].defense == "clip image_augmentation=true");
   CHECK(cells[2].defense == "EDA only");
 }
 
+TEST_CASE("one label for two configurations is refused", "[plan]") {
+  CHECK_THROWS_WITH(planned({{"defenses",
+                              {{{"plugin", "clip"}, {"label", "x"}},
+                               {{"plugin", "clip"}, {"label", "x"}, {"image_augmentation", true}}}}}),
+                    Contains("/defenses/1: \"x\" already names another configuration"));
+}
+
 TEST_CASE("unknown plugins and parameters are refused with their place in the file", "[plan]") {
-  CHECK_THROWS_WITH(planned({{"attacks", {"badnet"}}}), Contains("/attacks/0/plugin: unknown attack \"badnet\"; did you mean \"badnets\"?"));
+  CHECK_THROWS_WITH(planned({{"attacks", {"badnet"}}}),
+                    Contains("/attacks/0/plugin: unknown attack \"badnet\"; did you mean \"badnets\"?"));
   CHECK_THROWS_WITH(planned({{"defenses", {{{"plugin", "roclip"}, {"match_evry", 2}}}}}),
                     Contains("/defenses/0/match_evry: unknown key; did you mean \"match_every\"?"));
-  CHECK_THROWS_WITH(planned({{"training", {{"epoch", 2}}}}), Contains("/training/epoch: unknown key; did you mean \"epochs\"?"));
+  CHECK_THROWS_WITH(planned({{"training", {{"epoch", 2}}}}),
+                    Contains("/training/epoch: unknown key; did you mean \"epochs\"?"));
 }

@@ -1,9 +1,9 @@
 #include <catch2/catch.hpp>
 
-#include "support/scratch_folder.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
 #include "roclip/error.h"
+#include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;

@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
-#include "support/scratch_folder.h"
 #include "harness/record/files.h"
 #include "harness/record/result.h"
+#include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;
@@ -10,7 +10,12 @@ using namespace roclip::bench;
 namespace {
 
 Cell cell(const std::string& defense, std::int64_t seed) {
-  return {"none-" + defense + "-s" + std::to_string(seed), "none", defense, seed, Json::object(), {{"seed", seed}}};
+  return {"none-" + defense + "-s" + std::to_string(seed),
+          "none",
+          defense,
+          seed,
+          Json::object(),
+          {{"seed", seed}, {"metrics", {{{"plugin", "zero_shot/1"}}}}}};
 }
 
 Json ok(const Cell& c, std::int64_t hits, std::int64_t trials) {
@@ -65,8 +70,11 @@ TEST_CASE("the matrix result has an entry for every cell, and means over seeds w
   const std::vector<Cell> cells = {cell("clip", 1), cell("clip", 2), cell("roclip", 1), cell("roclip", 2)};
   Matrix matrix;
   matrix.name = "m";
-  const Json result = matrix_result(matrix, cells, {ok(cells[0], 1, 2), ok(cells[1], 100, 100), cell_record(cells[2], Status::kCrashed, "signal 11"), Json()});
+  const Json result = matrix_result(
+      matrix, cells,
+      {ok(cells[0], 1, 2), ok(cells[1], 100, 100), cell_record(cells[2], Status::kCrashed, "signal 11"), Json()});
   REQUIRE(result.at("cells").size() == 4);
+  CHECK(result.at("metrics") == Json{"zero_shot/1"});
   CHECK(result.at("cells")[2].at("status") == "crashed");
   CHECK(result.at("cells")[2].at("reason") == "signal 11");
   CHECK(result.at("cells")[3].at("status") == "missing");

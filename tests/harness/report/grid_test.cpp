@@ -8,12 +8,21 @@ using Catch::Contains;
 namespace {
 
 Json entry(const std::string& attack, const std::string& defense, std::int64_t seed, std::int64_t hits) {
-  const Json count = {{"hits", hits}, {"trials", 16}, {"value", static_cast<double>(hits) / 16}, {"low", 0.1}, {"high", 0.9}};
-  return {{"attack", attack}, {"defense", defense}, {"seed", seed}, {"status", "ok"}, {"reason", nullptr},
-          {"metrics", {{"attack_success/1", {{"headline", "success"}, {"counts", {{"success", count}}}, {"not_applicable", nullptr}}}}}};
+  const Json count = {
+      {"hits", hits}, {"trials", 16}, {"value", static_cast<double>(hits) / 16}, {"low", 0.1}, {"high", 0.9}};
+  return {{"attack", attack},
+          {"defense", defense},
+          {"seed", seed},
+          {"status", "ok"},
+          {"reason", nullptr},
+          {"metrics",
+           {{"attack_success/1",
+             {{"headline", "success"}, {"counts", {{"success", count}}}, {"not_applicable", nullptr}}}}}};
 }
 
-Json result(const std::vector<Json>& cells) { return {{"name", "x"}, {"cells", cells}}; }
+Json result(const std::vector<Json>& cells) {
+  return {{"name", "x"}, {"metrics", {"attack_success/1"}}, {"cells", cells}};
+}
 
 }  // namespace
 

@@ -22,8 +22,8 @@ Outcome trained(const std::string& defense_name, const Json& params, std::uint64
   const auto attack = registry.make_attack("none", Json::object());
   const PoisonedPairs pairs(data, {}, *attack, seed);
   const auto vocabulary = std::make_shared<const Vocabulary>(data.train.captions, 1);
-  const Json small = {{"image_px", 8}, {"stem_kernel_px", 2}, {"stem_stride_px", 2}, {"stage_widths", {8}}, {"stage_blocks", {1}},
-                      {"embedding_dim", 8}, {"text_width", 8}};
+  const Json small = {{"image_px", 8},       {"stem_kernel_px", 2}, {"stem_stride_px", 2}, {"stage_widths", {8}},
+                      {"stage_blocks", {1}}, {"embedding_dim", 8},  {"text_width", 8}};
   const auto model = make_clip(model_params(small, "m"), vocabulary, seed, torch::kCPU);
   const auto defense = registry.make_defense(defense_name, params);
   TrainingParams training;
@@ -46,11 +46,11 @@ TEST_CASE("training lowers the loss", "[train]") {
 }
 
 TEST_CASE("the same seed gives the same bits twice, with augmentation and with every kind of matching", "[train]") {
-  for (const auto& [name, params] : std::vector<std::pair<std::string, Json>>{
-           {"clip", Json::object()},
-           {"clip", kAugmented},
-           {"roclip", {{"match_every", 2}, {"pool_fraction", 0.5}}},
-           {"roclip", {{"match_every", 1}, {"text_gradient", "matched"}}}}) {
+  for (const auto& [name, params] :
+       std::vector<std::pair<std::string, Json>>{{"clip", Json::object()},
+                                                 {"clip", kAugmented},
+                                                 {"roclip", {{"match_every", 2}, {"pool_fraction", 0.5}}},
+                                                 {"roclip", {{"match_every", 1}, {"text_gradient", "matched"}}}}) {
     CAPTURE(name, params.dump());
     CHECK(trained(name, params, 1).weights == trained(name, params, 1).weights);
   }
@@ -69,5 +69,7 @@ TEST_CASE("a defense that returns a loss that is not finite ends training as div
   static const Registry registry({ROCLIP_PLUGIN_DIR});
   const PoisonedPairs pairs(data, {}, *registry.make_attack("none", Json::object()), 1);
   const auto defense = rogues.make_defense("diverges", Json::object());
-  CHECK_THROWS_AS(train(*model, pairs, *defense, {.epochs = 1, .batch_size = 8}, {"word"}, 1, [](const TrainProgress&) {}), Diverged);
+  CHECK_THROWS_AS(
+      train(*model, pairs, *defense, {.epochs = 1, .batch_size = 8}, {"word"}, 1, [](const TrainProgress&) {}),
+      Diverged);
 }
