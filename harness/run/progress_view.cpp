@@ -6,6 +6,9 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 namespace roclip::bench {
 
 namespace {
@@ -28,6 +31,13 @@ std::string bar(double share) {
   const int full = static_cast<int>(std::clamp(share, 0.0, 1.0) * kWidth);
   return "[" + std::string(static_cast<std::size_t>(full), '#') +
          std::string(static_cast<std::size_t>(kWidth - full), ' ') + "]";
+}
+
+/// Cut to the width of the terminal: a line that wraps could not be erased.
+std::string fit(const std::string& text) {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return known ? text.substr(0, size.ws_col - 1U) : text;
 }
 
 std::string name(const Cell& cell) {
@@ -131,7 +141,7 @@ void ProgressView::draw() {
                      static_cast<long long>(p.epoch), static_cast<long long>(p.epochs), p.loss, p.pairs_per_s,
                      show_duration(seconds_left(running)).c_str());
     }
-    std::fprintf(stderr, "%s\n", text.c_str());
+    std::fprintf(stderr, "%s\n", fit(text).c_str());
   }
   std::fprintf(stderr, "  %lld of %lld cells done%s, about %s left\n", static_cast<long long>(done_),
                static_cast<long long>(cells_), failed_ > 0 ? (", " + std::to_string(failed_) + " not ok").c_str() : "",
