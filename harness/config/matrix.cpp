@@ -54,7 +54,7 @@ std::vector<std::int64_t> parse_seeds(const Json& list, const std::string& where
   if (!list.is_array() || list.empty() || !std::ranges::all_of(list, is_seed)) {
     refuse(where, "a list of at least one integer in [0, 2^53)", list);
   }
-  const auto seeds = list.get<std::vector<std::int64_t>>();
+  auto seeds = list.get<std::vector<std::int64_t>>();
   if (std::set(seeds.begin(), seeds.end()).size() != seeds.size()) refuse(where, "seeds that differ", list);
   return seeds;
 }
