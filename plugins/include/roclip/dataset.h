@@ -38,7 +38,7 @@ struct ClassInfo {
 
 struct Dataset {
   std::string name;         ///< "emoji"
-  std::string hash;         ///< of the content; part of every cell id
+  std::string hash;         ///< of the content; a stored result counts as done only on the same
   Pairs train;              ///< clean; poisons are laid over it, never into it
   LabelledImages probe;     ///< what a linear probe is fitted on (clean, labelled)
   LabelledImages held_out;  ///< never trained on; targets of attacks are drawn from here
