@@ -1,188 +1,257 @@
 #include "harness/app/commands.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <map>
+#include <set>
+#include <thread>
 
 #include <unistd.h>
 
-#include "harness/config/matrix.h"
-#include "harness/data/data.h"
-#include "harness/plan/plan.h"
-#include "harness/run/progress_view.h"
-#include "registry.h"
+#include "harness/data/paths.h"
+#include "harness/record/files.h"
+#include "harness/report/grid.h"
+#include "harness/run/folder_lock.h"
+#include "harness/run/preparation.h"
+#include "harness/run/run.h"
+#include "harness/stats/power.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
 
 namespace {
 
-Json to_json(const PluginInfo& plugin) {
-  return {{"kind", to_string(plugin.descriptor->kind)},
-          {"id", plugin.id()},
-          {"summary", plugin.descriptor->summary},
-          {"file", plugin.file},
-          {"abi", plugin.descriptor->abi},
-          {"build", plugin.descriptor->build_id},
-          {"parameters", plugin.descriptor->describe()}};
+std::string percent(double share) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%.3g %%", 100 * share);
+  return text;
 }
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
-/// "[1, 64]", ">= 1", "none | matched" or ""
-std::string allowed(const Json& parameter) {
-  if (parameter.contains("choices")) {
-    std::string text;
-    for (const auto& choice : parameter.at("choices")) text += (text.empty() ? "" : " | ") + text_of(choice);
-    return text;
+/// What differences in attack success this study can show.
+void print_detectable(const Preparation& prepared, std::size_t seeds) {
+  const auto items = fewest_discordant_items(), needed = fewest_seeds();
+  for (const auto& [attack, trials] : prepared.trials) {
+    if (trials == 0) continue;
+    std::printf("  %s: %lld items; at one seed two defenses differ (McNemar, p < 0.05) from %lld items on, %s\n",
+                attack.c_str(), static_cast<long long>(trials), static_cast<long long>(items),
+                trials < items ? "more than there are"
+                               : percent(static_cast<double>(items) / static_cast<double>(trials)).c_str());
   }
-  const auto bound = [](const Json& number) {
-    const double value = number.get<double>();
-    return value == static_cast<double>(static_cast<std::int64_t>(value))
-               ? std::to_string(static_cast<std::int64_t>(value))
-               : number.dump();
-  };
-  const bool low = parameter.contains("min"), high = parameter.contains("max");
-  if (low && high) return "[" + bound(parameter.at("min")) + ", " + bound(parameter.at("max")) + "]";
-  if (low) return ">= " + bound(parameter.at("min"));
-  return high ? "<= " + bound(parameter.at("max")) : "";
+  std::printf("  %zu seed%s: a test over seeds (exact sign test, p < 0.05) needs at least %lld\n", seeds,
+              seeds == 1 ? "" : "s", static_cast<long long>(needed));
 }
 
-void print(const PluginInfo& plugin) {
-  std::printf("%s %s\n  %s\n  file %s\n  built for ABI %u, %s\n",
-              std::string(to_string(plugin.descriptor->kind)).c_str(), plugin.descriptor->id,
-              plugin.descriptor->summary, plugin.file.c_str(), plugin.descriptor->abi, plugin.descriptor->build_id);
-  const Json parameters = plugin.descriptor->describe();
-  std::puts(parameters.empty() ? "  no parameters" : "  parameters");
-  for (const auto& p : parameters) {
-    const std::string unit = p.value("unit", "1") == "1" ? "" : " " + p.at("unit").get<std::string>();
-    std::printf("    %s = %s%s   (%s%s%s)\n      %s\n      source: %s\n", p.at("name").get<std::string>().c_str(),
-                p.at("default").dump().c_str(), unit.c_str(), p.at("type").get<std::string>().c_str(),
-                allowed(p).empty() ? "" : ", ", allowed(p).c_str(), p.at("doc").get<std::string>().c_str(),
-                p.at("source").get<std::string>().c_str());
+void print_table(const Json& object, const std::string& indent) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object() && !value.empty()) {
+      std::printf("%s%s\n", indent.c_str(), key.c_str());
+      print_table(value, indent + "  ");
+    } else {
+      std::printf("%s%-22s %s\n", indent.c_str(), key.c_str(),
+                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+    }
   }
 }
-
-/// The data that `text` names: a data set of ours, or that of a matrix file.
-Json data_named(const std::string& text) {
-  if (text.ends_with(".json")) {
-    const Matrix matrix = load_matrix(text);
-    return effective_data(matrix.data, matrix.file.parent_path(), matrix.where("/data"));
-  }
-  return effective_data(text, ".", "data");
-}
-
-/// Shows the preparation of data while it lasts.
-struct Preparation {
-  ProgressView view{::isatty(STDERR_FILENO) != 0, 0, 1};
-  Progress listener() {
-    return [this](std::string_view what, std::int64_t done, std::int64_t total) { view.preparing(what, done, total); };
-  }
-};
 
 }  // namespace
 
-int plan_command(const std::filesystem::path& matrix_file, const Paths& plugin_path, bool json) {
-  const Matrix matrix = load_matrix(matrix_file);
-  const Registry registry(plugin_search_path(plugin_path));
-  const auto cells = make_plan(matrix, registry);
-  if (json) {
-    Json list = Json::array();
-    for (const auto& cell : cells) {
-      list.push_back({{"id", cell.id},
-                      {"attack", cell.attack},
-                      {"defense", cell.defense},
-                      {"seed", cell.seed},
-                      {"effective", cell.config}});
+int plan_command(const PlanOptions& options) {
+  const Signals signals;
+  const Matrix matrix = load_matrix(options.matrix);
+  const OutputFolder out{options.out.empty() ? default_out(options.matrix) : options.out};
+  ProgressView view(ProgressStyle::kAuto, false);
+  Nursery nursery;
+  int signal = 0;
+  const auto prepared = prepare(
+      matrix, {.out = out.root, .plugin_path = options.plugin_path, .device = options.device, .make_data = false},
+      nursery, signals, view, signal);
+  if (!prepared) return 128 + signal;
+
+  const auto selected = select(prepared->cells, options.only);
+  const std::string& device = prepared->devices.front();
+  const auto jobs = options.jobs > 0  ? options.jobs
+                    : device == "cpu" ? static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()))
+                                      : static_cast<std::int64_t>(prepared->devices.size());
+  const Timings timings;
+  std::map<std::string, std::string> first_of;  // training -> the cell that does it
+  std::set<std::int64_t> seeds;
+  Json list = Json::array();
+  std::vector<const Cell*> to_run;
+  double expected_s = 0;
+  std::size_t unknown = 0, shared = 0, done = 0;
+  for (const Cell* cell : selected) {
+    const Json stored = stored_result(out, *cell, prepared->data_hash);
+    const std::string state = stored.is_null() ? "to run" : stored.at("status").get<std::string>();
+    const auto key = prepared->trainings.find(cell->id);
+    Json shares = nullptr;
+    if (state != "ok" && key != prepared->trainings.end()) {
+      const auto [first, is_first] = first_of.try_emplace(key->second, cell->id);
+      if (!is_first) shares = first->second;
     }
+    const auto past = timings.expected_s(*cell, device);
+    seeds.insert(cell->seed);
+    if (state == "ok") {
+      ++done;
+    } else {
+      to_run.push_back(cell);
+      shared += !shares.is_null();
+      unknown += !past && shares.is_null();
+      if (shares.is_null()) expected_s += past.value_or(0);
+    }
+    list.push_back({{"id", cell->id},
+                    {"attack", cell->attack},
+                    {"defense", cell->defense},
+                    {"seed", cell->seed},
+                    {"state", state},
+                    {"training", key == prepared->trainings.end() ? Json() : Json(key->second)},
+                    {"shares_training_of", shares},
+                    {"expected_s", past ? Json(*past) : Json()},
+                    {"effective", cell->config}});
+    if (options.json) continue;
+    std::printf("%-9s %-36s %s%s%s\n", state.c_str(), cell->id.c_str(), cell_name(*cell).c_str(),
+                past ? ("   about " + show_duration(*past)).c_str() : "",
+                shares.is_null() ? "" : ("   trained with " + shares.get<std::string>()).c_str());
+  }
+  if (options.json) {
     std::cout << list.dump(2) << "\n";
     return 0;
   }
-  for (const auto& cell : cells) {
-    std::printf("%-36s %s x %s, seed %lld\n", cell.id.c_str(), cell.attack.c_str(), cell.defense.c_str(),
-                static_cast<long long>(cell.seed));
+  std::printf("%zu cells: %zu done, %zu to run, %zu of them on a model that another trains\n", selected.size(), done,
+              to_run.size(), shared);
+  if (!to_run.empty()) {
+    const auto workers = std::min<double>(static_cast<double>(jobs), static_cast<double>(to_run.size()));
+    std::printf(
+        "time: %s on %s, %.0f at a time%s\n",
+        unknown == to_run.size() - shared ? "not known yet" : ("about " + show_duration(expected_s / workers)).c_str(),
+        device.c_str(), workers,
+        unknown > 0 ? ("; nothing is known of " + std::to_string(unknown) + " cells").c_str() : "");
   }
-  std::printf("%zu cells\n", cells.size());
+  if (prepared->data_hash.empty()) {
+    std::puts("the data is not prepared yet: roclip-bench data prepare");
+  } else {
+    std::puts("what can be seen:");
+    print_detectable(*prepared, seeds.size());
+  }
   return 0;
 }
 
-int plugin_list_command(const Paths& plugin_path, bool json) {
-  const Registry registry(plugin_search_path(plugin_path));
+int status_command(const std::filesystem::path& out, bool json, bool color) {
+  const OutputFolder folder{out};
+  if (!std::filesystem::exists(folder.status_file())) {
+    throw Error(ErrorKind::kData, folder.status_file().string() +
+                                      ": no such file; expected the output folder of a run, "
+                                      "such as results/emoji-quick/out");
+  }
+  Json snapshot = read_json(folder.status_file());
+  const auto holder = FolderLock::holder(out);
+  const std::string phase = snapshot.at("phase");
+  const bool dead = !holder && (phase == "running" || phase == "stopping");
+  if (dead) {
+    snapshot["phase"] = "died";
+    snapshot["running"] = Json::array();
+    snapshot["seconds_left"] = 0;
+    snapshot["cells"]["running"] = 0;
+  }
   if (json) {
-    Json plugins = Json::array(), refused = Json::array();
-    for (const auto& plugin : registry.plugins()) plugins.push_back(to_json(plugin));
-    for (const auto& [file, reason] : registry.refused()) refused.push_back({{"file", file}, {"reason", reason}});
-    std::cout << Json{{"plugins", plugins}, {"refused", refused}}.dump(2) << "\n";
+    std::cout << snapshot.dump(2) << "\n";
     return 0;
   }
-  for (const auto& plugin : registry.plugins()) {
-    std::printf("%-8s %-18s %s\n", std::string(to_string(plugin.descriptor->kind)).c_str(), plugin.descriptor->id,
-                plugin.descriptor->summary);
+  std::printf("%s: %s%s, started %s, last heard of %s\n", snapshot.at("name").get<std::string>().c_str(),
+              snapshot.at("phase").get<std::string>().c_str(), holder ? (" in " + *holder).c_str() : "",
+              snapshot.at("started_at").get<std::string>().c_str(),
+              snapshot.at("updated_at").get<std::string>().c_str());
+  for (const auto& line : status_lines(snapshot, 0, color)) std::puts(line.c_str());
+  for (const auto& cell : snapshot.at("trouble")) {
+    std::printf("%s  %s\n         %s\n",
+                colored(cell.at("status").get<std::string>(), cell.at("status").get<std::string>(), color).c_str(),
+                cell.at("id").get<std::string>().c_str(), cell.at("reason").get<std::string>().c_str());
   }
-  for (const auto& [file, reason] : registry.refused())
-    std::printf("refused  %s: it %s\n", file.c_str(), reason.c_str());
+  if (dead) std::puts("The run died. Run it again: it goes on where it was.");
   return 0;
 }
 
-int plugin_info_command(const std::string& name, const Paths& plugin_path, bool json) {
-  const Registry registry(plugin_search_path(plugin_path));
-  std::vector<std::string> names;
-  bool found = false;
-  Json list = Json::array();
-  for (const auto& plugin : registry.plugins()) {
-    names.push_back(plugin.name());
-    if (plugin.name() != name && plugin.id() != name) continue;
-    found = true;
-    if (json) {
-      list.push_back(to_json(plugin));
-    } else {
-      print(plugin);
+std::filesystem::path find_cell(const std::string& cell, const std::filesystem::path& out) {
+  if (std::filesystem::is_regular_file(cell)) return cell;
+  const auto folder = out / "cells";
+  std::vector<std::filesystem::path> found;
+  std::vector<std::string> ids;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+    if (entry.path().extension() != ".json") continue;
+    ids.push_back(entry.path().stem().string());
+    if (ids.back() == cell) return entry.path();
+    if (ids.back().starts_with(cell)) found.push_back(entry.path());
+  }
+  if (found.size() == 1) return found.front();
+  if (found.empty()) {
+    throw Error(ErrorKind::kEmpty, "no result of a cell \"" + cell + "\" in " + folder.string() +
+                                       did_you_mean(cell, ids) +
+                                       "; expected a result file, or an id (or its beginning) "
+                                       "with --out OUT");
+  }
+  std::ranges::sort(found);
+  std::string message = "\"" + cell + "\" is the beginning of " + std::to_string(found.size()) + " ids:";
+  for (const auto& file : found) message += "\n  " + file.stem().string();
+  throw Error(ErrorKind::kUsage, message);
+}
+
+int show_command(const std::filesystem::path& cell_file, bool json) {
+  Json record = read_json(cell_file);
+  if (json) {
+    std::cout << record.dump(2) << "\n";
+    return 0;
+  }
+  std::printf("%s\n%s\n", cell_file.c_str(), cell_line(record).c_str());
+  if (record.contains("output") && record.at("output") != "") {
+    std::printf("last output of the worker:\n%s\n", record.at("output").get<std::string>().c_str());
+  }
+  const Json metrics = record.value("metrics", Json::object());
+  for (const auto& [id, metric] : metrics.items()) {
+    std::printf("\n%s (%s is better)\n", id.c_str(), metric.at("better").get<std::string>().c_str());
+    for (const auto& count : metric.at("counts")) {
+      std::printf("  %-22s %s/%s", count.at("name").get<std::string>().c_str(), count.at("hits").dump().c_str(),
+                  count.at("trials").dump().c_str());
+      if (!count.at("value").is_null()) {
+        std::printf("  %.1f %% [%.1f, %.1f]", 100 * count.at("value").get<double>(),
+                    100 * count.at("low").get<double>(), 100 * count.at("high").get<double>());
+      }
+      std::puts("");
+    }
+    if (!metric.at("not_applicable").is_null()) {
+      std::printf("  none: %s\n", metric.at("not_applicable").get<std::string>().c_str());
     }
   }
-  if (!found) {
-    throw Error(ErrorKind::kPlugin, "unknown plugin \"" + name + "\"" + did_you_mean(name, names) +
-                                        "; `roclip-bench plugin list` shows all");
-  }
-  if (json) std::cout << list.dump(2) << "\n";
-  return 0;
-}
-
-int data_prepare_command(const std::string& data) {
-  Preparation preparation;
-  const auto file = prepare_data(data_named(data), preparation.listener());
-  std::printf("%s\n", file.c_str());
-  return 0;
-}
-
-int data_list_command(bool json) {
-  Json list = Json::array();
-  for (const auto& info : list_data()) {
-    list.push_back({{"name", info.name},
-                    {"summary", info.summary},
-                    {"prepared", info.prepared},
-                    {"file", info.file},
-                    {"pairs", info.pairs},
-                    {"held_out", info.held_out},
-                    {"classes", info.classes}});
-    if (json) continue;
-    std::printf("%s: %s\n", info.name.c_str(), info.summary.c_str());
-    if (info.prepared) {
-      std::printf("  %lld pairs, %lld held-out images, %lld classes\n  %s\n", static_cast<long long>(info.pairs),
-                  static_cast<long long>(info.held_out), static_cast<long long>(info.classes), info.file.c_str());
-    } else {
-      std::printf("  not prepared yet: roclip-bench data prepare %s\n", info.name.c_str());
+  if (record.contains("training")) {
+    const Json& training = record.at("training");
+    std::puts("\ntraining");
+    for (const auto& epoch : training.at("epochs")) {
+      std::printf("  epoch %-4s loss %.4f  logit scale %.1f  %.1f s\n", epoch.at("epoch").dump().c_str(),
+                  epoch.at("loss").get<double>(), epoch.at("logit_scale").get<double>(),
+                  epoch.at("wall_s").get<double>());
     }
+    record["training"].erase("epochs");
   }
-  if (json) std::cout << list.dump(2) << "\n";
+  for (const char* part : {"training", "poison", "effective", "plugins", "cost", "environment"}) {
+    if (!record.contains(part)) continue;
+    if (std::string(part) != "training") std::printf("\n%s\n", part);
+    print_table(record.at(part), "  ");
+  }
+  const auto out = cell_file.parent_path().parent_path();
+  std::printf("\nfiles\n");
+  if (record.contains("poison")) {
+    std::printf("  manifest  %s\n", (out / record.at("poison").at("manifest").get<std::string>()).c_str());
+  }
+  if (record.contains("log")) std::printf("  log       %s\n", (out / record.at("log").get<std::string>()).c_str());
+  std::printf("again: roclip-bench replay %s\n", cell_file.c_str());
   return 0;
 }
 
-int data_show_command(const std::string& data, const std::string& split, std::int64_t count, std::uint64_t seed,
-                      const std::filesystem::path& png) {
-  constexpr std::int64_t kShownPx = 64;
-  Preparation preparation;
-  write_contact_sheet(load_data(data_named(data), kShownPx, preparation.listener()), split, count, seed, png);
-  std::printf("%s\n", png.c_str());
-  return 0;
+void become_engine(const Json& task) {
+  const auto engine = program_dir() / "roclip-bench-engine";
+  const std::string text = task.dump();
+  ::execl(engine.c_str(), "roclip-bench-engine", text.c_str(), static_cast<char*>(nullptr));
+  throw Error(ErrorKind::kInternal, engine.string() + ": cannot be started; it belongs beside roclip-bench");
 }
 
 }  // namespace roclip::bench

@@ -1,23 +1,38 @@
-/// The subcommands that only print. Each returns an exit code and throws Error.
+/// The subcommands that only look. Each returns an exit code and throws Error.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 namespace roclip::bench {
 
+using Json = nlohmann::json;
 using Paths = std::vector<std::filesystem::path>;
 
-int plan_command(const std::filesystem::path& matrix, const Paths& plugin_path, bool json);
-int plugin_list_command(const Paths& plugin_path, bool json);
-/// @param name "badnets" or "badnets/1" of any kind
-int plugin_info_command(const std::string& name, const Paths& plugin_path, bool json);
-/// @param data "emoji", or a matrix file, whose data is then meant
-int data_prepare_command(const std::string& data);
-int data_list_command(bool json);
-int data_show_command(const std::string& data, const std::string& split, std::int64_t count, std::uint64_t seed,
-                      const std::filesystem::path& png);
+struct PlanOptions {
+  std::filesystem::path matrix, out;
+  Paths plugin_path;
+  std::string device = "auto";
+  std::int64_t jobs = 0;
+  std::vector<std::string> only;
+  bool json = false;
+};
+/// Cells, ids, what is done, what is shared, the time it will take, the smallest effect that can be seen. Writes
+/// nothing.
+int plan_command(const PlanOptions& options);
+
+/// How a run in this folder goes, or went. @return 0
+int status_command(const std::filesystem::path& out, bool json, bool color);
+
+/// The file of a cell: a path, or an id or the beginning of one in an output folder. @throws Error(kEmpty)
+std::filesystem::path find_cell(const std::string& cell, const std::filesystem::path& out);
+/// Everything about one cell.
+int show_command(const std::filesystem::path& cell_file, bool json);
+
+/// Becomes the engine, with this task. @throws Error(kInternal) if that cannot be
+[[noreturn]] void become_engine(const Json& task);
 
 }  // namespace roclip::bench

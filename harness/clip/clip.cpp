@@ -47,6 +47,7 @@ class Clip final : public TrainableClip {
   void train(bool on) override { parts_.train(on); }
 
   std::vector<torch::Tensor> trainable() override { return parts_.parameters(); }
+  std::vector<torch::Tensor> buffers() override { return parts_.buffers(); }
   void clamp_logit_scale() override {
     const torch::NoGradGuard no_grad;
     log_logit_scale_.clamp_(0, kMaxLogitScale);

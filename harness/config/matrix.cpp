@@ -11,8 +11,8 @@ namespace roclip::bench {
 namespace {
 
 constexpr int kSchemaVersion = 1;
-const std::vector<std::string> kKeys = {"$schema", "schema_version", "name",    "data",     "model",
-                                        "seeds",   "training",       "attacks", "defenses", "metrics"};
+const std::vector<std::string> kKeys = {"$schema",  "schema_version", "name",     "data",    "model",  "seeds",
+                                        "training", "attacks",        "defenses", "metrics", "limits", "checkpoint"};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& expected, const Json& got) {
   throw Error(ErrorKind::kMatrix, where + ": expected " + expected + ", got " + got.dump());
@@ -29,7 +29,11 @@ std::vector<PluginEntry> plugin_entries(const Json& list, const std::string& whe
   if (!list.is_array() || list.empty()) refuse(where, "a list with at least one plugin", list);
   std::vector<PluginEntry> entries;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    PluginEntry entry{.plugin = "", .label = "", .params = Json::object(), .where = where + "/" + std::to_string(i)};
+    PluginEntry entry{.plugin = "",
+                      .label = "",
+                      .params = Json::object(),
+                      .limits = Json::object(),
+                      .where = where + "/" + std::to_string(i)};
     Json item = list[i].is_string() ? Json{{"plugin", list[i]}} : list[i];
     if (!item.is_object() || !item.contains("plugin") || !item["plugin"].is_string()) {
       refuse(entry.where, "a plugin's name, or an object with \"plugin\" and its parameters", list[i]);
@@ -40,6 +44,11 @@ std::vector<PluginEntry> plugin_entries(const Json& list, const std::string& whe
       if (!item["label"].is_string()) refuse(entry.where + "/label", "a string", item["label"]);
       entry.label = item["label"];
       item.erase("label");
+    }
+    if (item.contains("limits")) {
+      entry.limits = item["limits"];
+      merged_limits({}, entry.limits, entry.where + "/limits");
+      item.erase("limits");
     }
     entry.params = std::move(item);
     entries.push_back(std::move(entry));
@@ -60,6 +69,25 @@ std::vector<std::int64_t> parse_seeds(const Json& list, const std::string& where
 }
 
 }  // namespace
+
+void Limits::declare(ParamList& list) {
+  list.add("time_s", time_s, Range{0, 1e9}, "s", "wall time of one worker; 0 = none", "ours");
+  list.add("memory_mib", memory_mib, Range{0, 1e9}, "MiB", "resident memory of one worker; 0 = 90 % of the machine's",
+           "ours");
+}
+
+void CheckpointPolicy::declare(ParamList& list) {
+  list.add("every_s", every_s, Range{0, 1e9}, "s", "time between checkpoints; 0 = not by time", "ours");
+  list.add("every_epochs", every_epochs, Range{0, 1e6}, "epochs", "checkpoint after epochs that this divides; 0 = none",
+           "ours");
+}
+
+Limits merged_limits(Limits base, const Json& changes, const std::string& where) {
+  ParamList list;
+  base.declare(list);
+  list.assign(changes, where);
+  return base;
+}
 
 Matrix load_matrix(const std::filesystem::path& file) {
   Matrix matrix;
@@ -91,6 +119,10 @@ Matrix load_matrix(const std::filesystem::path& file) {
   matrix.defenses = plugin_entries(require(json, "defenses", matrix), matrix.where("/defenses"));
   matrix.metrics = plugin_entries(json.value("metrics", Json::array({"attack_success", "zero_shot", "linear_probe"})),
                                   matrix.where("/metrics"));
+  matrix.limits = merged_limits({}, json.value("limits", Json::object()), matrix.where("/limits"));
+  ParamList checkpoint;
+  matrix.checkpoint.declare(checkpoint);
+  checkpoint.assign(json.value("checkpoint", Json::object()), matrix.where("/checkpoint"));
   return matrix;
 }
 

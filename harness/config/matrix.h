@@ -12,11 +12,29 @@
 
 namespace roclip::bench {
 
+/// What a cell may use; 0 = no limit of ours. Not part of a cell's id.
+struct Limits {
+  double time_s = 0;      ///< wall time of one worker
+  double memory_mib = 0;  ///< its resident memory
+
+  void declare(ParamList& list);
+};
+
+/// When a worker writes a checkpoint besides at the end of training and when it is stopped. Decides how much a killed
+/// cell loses, never what comes out: not part of a cell's id.
+struct CheckpointPolicy {
+  double every_s = 60;
+  std::int64_t every_epochs = 0;
+
+  void declare(ParamList& list);
+};
+
 /// One value of the "attacks", "defenses" or "metrics" list. Parameters may still hold {"sweep": [...]}.
 struct PluginEntry {
   std::string plugin;  ///< "badnets" or "badnets/1"
   std::string label;   ///< "" = made from the name and what tells it from its siblings
   Json params;         ///< object, as written
+  Json limits;         ///< object, as written; of the cells of this entry
   std::string where;   ///< "matrix.json: /attacks/1", the front of messages about it
 };
 
@@ -28,6 +46,8 @@ struct Matrix {
   Json training;  ///< as written, an object; may hold sweeps
   std::vector<std::int64_t> seeds;
   std::vector<PluginEntry> attacks, defenses, metrics;
+  Limits limits;
+  CheckpointPolicy checkpoint;
 
   /// "results/smoke/matrix.json: " + pointer
   std::string where(const std::string& pointer) const { return file.string() + ": " + pointer; }
@@ -36,6 +56,9 @@ struct Matrix {
 /// Reads and checks everything that can be checked without plugins and data.
 /// @throws Error(kMatrix) naming file and key; Error(kData) if the file cannot be read.
 Matrix load_matrix(const std::filesystem::path& file);
+
+/// `base` with the keys of `changes` in their place. @throws Error(kMatrix)
+Limits merged_limits(Limits base, const Json& changes, const std::string& where);
 
 /// Every combination of the {"sweep": [...]} values of a JSON object, in the order written: one copy of the object for
 /// each, sweeps replaced by values. Without sweeps: the object itself. @throws Error(kMatrix) for an empty or odd sweep

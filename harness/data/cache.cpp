@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "harness/data/data.h"
 #include "harness/data/pack.h"
+#include "harness/data/paths.h"
 #include "harness/record/hash.h"
 #include "roclip/error.h"
 
@@ -69,14 +69,6 @@ struct Scratch {
 };
 
 }  // namespace
-
-fs::path cache_dir() {
-  if (const char* folder = std::getenv("ROCLIP_BENCH_CACHE")) return folder;
-  if (const char* folder = std::getenv("XDG_CACHE_HOME")) return fs::path(folder) / "roclip-bench";
-  const char* home = std::getenv("HOME");
-  if (home == nullptr) throw Error(ErrorKind::kData, "no cache folder: set HOME or ROCLIP_BENCH_CACHE");
-  return fs::path(home) / ".cache" / "roclip-bench";
-}
 
 fs::path cache_file(const std::string& name, std::string_view key) {
   constexpr std::size_t kDigits = 16;

@@ -1,5 +1,7 @@
 #include "harness/data/data.h"
 
+#include <unistd.h>
+
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <nlohmann/json.hpp>
@@ -41,6 +43,35 @@ LabelledImages labelled(const torch::Tensor& images, const Json& json) {
           json.at("captions")};
 }
 
+/// The images of a packed file at another resolution: made once, kept beside it and mapped from then on, so that the
+/// workers of a run share them.
+torch::Tensor resized(const fs::path& file, const Pack& pack, std::int64_t image_px) {
+  if (pack.images.size(2) == image_px) return pack.images;
+  const fs::path beside = file.parent_path() / (file.stem().string() + "-" + std::to_string(image_px) + "px.pack");
+  const auto open = [&] {
+    const Pack small = open_pack(beside);
+    if (small.metadata.at("resized_from") != pack.checksum) throw Error(ErrorKind::kData, "of other data");
+    return small.images;
+  };
+  try {
+    if (fs::exists(beside)) return open();
+  } catch (const std::exception&) {  // damaged, or of data that has changed since: made again
+  }
+  const auto images = resize_images(pack.images, image_px);
+  const fs::path draft = beside.string() + ".tmp" + std::to_string(::getpid());
+  try {
+    PackWriter writer(draft, image_px);
+    for (std::int64_t i = 0; i < images.size(0); ++i) writer.append(images[i]);
+    writer.finish({{"resized_from", pack.checksum}});
+    fs::rename(draft, beside);
+    return open();
+  } catch (const std::exception&) {  // a cache that cannot be written only costs time
+    std::error_code ignored;
+    fs::remove(draft, ignored);
+    return images;
+  }
+}
+
 }  // namespace
 
 Json effective_data(const Json& data, const fs::path& base, const std::string& where) {
@@ -75,11 +106,14 @@ fs::path prepare_data(const Json& effective, const Progress& progress) {
   return file;
 }
 
+bool is_prepared(const Json& effective) { return fs::exists(packed_file(effective)); }
+
 Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& progress) {
-  const Pack pack = open_pack(ensure(
-      effective, [](const fs::path& file) { open_pack(file); }, progress));
+  const auto file = ensure(
+      effective, [](const fs::path& whole) { open_pack(whole); }, progress);
+  const Pack pack = open_pack(file);
   const Json& json = pack.metadata;
-  const auto images = resize_images(pack.images, image_px);
+  const auto images = resized(file, pack, image_px);
   Dataset data{.name = json.at("name"),
                .hash = pack.checksum,
                .train = {part(images, json.at("train")), json.at("train").at("captions")},

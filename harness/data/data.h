@@ -27,6 +27,9 @@ Json effective_data(const Json& data, const std::filesystem::path& base, const s
 /// @return the packed file. @throws Error(kData)
 std::filesystem::path prepare_data(const Json& effective, const Progress& progress);
 
+/// Whether the packed file is there; it may still turn out damaged.
+bool is_prepared(const Json& effective);
+
 /// Opens the data set, preparing it if needed. The images are the mapped file itself where it has this resolution,
 /// area means of it otherwise. @throws Error(kData)
 Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& progress);
@@ -44,8 +47,5 @@ std::vector<DataInfo> list_data();
 /// @param split "train" or "held_out". @throws Error(kUsage) for another split, Error(kData) if it cannot be written.
 void write_contact_sheet(const Dataset& data, const std::string& split, std::int64_t count, std::uint64_t seed,
                          const std::filesystem::path& png);
-
-/// $ROCLIP_BENCH_CACHE, else $XDG_CACHE_HOME/roclip-bench, else ~/.cache/roclip-bench.
-std::filesystem::path cache_dir();
 
 }  // namespace roclip::bench

@@ -120,6 +120,12 @@ std::int64_t PackWriter::append(const cv::Mat& rgb) {
   return images_++;
 }
 
+std::int64_t PackWriter::append(const torch::Tensor& image) {
+  write(image.data_ptr<std::uint8_t>(), image.nbytes());
+  XXH3_128bits_update(hash_.get(), image.data_ptr<std::uint8_t>(), image.nbytes());
+  return images_++;
+}
+
 void PackWriter::finish(const Json& metadata) {
   const std::string text = metadata.dump(-1, ' ', false, Json::error_handler_t::replace);
   write(text.data(), text.size());

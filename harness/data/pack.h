@@ -35,6 +35,8 @@ class PackWriter {
 
   /// @param rgb uint8 [S, S, 3] @return the index of the image.
   std::int64_t append(const cv::Mat& rgb);
+  /// @param image uint8 [3, S, S], contiguous
+  std::int64_t append(const torch::Tensor& image);
   /// Writes the metadata and the header and has the disk store them.
   void finish(const Json& metadata);
 

@@ -63,6 +63,24 @@ Json manifest(const PoisonPlan& plan) {
           {"target_class", plan.target_class ? Json(*plan.target_class) : Json()}};
 }
 
+PoisonPlan plan_from_manifest(const Json& json) {
+  PoisonPlan plan;
+  for (const auto& edit : json.at("edits")) {
+    const Json &pair = edit.at("pair"), &image = edit.at("image");
+    const auto set = image.at("set") == "train" ? ImageRef::Set::kTrain : ImageRef::Set::kHeldOut;
+    plan.edits.push_back({.replaces = pair.is_null() ? std::nullopt : std::optional(pair.get<std::int64_t>()),
+                          .image = {set, image.at("index")},
+                          .triggered = edit.at("triggered"),
+                          .caption = edit.at("caption")});
+  }
+  for (const auto& target : json.at("targets")) {
+    plan.targets.push_back({target.at("held_out"), target.at("adversarial_class")});
+  }
+  const Json& target_class = json.at("target_class");
+  if (!target_class.is_null()) plan.target_class = target_class.get<std::int64_t>();
+  return plan;
+}
+
 PoisonedPairs::PoisonedPairs(const Dataset& data, const PoisonPlan& plan, const Attack& attack, std::uint64_t seed)
     : clean_(data.train) {
   std::vector<bool> replaced(static_cast<std::size_t>(clean_.size()), false);

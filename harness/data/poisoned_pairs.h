@@ -15,6 +15,8 @@ void check_plan(const PoisonPlan& plan, const AttackView& view);
 
 /// The plan as stored beside the results: {"edits": [...], "targets": [...], "target_class": ...}.
 Json manifest(const PoisonPlan& plan);
+/// The plan that manifest() stored. @throws Json::exception if it is something else
+PoisonPlan plan_from_manifest(const Json& json);
 
 /// The training set of a cell: clean pairs less the replaced ones, plus the poisons, in an order drawn from `seed`, so
 /// that the place of a pair says nothing about it. Only the poisons' pixels are held; the rest is read where it is.

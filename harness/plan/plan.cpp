@@ -20,7 +20,9 @@ constexpr int kNumericsRevision = 1;
 struct Choice {
   std::string label;
   Json requested;
-  Json effective;  ///< {"plugin": id, "params": {...}}
+  Json effective;       ///< {"plugin": id, "params": {...}}
+  Json limits;          ///< as written
+  std::string refused;  ///< why the plugin cannot be used
 };
 
 std::string show(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
@@ -35,6 +37,15 @@ std::string show_params(const Json& params) {
 std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind kind, const Registry& registry) {
   std::vector<Choice> result;
   for (const auto& entry : entries) {
+    if (const auto* refused = registry.refused(kind, entry.plugin)) {
+      // Nobody can check its parameters.
+      result.push_back({entry.label.empty() ? entry.plugin : entry.label,
+                        {{"plugin", entry.plugin}, {"params", entry.params}},
+                        {{"plugin", entry.plugin}, {"params", entry.params}},
+                        entry.limits,
+                        refused->file.string() + " " + refused->reason});
+      continue;
+    }
     const auto& plugin = registry.find(kind, entry.plugin, entry.where + "/plugin");
     const bool alone = std::ranges::count(entries, entry.plugin, &PluginEntry::plugin) == 1;
     for (const auto& [params, swept] : expand_sweeps(entry.params, entry.where)) {
@@ -48,7 +59,7 @@ std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind 
         throw Error(ErrorKind::kMatrix, entry.where + ": \"" + label +
                                             "\" already names another configuration; give one of them a \"label\"");
       }
-      result.push_back({label, {{"plugin", entry.plugin}, {"params", params}}, choice});
+      result.push_back({label, {{"plugin", entry.plugin}, {"params", params}}, choice, entry.limits, ""});
     }
   }
   return result;
@@ -78,7 +89,10 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
   const auto attacks = choices(matrix.attacks, PluginKind::kAttack, registry);
   const auto defenses = choices(matrix.defenses, PluginKind::kDefense, registry);
   Json metrics = Json::array();
-  for (const auto& metric : choices(matrix.metrics, PluginKind::kMetric, registry)) metrics.push_back(metric.effective);
+  for (const auto& metric : choices(matrix.metrics, PluginKind::kMetric, registry)) {
+    if (!metric.refused.empty()) throw Error(ErrorKind::kPlugin, metric.refused);
+    metrics.push_back(metric.effective);
+  }
 
   std::vector<Cell> cells;
   std::set<std::string> seen;
@@ -105,6 +119,9 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
                            {"defense", defense.effective},
                            {"metrics", metrics},
                            {"seed", seed}};
+            cell.refused = attack.refused.empty() ? defense.refused : attack.refused;
+            cell.limits =
+                merged_limits(merged_limits(matrix.limits, attack.limits, "limits"), defense.limits, "limits");
             cell.id = plugin_name(attack.effective) + "-" + plugin_name(defense.effective) + "-s" +
                       std::to_string(seed) + "-" + hash_hex(cell.config.dump()).substr(0, 10);
             if (seen.insert(cell.id).second) cells.push_back(std::move(cell));
@@ -112,6 +129,9 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
         }
       }
     }
+  }
+  if (std::ranges::none_of(cells, [](const Cell& cell) { return cell.refused.empty(); })) {
+    throw Error(ErrorKind::kPlugin, "no cell can run: " + cells.front().refused);
   }
   return cells;
 }

@@ -1,7 +1,9 @@
 #include "harness/record/environment.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <dlfcn.h>
 #include <sys/resource.h>
@@ -17,12 +19,45 @@ namespace roclip::bench {
 
 namespace {
 
-std::string cpu_model() {
+/// The value of a line of /proc/cpuinfo, of the first processor.
+std::string cpu_info(const std::string& key) {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+    const auto colon = line.find(": ");
+    if (line.rfind(key, 0) == 0 && colon != std::string::npos) return line.substr(colon + 2);
   }
   return "unknown";
+}
+
+/// The flags that decide which kernels LibTorch and the BLAS take.
+Json cpu_flags() {
+  Json found = Json::array();
+  std::istringstream flags(cpu_info("flags"));
+  for (std::string flag; flags >> flag;) {
+    if (flag == "fma" || flag == "avx2" || flag.rfind("avx512", 0) == 0 || flag.rfind("amx", 0) == 0) {
+      found.push_back(flag);
+    }
+  }
+  return found;
+}
+
+/// The models of all GPUs and the driver, as the driver tells them; null on the CPU.
+Json gpu_info(torch::Device device) {
+  if (device.is_cpu()) return nullptr;
+  const std::filesystem::path driver = "/proc/driver/nvidia";
+  Json info = Json::array();
+  std::error_code none;
+  const auto add = [&](const std::filesystem::path& file, const std::string& key) {
+    std::ifstream lines(file);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.rfind(key, 0) == 0) info.push_back(line);
+    }
+  };
+  for (const auto& gpu : std::filesystem::directory_iterator(driver / "gpus", none)) {
+    add(gpu.path() / "information", "Model");
+  }
+  add(driver / "version", "NVRM");
+  return info;
 }
 
 }  // namespace
@@ -34,16 +69,14 @@ std::string fast_blas() {
   return "";
 }
 
-void warn_about_slow_blas() {
-  if (!fast_blas().empty()) return;
-  std::fputs(
-      "\nWARNING: LibTorch computes with the reference BLAS here, about 30 times slower than OpenBLAS.\n"
-      "         Fix: apt-get install libopenblas0-openmp\n"
-      "         (if it is installed: update-alternatives --config libblas.so.3-x86_64-linux-gnu)\n\n",
-      stderr);
+std::string slow_blas_warning() {
+  if (!fast_blas().empty()) return "";
+  return "WARNING: LibTorch computes with the reference BLAS here, about 30 times slower than OpenBLAS.\n"
+         "         Fix: apt-get install libopenblas0-openmp\n"
+         "         (if it is installed: update-alternatives --config libblas.so.3-x86_64-linux-gnu)";
 }
 
-Json environment(const std::string& device) {
+Json environment(torch::Device device, const std::vector<std::string>& command_line) {
   utsname os{};
   ::uname(&os);
   return {{"roclip_bench", kVersion},
@@ -53,11 +86,14 @@ Json environment(const std::string& device) {
           {"compiler", kCompiler},
           {"libtorch", TORCH_VERSION},
           {"blas", fast_blas().empty() ? "reference" : fast_blas()},
-          {"cpu", cpu_model()},
+          {"cpu", cpu_info("model name")},
+          {"cpu_flags", cpu_flags()},
+          {"gpu", gpu_info(device)},
           {"os", std::string(os.sysname) + " " + os.release + " " + os.machine},
-          {"device", device},
+          {"device", device.str()},
+          {"command", command_line},
           {"threads", at::get_num_threads()},
-          {"deterministic", device == "cpu" && at::get_num_threads() == 1}};
+          {"deterministic", device.is_cpu() && at::get_num_threads() == 1}};
 }
 
 double peak_memory_mib() {

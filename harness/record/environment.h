@@ -2,23 +2,24 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include <torch/types.h>
 #include <nlohmann/json.hpp>
 
 namespace roclip::bench {
 
 using Json = nlohmann::json;
 
-/// {"roclip_bench", "git", "dirty", "build_type", "compiler", "libtorch", "blas", "cpu", "os", "threads",
-///  "deterministic", "device"}
-Json environment(const std::string& device);
+/// {"roclip_bench", "git", "dirty", "build_type", "compiler", "libtorch", "blas", "cpu", "cpu_flags", "gpu", "os",
+///  "threads", "deterministic", "device", "command"}; cpu_flags are those that choose LibTorch's kernels.
+Json environment(torch::Device device, const std::vector<std::string>& command_line);
 
 /// Name of the BLAS in use ("OpenBLAS 0.3.21 ..."), or "" when it is the slow reference implementation.
 std::string fast_blas();
 
-/// Prints a loud warning with the fix to stderr when fast_blas() is empty: every matrix product is then about 30 times
-/// slower.
-void warn_about_slow_blas();
+/// A loud warning with the fix when fast_blas() is empty, else "".
+std::string slow_blas_warning();
 
 /// Highest resident memory of this process so far, in MiB.
 double peak_memory_mib();

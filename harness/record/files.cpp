@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* kTemporary = ".tmp";  // and the writer's process id
+
 [[noreturn]] void fail(const fs::path& file, const std::string& what) {
   throw Error(ErrorKind::kData, file.string() + ": " + what + ": " + std::strerror(errno));
 }
@@ -33,8 +35,8 @@ std::string read_file(const fs::path& file) {
   return std::move(content).str();
 }
 
-void write_file(const fs::path& file, std::string_view content) {
-  const fs::path temporary = file.string() + ".tmp" + std::to_string(::getpid());
+void write_file(const fs::path& file, std::string_view content, Flush flush) {
+  const fs::path temporary = file.string() + kTemporary + std::to_string(::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) fail(file, "cannot be written");
   const auto give_up = [&] {
@@ -50,7 +52,7 @@ void write_file(const fs::path& file, std::string_view content) {
     if (written < 0) give_up();
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (::fsync(fd) != 0) give_up();
+  if (flush == Flush::kYes && ::fsync(fd) != 0) give_up();
   ::close(fd);
   if (::rename(temporary.c_str(), file.c_str()) != 0) {
     const int reason = errno;
@@ -60,7 +62,17 @@ void write_file(const fs::path& file, std::string_view content) {
   }
 }
 
-void write_json(const fs::path& file, const Json& json) { write_file(file, json.dump(2) + "\n"); }
+void write_json(const fs::path& file, const Json& json, Flush flush) {
+  write_file(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", flush);
+}
+
+bool is_temporary(const fs::path& file) {
+  const auto name = file.filename().string();
+  const auto mark = name.rfind(kTemporary);
+  const auto digits = mark == std::string::npos ? mark : mark + std::string_view(kTemporary).size();
+  return mark != std::string::npos && digits < name.size() &&
+         name.find_first_not_of("0123456789", digits) == std::string::npos;
+}
 
 Json read_json(const fs::path& file) {
   try {

@@ -13,10 +13,13 @@ using Json = nlohmann::json;
 
 /// @throws Error(kData) naming the file and the system's reason
 std::string read_file(const std::filesystem::path& file);
-/// Writes to a temporary name in the same folder, flushes to disk, renames. @throws Error(kData)
-void write_file(const std::filesystem::path& file, std::string_view content);
-/// Two-space indent, keys sorted, final newline.
-void write_json(const std::filesystem::path& file, const Json& json);
+enum class Flush { kYes, kNo };
+/// Writes to a temporary name in the same folder, flushes to disk unless told not to, renames. @throws Error(kData)
+void write_file(const std::filesystem::path& file, std::string_view content, Flush flush = Flush::kYes);
+/// Two-space indent, keys sorted, final newline; bytes that are not UTF-8 are replaced.
+void write_json(const std::filesystem::path& file, const Json& json, Flush flush = Flush::kYes);
+/// Whether the name is one that write_file() gives to a file that is not complete.
+bool is_temporary(const std::filesystem::path& file);
 /// @throws Error(kData) with file, line and column of a syntax error
 Json read_json(const std::filesystem::path& file);
 

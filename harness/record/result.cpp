@@ -1,56 +1,25 @@
 #include "harness/record/result.h"
 
+#include <algorithm>
+#include <array>
 #include <map>
 
 #include "harness/record/files.h"
-#include "harness/stats/wilson.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
 
 namespace fs = std::filesystem;
 
-std::string_view to_string(Status status) {
-  switch (status) {
-    case Status::kOk:
-      return "ok";
-    case Status::kFailed:
-      return "failed";
-    case Status::kCrashed:
-      return "crashed";
-    case Status::kTimeout:
-      return "timeout";
-    case Status::kOutOfMemory:
-      return "oom";
-    case Status::kDiverged:
-      return "diverged";
-    case Status::kSkipped:
-      return "skipped";
-  }
-  return "failed";
-}
-
 namespace {
 
-/// One character an item, so that a result file stays readable: "0110..."
-std::string digits(const std::vector<std::uint8_t>& outcomes) {
-  std::string text;
-  for (const auto outcome : outcomes) text += outcome ? '1' : '0';
-  return text;
-}
-
-Json to_json(const Count& count) {
-  Json json = {
-      {"name", count.name}, {"hits", count.hits}, {"trials", count.trials}, {"value", nullptr},
-      {"low", nullptr},     {"high", nullptr},    {"items", count.items},   {"outcomes", digits(count.outcomes)}};
-  if (count.trials > 0) {
-    const auto [low, high] = wilson_95(count.hits, count.trials);
-    json["value"] = static_cast<double>(count.hits) / static_cast<double>(count.trials);
-    json["low"] = low;
-    json["high"] = high;
-  }
-  return json;
-}
+constexpr std::array<std::pair<Status, const char*>, 7> kStatuses = {{{Status::kOk, "ok"},
+                                                                      {Status::kFailed, "failed"},
+                                                                      {Status::kCrashed, "crashed"},
+                                                                      {Status::kTimeout, "timeout"},
+                                                                      {Status::kOutOfMemory, "oom"},
+                                                                      {Status::kDiverged, "diverged"},
+                                                                      {Status::kSkipped, "skipped"}}};
 
 /// What the matrix result repeats of a metric: counts without items.
 Json summary(const Json& metrics) {
@@ -75,19 +44,15 @@ Json summary(const Json& metrics) {
 Json aggregates(const Json& cells) {
   struct Group {
     Json attack, defense, seeds = Json::array();
-    std::map<std::string, std::vector<double>> values;
+    std::map<std::string, std::vector<double>> values = {};
   };
   std::vector<Group> groups;
+  std::map<std::pair<std::string, std::string>, std::size_t> places;
   for (const auto& cell : cells) {
     if (cell.at("status") != "ok") continue;
-    auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& g) {
-      return g.attack == cell.at("attack") && g.defense == cell.at("defense");
-    });
-    if (group == groups.end()) {
-      group = groups.emplace(group);
-      group->attack = cell.at("attack");
-      group->defense = cell.at("defense");
-    }
+    const auto [place, added] = places.try_emplace({cell.at("attack"), cell.at("defense")}, groups.size());
+    if (added) groups.push_back({.attack = cell.at("attack"), .defense = cell.at("defense")});
+    auto* group = &groups[place->second];
     group->seeds.push_back(cell.at("seed"));
     for (const auto& [id, metric] : cell.at("metrics").items()) {
       if (metric.at("headline").is_null()) continue;
@@ -111,14 +76,14 @@ Json aggregates(const Json& cells) {
 
 }  // namespace
 
-Json to_json(const MetricResult& result, Better better) {
-  Json counts = Json::array();
-  for (const auto& count : result.counts) counts.push_back(to_json(count));
-  return {{"better", better == Better::kLower ? "lower" : "higher"},
-          {"unit", "fraction"},
-          {"counts", std::move(counts)},
-          {"not_applicable", result.not_applicable.empty() ? Json() : Json(result.not_applicable)},
-          {"details", result.details.empty() ? Json() : Json::parse(result.details)}};
+std::string_view to_string(Status status) {
+  return std::ranges::find(kStatuses, status, &std::pair<Status, const char*>::first)->second;
+}
+
+std::vector<std::string> status_names() {
+  std::vector<std::string> names;
+  for (const auto& [status, name] : kStatuses) names.emplace_back(name);
+  return names;
 }
 
 Json cell_record(const Cell& cell, Status status, const std::string& reason) {
@@ -134,7 +99,7 @@ Json cell_record(const Cell& cell, Status status, const std::string& reason) {
 }
 
 void OutputFolder::create() const {
-  for (const char* folder : {"cells", "logs", "manifests"}) {
+  for (const char* folder : {"cells", "logs"}) {
     std::error_code error;
     fs::create_directories(root / folder, error);
     if (error) {
@@ -147,7 +112,16 @@ void OutputFolder::create() const {
   fs::remove(probe);
 }
 
-Json finished_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash) {
+void OutputFolder::remove_leftovers() const {
+  std::error_code ignored;
+  std::vector<fs::path> leftovers;
+  for (const auto& entry : fs::recursive_directory_iterator(root, ignored)) {
+    if (is_temporary(entry.path())) leftovers.push_back(entry.path());
+  }
+  for (const auto& file : leftovers) fs::remove(file, ignored);
+}
+
+Json stored_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash) {
   const auto file = out.cell_file(cell.id);
   if (!fs::exists(file)) return nullptr;
   Json result;
@@ -156,34 +130,36 @@ Json finished_result(const OutputFolder& out, const Cell& cell, const std::strin
   } catch (const Error&) {
     return nullptr;  // damaged by something outside this program: run the cell again
   }
-  const bool done = result.value("status", "") == "ok" && result.value("effective", Json()) == cell.config &&
-                    result.value("data_hash", "") == data_hash &&
-                    result.value("schema_version", 0) == kResultSchemaVersion;
-  return done ? result : Json(nullptr);
+  const bool ours = result.is_object() && result.value("effective", Json()) == cell.config &&
+                    result.value("schema_version", 0) == kResultSchemaVersion && result.contains("status");
+  const bool stale =
+      ours && result.at("status") == "ok" && !data_hash.empty() && result.value("data_hash", "") != data_hash;
+  return ours && !stale ? result : Json(nullptr);
 }
 
-Json matrix_result(const Matrix& matrix, const std::vector<Cell>& cells, const std::vector<Json>& results) {
-  Json entries = Json::array();
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    const Json& result = results[i];
-    entries.push_back({{"id", cells[i].id},
-                       {"file", result.is_null() ? Json() : Json("cells/" + cells[i].id + ".json")},
-                       {"attack", cells[i].attack},
-                       {"defense", cells[i].defense},
-                       {"seed", cells[i].seed},
-                       {"status", result.is_null() ? Json("missing") : result.at("status")},
-                       {"reason", result.is_null() ? Json() : result.at("reason")},
-                       {"metrics", result.contains("metrics") ? summary(result.at("metrics")) : Json::object()},
-                       {"wall_s", result.contains("cost") ? result.at("cost").at("wall_s") : Json()}});
-  }
-  Json groups = aggregates(entries), metrics = Json::array();
+Json matrix_entry(const Cell& cell, const Json& result) {
+  const bool missing = result.is_null();
+  return {{"id", cell.id},
+          {"file", missing ? Json() : Json("cells/" + cell.id + ".json")},
+          {"attack", cell.attack},
+          {"defense", cell.defense},
+          {"seed", cell.seed},
+          {"status", missing ? Json("missing") : result.at("status")},
+          {"reason", missing ? Json() : result.at("reason")},
+          {"metrics", result.contains("metrics") ? summary(result.at("metrics")) : Json::object()},
+          {"wall_s", result.contains("cost") ? result.at("cost").at("wall_s") : Json()}};
+}
+
+Json matrix_result(const Matrix& matrix, const std::vector<Cell>& cells, const std::vector<Json>& entries) {
+  Json metrics = Json::array();
   if (!cells.empty()) {
     for (const auto& metric : cells[0].config.at("metrics")) metrics.push_back(metric.at("plugin"));
   }
+  Json groups = aggregates(entries);
   return {{"schema_version", kResultSchemaVersion},
           {"name", matrix.name},
           {"metrics", std::move(metrics)},
-          {"cells", std::move(entries)},
+          {"cells", entries},
           {"aggregates", std::move(groups)}};
 }
 

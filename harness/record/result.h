@@ -6,8 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/plan/plan.h"
-#include "roclip/metric.h"
+#include "harness/plan/cell.h"
 
 namespace roclip::bench {
 
@@ -16,10 +15,7 @@ inline constexpr int kResultSchemaVersion = 1;
 /// How a cell ended. Stored by name; never rename an entry.
 enum class Status { kOk, kFailed, kCrashed, kTimeout, kOutOfMemory, kDiverged, kSkipped };
 std::string_view to_string(Status status);
-
-/// {"better", "counts": [{"name", "hits", "trials", "value", "low", "high", "items", "outcomes"}], "not_applicable",
-///  "details"}; low and high are the Wilson interval at 95 %.
-Json to_json(const MetricResult& result, Better better);
+std::vector<std::string> status_names();
 
 /// What every cell result starts with, whatever became of the cell.
 Json cell_record(const Cell& cell, Status status, const std::string& reason);
@@ -30,17 +26,25 @@ struct OutputFolder {
 
   std::filesystem::path cell_file(const std::string& id) const { return root / "cells" / (id + ".json"); }
   std::filesystem::path log_file(const std::string& id) const { return root / "logs" / (id + ".log"); }
-  std::filesystem::path manifest_file(const std::string& hash) const { return root / "manifests" / (hash + ".json"); }
+  std::filesystem::path manifest_file(const std::string& name) const { return root / "manifests" / (name + ".json"); }
+  /// Of one training, by its key (harness/engine/training_key.h).
+  std::filesystem::path checkpoint_folder(const std::string& training) const { return root / "checkpoints" / training; }
   std::filesystem::path results_file() const { return root / "results.json"; }
+  std::filesystem::path status_file() const { return root / "status.json"; }
   /// Makes the folders and proves that they can be written to. @throws Error(kData)
   void create() const;
+  /// Deletes the temporary files of writers that were killed. @pre nobody else writes here
+  void remove_leftovers() const;
 };
 
-/// The stored result of a cell if it ended ok on data of this hash, else null: such a cell need not run again.
-Json finished_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash);
+/// The stored result of a cell, however it ended; null if there is none, if it is damaged or of another format, or if
+/// it ended ok on data of another hash. @param data_hash "" = unknown, not compared
+Json stored_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash);
 
-/// The matrix result: one entry a cell, in plan order, with status, counts and file. @param results of each cell; null
-/// where none is stored
-Json matrix_result(const Matrix& matrix, const std::vector<Cell>& cells, const std::vector<Json>& results);
+/// What the matrix result says of a cell: status, counts without items, file. @param result null if none is stored
+Json matrix_entry(const Cell& cell, const Json& result);
+
+/// The matrix result: the entries in plan order, and means over seeds.
+Json matrix_result(const Matrix& matrix, const std::vector<Cell>& cells, const std::vector<Json>& entries);
 
 }  // namespace roclip::bench

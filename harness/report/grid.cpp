@@ -90,6 +90,13 @@ std::vector<Json> axis(const Json& result, const std::string& key) {
   return names;
 }
 
+/// Every line after the first starts below the first word of a cell's line.
+std::string indented(const std::string& text) {
+  std::string result;
+  for (const char c : text) result += c == '\n' ? std::string("\n         ") : std::string(1, c);
+  return result;
+}
+
 }  // namespace
 
 std::string cell_line(const Json& record) {
@@ -97,7 +104,11 @@ std::string cell_line(const Json& record) {
   std::string line = status + std::string(status.size() < 9 ? 9 - status.size() : 1, ' ') +
                      record.at("attack").get<std::string>() + " x " + record.at("defense").get<std::string>() +
                      ", seed " + std::to_string(record.at("seed").get<std::int64_t>());
-  if (status != "ok") return line + "\n         " + record.at("reason").get<std::string>();
+  if (status != "ok") {
+    line += "\n         " + record.at("reason").get<std::string>();
+    const std::string output = record.value("output", "");
+    return output.empty() ? line : line + indented("\nlast output, " + record.value("log", "") + ":\n" + output);
+  }
   for (const auto& choice : record.at("effective").at("metrics")) {
     const std::string id = choice.at("plugin");
     const Json& metric = record.at("metrics").at(id);

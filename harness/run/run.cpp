@@ -3,21 +3,14 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <list>
-#include <map>
+#include <iostream>
+#include <set>
 #include <thread>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include "harness/record/environment.h"
 #include "harness/record/files.h"
 #include "harness/report/grid.h"
-#include "harness/run/cell.h"
-#include "harness/run/progress_view.h"
-#include "registry.h"
+#include "harness/run/folder_lock.h"
+#include "harness/run/supervisor.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -26,131 +19,170 @@ namespace {
 
 constexpr int kSomeCellsNotOk = 10;
 
-/// Holds the output folder for one run at a time; the kernel lets go of it however this process ends.
-class FolderLock {
+/// Tells several.
+class Listeners : public RunListener {
  public:
-  explicit FolderLock(const std::filesystem::path& folder) {
-    const auto file = folder / ".lock";
-    descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) {
-      const std::string pid = std::to_string(::getpid());
-      if (::ftruncate(descriptor_, 0) == 0 && ::pwrite(descriptor_, pid.data(), pid.size(), 0) > 0) return;
-    }
-    const std::string holder = descriptor_ >= 0 ? read_file(file) : "";
-    throw Error(ErrorKind::kData, folder.string() + ": another run" +
-                                      (holder.empty() ? "" : " (process " + holder + ")") +
-                                      " is writing here; wait for it or choose another --out");
+  void add(std::unique_ptr<RunListener> listener) { all_.push_back(std::move(listener)); }
+  void notice(const std::string& text) override { tell(&RunListener::notice, text); }
+  void preparing(const std::string& what, std::int64_t done, std::int64_t total) override {
+    tell(&RunListener::preparing, what, done, total);
   }
-  ~FolderLock() { ::close(descriptor_); }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
+  void begun(const RunState& state) override { tell(&RunListener::begun, state); }
+  void started(const RunState& state, const Cell& cell) override { tell(&RunListener::started, state, cell); }
+  void progressed(const RunState& state, const Cell& cell, const CellProgress& progress) override {
+    tell(&RunListener::progressed, state, cell, progress);
+  }
+  void finished(const RunState& state, const Cell& cell, const Json& record) override {
+    tell(&RunListener::finished, state, cell, record);
+  }
+  void interrupted(const RunState& state, const Cell& cell) override { tell(&RunListener::interrupted, state, cell); }
+  void tick(const RunState& state) override { tell(&RunListener::tick, state); }
+  void ended(const RunState& state) override { tell(&RunListener::ended, state); }
 
  private:
-  int descriptor_ = -1;
+  template <class Method, class... Arguments>
+  void tell(Method method, const Arguments&... arguments) {
+    for (const auto& listener : all_) (listener.get()->*method)(arguments...);
+  }
+  std::vector<std::unique_ptr<RunListener>> all_;
 };
 
-/// The run so far. Results are stored after every cell.
-class Run {
- public:
-  Run(const Matrix& matrix, const std::vector<Cell>& cells, const OutputFolder& out)
-      : matrix_(matrix), cells_(cells), out_(out), results_(cells.size()) {}
-
-  void store(const Cell& cell, Json result) {
-    results_[static_cast<std::size_t>(&cell - cells_.data())] = std::move(result);
+/// The device of each job: the devices in turn.
+std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::string>& devices, std::size_t cells) {
+  if (jobs == 0) {
+    jobs = devices.front() == "cpu" ? static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()))
+                                    : static_cast<std::int64_t>(devices.size());
   }
-  Json save() const {
-    Json result = matrix_result(matrix_, cells_, results_);
-    write_json(out_.results_file(), result);
-    return result;
+  jobs = std::clamp<std::int64_t>(jobs, 1, std::max<std::int64_t>(1, static_cast<std::int64_t>(cells)));
+  std::vector<std::string> result;
+  for (std::int64_t job = 0; job < jobs; ++job) {
+    result.push_back(devices[static_cast<std::size_t>(job) % devices.size()]);
   }
-
- private:
-  const Matrix& matrix_;
-  const std::vector<Cell>& cells_;
-  const OutputFolder& out_;
-  std::vector<Json> results_;
-};
-
-std::int64_t job_count(const RunOptions& options, torch::Device device, std::size_t cells) {
-  auto jobs = options.jobs;
-  if (jobs == 0)
-    jobs = device.is_cpu() ? static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency())) : 1;
-  return std::min(jobs, static_cast<std::int64_t>(cells));
+  return result;
 }
 
-void run_cells(const std::vector<const Cell*>& waiting, std::int64_t jobs, const WorkerOptions& options, Run& run,
-               ProgressView& view) {
-  std::list<Worker> workers;
-  for (auto next = waiting.begin(); next != waiting.end() || !workers.empty();) {
-    while (next != waiting.end() && static_cast<std::int64_t>(workers.size()) < jobs) {
-      workers.emplace_back(**next, options);
-      view.started(**next);
-      ++next;
-    }
-    std::vector<pollfd> descriptors;
-    for (const auto& worker : workers) descriptors.push_back({worker.descriptor(), POLLIN, 0});
-    if (::poll(descriptors.data(), descriptors.size(), -1) < 0) continue;
-    auto descriptor = descriptors.begin();
-    for (auto worker = workers.begin(); worker != workers.end(); ++descriptor) {
-      bool ended = false;
-      if (descriptor->revents != 0) {
-        for (auto& event : worker->read()) {
-          if (event.progress) view.progressed(worker->cell(), *event.progress);
-          if (event.record.is_null()) continue;
-          ended = true;
-          view.finished(worker->cell(), cell_line(event.record), event.record.at("status") == "ok");
-          run.store(worker->cell(), std::move(event.record));
-          run.save();
-        }
-      }
-      worker = ended ? workers.erase(worker) : std::next(worker);
-    }
+bool must_run(const Json& stored, const RunOptions& options) {
+  if (stored.is_null() || options.rerun) return true;
+  const std::string status = stored.at("status");
+  if (status == "ok") return false;
+  return !options.retry || std::ranges::find(*options.retry, status) != options.retry->end();
+}
+
+std::string quoted(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) {
+    const bool plain = word.find_first_of(" \t\"'\\$&|;<>()*?") == std::string::npos && !word.empty();
+    text += (text.empty() ? "" : " ") + (plain ? word : "'" + word + "'");
   }
+  return text;
+}
+
+/// Checkpoints are of no use once every cell of the matrix is done.
+void remove_checkpoints(const OutputFolder& out, const ResultTable& results, const std::vector<Cell>& cells) {
+  if (!std::ranges::all_of(cells, [&](const Cell& cell) { return results.status(cell) == "ok"; })) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(out.checkpoint_folder(""), ignored);
 }
 
 }  // namespace
 
+std::filesystem::path default_out(const std::filesystem::path& matrix) { return matrix.parent_path() / "out"; }
+
 int run_matrix(const RunOptions& options) {
-  ::signal(SIGPIPE, SIG_IGN);  // a worker that dies before it has read its cell is a crashed cell, no more
-  warn_about_slow_blas();
+  const Signals signals;
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
   const Matrix matrix = load_matrix(options.matrix);
-  const Registry registry(plugin_search_path(options.plugin_path));
-  const std::vector<Cell> cells = make_plan(matrix, registry);
-  const torch::Device device = parse_device(options.device);
-  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const OutputFolder out{options.out.empty() ? default_out(options.matrix) : options.out};
+  Listeners listeners;
+  listeners.add(std::make_unique<ProgressView>(options.progress, options.color));
+  if (options.events) listeners.add(std::make_unique<EventStream>(stdout));
+  if (std::filesystem::exists(out.root) && FolderLock::holder(out.root)) FolderLock{out.root};  // says who, at once
 
-  const WorkerOptions workers{
-      options.plugin_path, options.device, {options.out.empty() ? matrix.file.parent_path() / "out" : options.out}};
-  std::string data_hash;
-  {
-    ProgressView view(terminal, 0, 1);
-    data_hash = check_attacks(cells, matrix, registry, [&](auto... args) { view.preparing(args...); });
-  }
-  workers.out.create();
-  const FolderLock lock(workers.out.root);
+  Nursery nursery;
+  int signal = 0;
+  const auto prepared = prepare(matrix, {.out = out.root, .plugin_path = options.plugin_path, .device = options.device},
+                                nursery, signals, listeners, signal);
+  if (!prepared) return 128 + signal;
+  const auto& cells = prepared->cells;
+  const auto selected = select(cells, options.only);
+  out.create();
+  const FolderLock lock(out.root);
+  out.remove_leftovers();
+  listeners.add(std::make_unique<StatusFile>(out.status_file()));
 
-  Run run(matrix, cells, workers.out);
+  ResultTable results(matrix, cells, out);
   std::vector<const Cell*> waiting;
+  std::set<const Cell*> chosen(selected.begin(), selected.end());
+  std::int64_t done = 0;
   for (const auto& cell : cells) {
-    Json done = options.rerun ? Json() : finished_result(workers.out, cell, data_hash);
-    if (done.is_null()) {
+    const Json stored = stored_result(out, cell, prepared->data_hash);
+    if (chosen.contains(&cell) && must_run(stored, options)) {
       waiting.push_back(&cell);
     } else {
-      run.store(cell, std::move(done));
+      results.set(cell, stored);
+      done += chosen.contains(&cell) && stored.at("status") == "ok";
     }
   }
-  const auto jobs = job_count(options, device, waiting.size());
-  std::fprintf(stderr, "%s: %zu cells, %zu already done, %zu to run on %s, %lld at a time; results in %s\n",
-               matrix.name.c_str(), cells.size(), cells.size() - waiting.size(), waiting.size(), device.str().c_str(),
-               static_cast<long long>(jobs), workers.out.root.c_str());
-  {
-    ProgressView view(terminal, static_cast<std::int64_t>(waiting.size()), jobs);
-    run_cells(waiting, jobs, workers, run, view);
+  Timings timings;
+  sort_longest_first(waiting, timings, prepared->devices.front());
+  const auto devices = job_devices(options.jobs, prepared->devices, waiting.size());
+  RunState state(matrix.name, prepared->devices.front(),
+                 {.cells = static_cast<std::int64_t>(selected.size()),
+                  .done = done,
+                  .jobs = static_cast<std::int64_t>(devices.size())},
+                 waiting, timings);
+  const double expected_s = waiting.empty() ? 0 : state.seconds_left();
+  listeners.notice(matrix.name + ": " + std::to_string(selected.size()) + " cells, " + std::to_string(done) +
+                   " already done, " + std::to_string(waiting.size()) + " to run on " + prepared->devices.front() +
+                   ", " + std::to_string(devices.size()) + " at a time" +
+                   (expected_s > 0 ? ", about " + show_duration(expected_s) : "") + "; results in " +
+                   out.root.string());
+  listeners.begun(state);
+
+  for (const Cell* cell : selected) {
+    if (std::ranges::find(waiting, cell) == waiting.end() && results.status(*cell) != "ok") {
+      state.finished(*cell, results.status(*cell), "kept from an earlier run");
+    }
   }
-  const Json result = run.save();
-  std::fputs(grid(result).c_str(), stdout);
-  const bool all_ok = std::ranges::all_of(result.at("cells"), [](const Json& c) { return c.at("status") == "ok"; });
-  return all_ok ? 0 : kSomeCellsNotOk;
+
+  Supervisor supervisor(nursery, signals, out,
+                        {.devices = devices,
+                         .plugin_path = options.plugin_path,
+                         .trainings = prepared->trainings,
+                         .checkpoint = matrix.checkpoint,
+                         .command_line = options.command_line,
+                         .max_fail = options.max_fail},
+                        results, state, timings, listeners);
+  supervisor.run(std::move(waiting));
+  timings.save();
+  const double wall_s = state.wall_s(), slots_s = wall_s * static_cast<double>(devices.size());
+  state.set_phase(supervisor.signal() != 0 || supervisor.stopped_by_failures() ? "interrupted" : "finished");
+  listeners.ended(state);
+  const Json result = results.save();
+  remove_checkpoints(out, results, cells);
+
+  const bool all_ok = std::ranges::all_of(selected, [&](const Cell* cell) { return results.status(*cell) == "ok"; });
+  const int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kSomeCellsNotOk;
+  if (options.json) {
+    const Json summary = {{"name", matrix.name},
+                          {"exit_code", code},
+                          {"results", out.results_file().string()},
+                          {"jobs", devices.size()},
+                          {"wall_s", wall_s},
+                          {"cells_s", supervisor.cells_s()},
+                          {"scheduling_overhead", slots_s > 0 ? 1 - supervisor.cells_s() / slots_s : 0},
+                          {"idle_at_end", slots_s > 0 ? supervisor.idle_at_end_s() / slots_s : 0},
+                          {"cells", state.snapshot().at("cells")}};
+    std::cout << summary.dump(2) << "\n";
+  } else if (!options.events) {
+    std::fputs(grid(result).c_str(), stdout);
+  }
+  if (supervisor.signal() != 0 || supervisor.stopped_by_failures()) {
+    listeners.notice("stopped: " + std::to_string(state.ok()) + " of " + std::to_string(selected.size()) +
+                     " cells done; nothing is lost, go on with\n  " + quoted(options.command_line));
+  }
+  return code;
 }
 
 }  // namespace roclip::bench

@@ -1,9 +1,12 @@
-/// `roclip-bench run`: all cells of a matrix, each in a worker.
+/// `roclip-bench run`: all cells of a matrix.
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
 
-#include "harness/run/worker.h"
+#include "harness/run/views.h"
 
 namespace roclip::bench {
 
@@ -12,12 +15,30 @@ struct RunOptions {
   std::filesystem::path out;  ///< empty: "out" beside the matrix file
   std::vector<std::filesystem::path> plugin_path;
   std::string device = "auto";
-  std::int64_t jobs = 0;  ///< 0: one a core on the CPU, one on a GPU
-  bool rerun = false;     ///< also cells that are done
+  std::int64_t jobs = 0;                          ///< 0: one a core on the CPU, one on each GPU
+  std::vector<std::string> only;                  ///< selectors, see select()
+  bool rerun = false;                             ///< also cells that are done
+  std::optional<std::vector<std::string>> retry;  ///< of the cells that did not end ok, those of these statuses
+  std::int64_t max_fail = 0;                      ///< stop when as many cells did not end ok; 0 = never
+  ProgressStyle progress = ProgressStyle::kAuto;
+  bool color = false;
+  bool json = false;    ///< a summary on stdout instead of the grid
+  bool events = false;  ///< events on stdout instead of the grid
+  std::vector<std::string> command_line;
 };
 
-/// Runs what is not done yet, writes results.json after every cell, prints the grid. One failing cell never stops the
-/// others. @return 0, or 10 if some cell did not end ok. @throws Error before anything is run
+/// The output folder of a matrix file when none is given.
+std::filesystem::path default_out(const std::filesystem::path& matrix);
+
+/// Runs what is not done yet, one worker a cell, stores every result and the matrix result, prints the grid. One
+/// failing cell never stops the others.
+/// @return 0; 10 if some selected cell did not end ok; 128 + n if signal n stopped it. @throws Error before anything
+/// runs
 int run_matrix(const RunOptions& options);
+
+/// Runs the cell of a result file again, alone and in a folder of its own, and compares weights and metrics.
+/// @return 0 if the bits are equal, 11 if not, 10 if it did not end ok. @throws Error
+int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::filesystem::path>& plugin_path,
+                bool color);
 
 }  // namespace roclip::bench

@@ -2,194 +2,133 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <cstring>
-#include <iostream>
-#include <iterator>
+#include <fstream>
+#include <string_view>
 
 #include <fcntl.h>
-#include <malloc.h>
-#include <spawn.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/record/files.h"
-#include "harness/run/cell.h"
-#include "registry.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
 
 namespace {
 
-constexpr int kEvents = 3;  // the child's descriptor for events
-
-Json to_json(const Cell& cell) {
-  return {{"id", cell.id},     {"attack", cell.attack},       {"defense", cell.defense},
-          {"seed", cell.seed}, {"requested", cell.requested}, {"config", cell.config}};
-}
-
-Cell cell_from_json(const Json& json) {
-  return {json.at("id"),   json.at("attack"),    json.at("defense"),
-          json.at("seed"), json.at("requested"), json.at("config")};
-}
+/// Both ends of a pipe, ours not blocking.
+struct Pipe {
+  Descriptor read_end, write_end;
+  Pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+      throw Error(ErrorKind::kInternal, std::string("cannot start a worker: pipe: ") + std::strerror(errno));
+    }
+    read_end = Descriptor(ends[0]);
+    write_end = Descriptor(ends[1]);
+  }
+};
 
 void write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const auto written = ::write(fd, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return;  // the parent is gone, and prctl() ends us
+    if (written < 0) return;  // it has ended before it read its task, which shows soon enough
     text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
-[[noreturn]] void fail(const std::string& what, int error) {
-  throw Error(ErrorKind::kInternal, "cannot start a worker: " + what + ": " + std::strerror(error));
-}
-
-/// The last lines of a log, for an error message.
-std::string tail(const std::filesystem::path& file) {
-  constexpr std::size_t kLongest = 500;
-  std::string text;
-  try {
-    text = read_file(file);
-  } catch (const Error&) {
-    return "";
-  }
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  if (text.size() > kLongest) text = text.substr(text.find('\n', text.size() - kLongest) + 1);
-  return text;
-}
-
-/// Threads of the BLAS are decided before main(), so the environment of the child has to say it.
-std::vector<std::string> single_threaded_environment() {
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable; ++variable) {
-    const std::string text = *variable;
-    if (text.rfind("OMP_NUM_THREADS=", 0) && text.rfind("OPENBLAS_NUM_THREADS=", 0)) variables.push_back(text);
-  }
-  variables.emplace_back("OMP_NUM_THREADS=1");
-  variables.emplace_back("OPENBLAS_NUM_THREADS=1");
-  return variables;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (auto& text : strings) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
-
 }  // namespace
 
-int worker_main(const WorkerOptions& options) {
-  // Activations come and go every step; handing them back to the kernel each time costs 15 % of a step (tiny, CPU).
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a supervisor that is killed takes its workers along
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGPIPE, SIG_IGN);
-  const std::string input{std::istreambuf_iterator<char>(std::cin), {}};
-  const Cell cell = cell_from_json(Json::parse(input));
-  const Registry registry(plugin_search_path(options.plugin_path));
-  const Json record =
-      run_cell_recorded(cell, registry, parse_device(options.device), options.out, [](const TrainProgress& p) {
-        const Json event = {{"epoch", p.epoch}, {"epochs", p.epochs}, {"step", p.step},
-                            {"steps", p.steps}, {"loss", p.loss},     {"pairs_per_s", p.pairs_per_s}};
-        write_all(kEvents, event.dump() + "\n");
-      });
-  write_all(kEvents, Json{{"record", record}}.dump() + "\n");
-  return record.at("status") == "ok" ? 0 : 10;
-}
-
-Worker::Worker(const Cell& cell, const WorkerOptions& options) : cell_(&cell), out_(options.out) {
-  std::array<int, 2> input{}, events{};
-  if (::pipe2(input.data(), O_CLOEXEC) != 0 || ::pipe2(events.data(), O_CLOEXEC) != 0) fail("pipe", errno);
-  std::vector<std::string> arguments = {"roclip-bench", "worker", "--device",
-                                        options.device, "--out",  options.out.root.string()};
-  for (const auto& folder : options.plugin_path) {
-    arguments.emplace_back("--plugin-path");
-    arguments.push_back(folder.string());
+Worker::Worker(Nursery& nursery, const Json& task, const std::filesystem::path& log) {
+  log_ = Descriptor(log.empty() ? ::memfd_create("log", MFD_CLOEXEC)
+                                : ::open(log.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
+  if (!log_) throw Error(ErrorKind::kData, log.string() + ": cannot be written: " + std::strerror(errno));
+  Pipe input, events;
+  pid_ = nursery.fork_worker(input.read_end.get(), log_.get(), events.write_end.get());
+  end_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  if (!end_) {
+    const std::string why = std::strerror(errno);
+    signal(SIGKILL);
+    reap();
+    throw Error(ErrorKind::kInternal, "cannot watch a worker: pidfd_open: " + why + " (Linux 5.3 or later is needed)");
   }
-  auto variables = single_threaded_environment();
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
-  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_.log_file(cell.id).c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  ::posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, events[1], kEvents);
-  const int error =
-      ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, pointers(arguments).data(), pointers(variables).data());
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::close(input[0]);
-  ::close(events[1]);
-  events_ = events[0];
-  if (error != 0) {
-    ::close(input[1]);
-    ::close(events_);
-    fail("posix_spawn", error);
-  }
-  write_all(input[1], to_json(cell).dump());
-  ::close(input[1]);
+  events_ = std::move(events.read_end);
+  ::fcntl(events_.get(), F_SETFL, O_NONBLOCK);
+  input.read_end = Descriptor();
+  write_all(input.write_end.get(), task.dump());
 }
 
 Worker::~Worker() {
-  if (pid_ > 0) {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  if (events_ >= 0) ::close(events_);
+  if (pid_ <= 0) return;
+  signal(SIGKILL);
+  reap();
 }
 
-std::vector<Worker::Event> Worker::read() {
+std::vector<Json> Worker::read() {
   std::array<char, 65536> chunk;
-  const auto got = ::read(events_, chunk.data(), chunk.size());
-  if (got < 0) return {};
-  std::vector<Event> result;
-  if (got == 0) {
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    result.push_back({std::nullopt, record_.is_null() ? record_of_the_dead(status) : record_});
-    return result;
+  for (;;) {
+    const auto got = events_ ? ::read(events_.get(), chunk.data(), chunk.size()) : 0;
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0) events_ = Descriptor();
+    if (got <= 0) break;
+    buffer_.append(chunk.data(), static_cast<std::size_t>(got));
   }
-  buffer_.append(chunk.data(), static_cast<std::size_t>(got));
-  for (auto end = buffer_.find('\n'); end != std::string::npos; end = buffer_.find('\n')) {
-    const Json event = Json::parse(buffer_.substr(0, end), nullptr, /*allow_exceptions=*/false);
-    buffer_.erase(0, end + 1);
-    if (!event.is_object()) continue;  // a plugin wrote to a descriptor that is not its own
-    if (event.contains("record")) {
-      record_ = event.at("record");
-    } else if (event.contains("step")) {
-      result.push_back({TrainProgress{event.at("epoch"), event.at("epochs"), event.at("step"), event.at("steps"),
-                                      event.at("loss"), event.at("pairs_per_s")},
-                        nullptr});
-    }
+  std::vector<Json> events;
+  std::size_t begin = 0;
+  for (auto end = buffer_.find('\n'); end != std::string::npos; end = buffer_.find('\n', begin)) {
+    Json event = Json::parse(buffer_.begin() + static_cast<std::ptrdiff_t>(begin),
+                             buffer_.begin() + static_cast<std::ptrdiff_t>(end), nullptr, /*allow_exceptions=*/false);
+    begin = end + 1;
+    if (event.is_object()) events.push_back(std::move(event));
   }
-  return result;
+  buffer_.erase(0, begin);
+  return events;
 }
 
-Json Worker::record_of_the_dead(int wait_status) const {
-  std::string reason;
-  if (WIFSIGNALED(wait_status)) {
-    reason = "the worker was ended by signal " + std::to_string(WTERMSIG(wait_status)) + " (" +
-             ::strsignal(WTERMSIG(wait_status)) + ")";
-  } else {
-    reason = "the worker exited with code " + std::to_string(WEXITSTATUS(wait_status)) + " without a result";
+void Worker::signal(int number) {
+  if (pid_ <= 0) return;
+  ::kill(pid_, number);
+  if (number == SIGKILL) ::kill(-pid_, number);
+}
+
+int Worker::reap() {
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
-  const std::string output = tail(out_.log_file(cell_->id));
-  if (!output.empty()) reason += "; its last output: " + output;
-  const Json record = cell_record(*cell_, Status::kCrashed, reason);
-  try {
-    write_json(out_.cell_file(cell_->id), record);
-  } catch (const Error& e) {
-    std::fprintf(stderr, "%s\n", e.what());  // the matrix result has it all the same
+  ::kill(-pid_, SIGKILL);  // what a plugin started and left behind
+  pid_ = -1;
+  return status;
+}
+
+double Worker::running_s() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+double Worker::memory_mib() const {
+  std::ifstream statm("/proc/" + std::to_string(pid_) + "/statm");
+  std::int64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return static_cast<double>(resident * ::sysconf(_SC_PAGESIZE)) / 1048576;
+}
+
+std::string Worker::last_output() const {
+  constexpr std::size_t kLongest = 600, kLines = 5;
+  std::array<char, 4096> buffer;
+  const auto size = ::lseek(log_.get(), 0, SEEK_END);
+  const auto from = std::max<off_t>(0, size - static_cast<off_t>(buffer.size()));
+  const auto got = ::pread(log_.get(), buffer.data(), buffer.size(), from);
+  std::string text(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(0, got)));
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' && c != '\n') c = '?';
   }
-  return record;
+  std::size_t lines = 0, begin = text.size();
+  while (begin > 0 && text.size() - begin < kLongest && (text[begin - 1] != '\n' || ++lines < kLines)) --begin;
+  return text.substr(begin);
 }
 
 }  // namespace roclip::bench

@@ -1,60 +1,53 @@
-/// One cell in a process of its own, so that a plugin that crashes costs one cell. The two sides of the pipe.
+/// A worker as the supervisor sees it: a task goes in, events come out, and then it ends, one way or another.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
+#include <nlohmann/json.hpp>
 
-#include "harness/record/result.h"
-#include "harness/train/trainer.h"
+#include "harness/run/nursery.h"
 
 namespace roclip::bench {
 
-/// What all workers of a run share.
-struct WorkerOptions {
-  std::vector<std::filesystem::path> plugin_path;  ///< of the command line
-  std::string device = "auto";
-  OutputFolder out;
-};
+using Json = nlohmann::json;
 
-/// The child's side: reads a cell from standard input, runs it, writes events to descriptor 3. @return exit code
-int worker_main(const WorkerOptions& options);
-
-/// The parent's side: one running child.
+/// [one thread]
 class Worker {
  public:
-  struct Event {
-    std::optional<TrainProgress> progress;
-    Json record;  ///< the final record, null until the end
-  };
-
-  /// Starts `roclip-bench worker`. Its stdout and stderr go to out.log_file(). @throws Error(kInternal)
-  Worker(const Cell& cell, const WorkerOptions& options);
-  /// Kills a child that still runs.
+  /// @param log gets what the worker prints; "" = kept in memory only
+  /// @throws Error(kInternal), Error(kData) when the log cannot be written
+  Worker(Nursery& nursery, const Json& task, const std::filesystem::path& log);
+  /// Kills a worker that still runs, and all it started.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  const Cell& cell() const { return *cell_; }
-  /// To be polled for input; readable also when the child has ended.
-  int descriptor() const { return events_; }
-  /// Reads what is there. After the end: the record, of the child's making or, if it died, "crashed" by ours, stored
-  /// as well.
-  std::vector<Event> read();
+  pid_t pid() const { return pid_; }
+  /// To be polled for input: events, -1 when no more can come; and the end.
+  int events_descriptor() const { return events_.get(); }
+  int end_descriptor() const { return end_.get(); }
+
+  /// The events that are there; never waits. Lines that are not a JSON object are passed over.
+  std::vector<Json> read();
+  /// Asks it to stop, SIGTERM, or ends it and what it started, SIGKILL.
+  void signal(int number);
+  /// @pre end_descriptor() is readable. Also ends what it started. @return as of waitpid(2)
+  int reap();
+
+  double running_s() const;
+  /// Resident memory; 0 once it has ended.
+  double memory_mib() const;
+  /// The last lines that it printed.
+  std::string last_output() const;
 
  private:
-  Json record_of_the_dead(int wait_status) const;
-
-  const Cell* cell_;
-  OutputFolder out_;
   pid_t pid_ = -1;
-  int events_ = -1;
+  Descriptor events_, end_, log_;
   std::string buffer_;
-  Json record_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace roclip::bench

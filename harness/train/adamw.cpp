@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <torch/serialize/input-archive.h>
+#include <torch/serialize/output-archive.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -45,6 +47,25 @@ void AdamW::step(double learning_rate) {
   const auto scale = square_.sqrt().div_(std::sqrt(square_correction)).add_(options_.epsilon);
   values_.narrow(0, 0, decayed_).mul_(1 - learning_rate * options_.weight_decay);
   values_.addcdiv_(mean_, scale, -learning_rate / mean_correction);
+}
+
+void AdamW::save(torch::serialize::OutputArchive& archive) const {
+  archive.write("values", values_);
+  archive.write("mean", mean_);
+  archive.write("square", square_);
+  archive.write("steps", torch::tensor(steps_));
+}
+
+void AdamW::load(torch::serialize::InputArchive& archive) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : {std::pair{"values", &values_}, {"mean", &mean_}, {"square", &square_}}) {
+    torch::Tensor saved;
+    archive.read(name, saved);
+    tensor->copy_(saved);  // in place: the parameters are windows of the arena
+  }
+  torch::Tensor steps;
+  archive.read("steps", steps);
+  steps_ = steps.item<std::int64_t>();
 }
 
 }  // namespace roclip::bench

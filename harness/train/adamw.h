@@ -8,6 +8,11 @@
 
 #include "roclip/params.h"
 
+namespace torch::serialize {
+class OutputArchive;
+class InputArchive;
+}  // namespace torch::serialize
+
 namespace roclip::bench {
 
 struct AdamWOptions {
@@ -31,6 +36,10 @@ class AdamW {
   /// A parameter without gradient in this step counts as gradient zero: it still decays and keeps its momentum, as
   /// the text tower does in the matching epochs of the RoCLIP authors' code.
   void step(double learning_rate);
+
+  /// All parameters and the state of the optimizer.
+  void save(torch::serialize::OutputArchive& archive) const;
+  void load(torch::serialize::InputArchive& archive);
 
  private:
   AdamWOptions options_;

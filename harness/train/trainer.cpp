@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cmath>
 
+#include <torch/serialize/input-archive.h>
+#include <torch/serialize/output-archive.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -16,21 +18,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// Adds the time since the last lap to the named phase.
-class PhaseClock {
- public:
-  explicit PhaseClock(std::map<std::string, double>& phases) : phases_(phases) {}
-  void lap(const char* phase) {
-    const auto now = Clock::now();
-    phases_[phase] += std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-  }
-
- private:
-  std::map<std::string, double>& phases_;
-  Clock::time_point last_ = Clock::now();
-};
-
 torch::Tensor augmented_tokens(const TrainingPairs& pairs, const torch::Tensor& indices, Defense& defense,
                                TrainContext& context) {
   std::vector<std::string> captions;
@@ -39,6 +26,24 @@ torch::Tensor augmented_tokens(const TrainingPairs& pairs, const torch::Tensor& 
     captions.push_back(defense.augment_caption(pairs.caption(index), context));
   }
   return context.model.tokenize(captions).to(context.model.device());
+}
+
+Json to_json(const TrainReport& report) {
+  Json epochs = Json::array();
+  for (const auto& e : report.epochs) epochs.push_back({e.epoch, e.loss, e.logit_scale, e.wall_s});
+  return {{"epochs", std::move(epochs)}, {"steps", report.steps},     {"pairs", report.pairs},
+          {"wall_s", report.wall_s},     {"resumed", report.resumed}, {"trained_by", report.trained_by}};
+}
+
+TrainReport report_from_json(const Json& json) {
+  TrainReport report;
+  for (const auto& e : json.at("epochs")) report.epochs.push_back({e[0], e[1], e[2], e[3]});
+  json.at("steps").get_to(report.steps);
+  json.at("pairs").get_to(report.pairs);
+  json.at("wall_s").get_to(report.wall_s);
+  json.at("resumed").get_to(report.resumed);
+  json.at("trained_by").get_to(report.trained_by);
+  return report;
 }
 
 }  // namespace
@@ -56,85 +61,185 @@ void TrainingParams::declare(ParamList& list) {
   list.add("epsilon", epsilon, Range{0, 1}, "1", "AdamW", "BigML-CS-UCLA/RoCLIP parser.py");
 }
 
-TrainReport train(TrainableClip& model, const TrainingPairs& pairs, Defense& defense, const TrainingParams& params,
-                  const std::vector<std::string>& vocabulary, std::uint64_t seed,
-                  const std::function<void(const TrainProgress&)>& listener) {
-  if (pairs.size() < params.batch_size) {
-    throw Error(ErrorKind::kMatrix, "training/batch_size: " + std::to_string(params.batch_size) + " is more than the " +
-                                        std::to_string(pairs.size()) + " training pairs");
+Trainer::Trainer(TrainableClip& model, const TrainingPairs& pairs, Defense& defense, const TrainingParams& params,
+                 const std::vector<std::string>& vocabulary, std::uint64_t seed)
+    : model_(model),
+      pairs_(pairs),
+      defense_(defense),
+      params_(params),
+      defense_rng_(stream(seed, role::kDefense)),
+      augmentation_rng_(stream(seed, role::kAugmentation)),
+      order_rng_(stream(seed, role::kOrder)),
+      context_{.model = model_,
+               .pairs = pairs_,
+               .vocabulary = vocabulary,
+               .rng = defense_rng_,
+               .augmentation_rng = augmentation_rng_,
+               .order_rng = order_rng_,
+               .clock = clock_,
+               .epochs = params_.epochs,
+               .batch_size = params_.batch_size},
+      optimizer_(model_.trainable(), {params_.beta1, params_.beta2, params_.epsilon, params_.weight_decay}) {
+  if (pairs_.size() < params_.batch_size) {
+    throw Error(ErrorKind::kMatrix, "training/batch_size: " + std::to_string(params_.batch_size) +
+                                        " is more than the " + std::to_string(pairs_.size()) + " training pairs");
   }
-  Rng defense_rng(stream(seed, role::kDefense)), augmentation_rng(stream(seed, role::kAugmentation)),
-      order_rng(stream(seed, role::kOrder));
-  TrainContext context{.model = model,
-                       .pairs = pairs,
-                       .vocabulary = vocabulary,
-                       .rng = defense_rng,
-                       .augmentation_rng = augmentation_rng,
-                       .order_rng = order_rng,
-                       .epochs = params.epochs,
-                       .batch_size = params.batch_size};
-  AdamW optimizer(model.trainable(), {params.beta1, params.beta2, params.epsilon, params.weight_decay});
-  TrainReport report;
-  PhaseClock clock(report.phase_s);
-  const auto steps_per_epoch = pairs.size() / params.batch_size;
-  const auto steps = steps_per_epoch * params.epochs;
-  const auto warmup = std::llround(params.warmup_share * static_cast<double>(steps));
-  auto last_heard = Clock::now();
+  model_.train(true);
+  defense_.begin(context_);
+}
 
-  model.train(true);
-  defense.begin(context);
-  for (context.epoch = 1; context.epoch <= params.epochs; ++context.epoch) {
-    const auto epoch_start = Clock::now();
-    defense.before_epoch(context);
-    const bool text_learns = defense.text_learns(context);
-    const auto order = defense.choose_samples(context);
-    const auto batches = std::min(order.size(0) / params.batch_size, steps_per_epoch);
-    double loss_sum = 0;
-    clock.lap("epoch_setup");
-    for (std::int64_t b = 0; b < batches; ++b) {
-      Batch batch;
-      batch.indices = order.narrow(0, b * params.batch_size, params.batch_size);  // 1. sample
-      const auto images = to_pixels(pairs.images(batch.indices), model.device());
-      clock.lap("data");
-      const auto pixels = defense.augment_images(images, context);  // 2. augment
-      batch.tokens = augmented_tokens(pairs, batch.indices, defense, context);
-      clock.lap("augment");
-      batch.z_img = model.encode_image(pixels);  // 3. forward
-      {
-        const torch::AutoGradMode grad(text_learns);
-        batch.z_txt = model.encode_text(batch.tokens);
-      }
-      clock.lap("forward");
-      const auto loss = defense.loss(batch, context);  // 4. loss
-      clock.lap("loss");
-      optimizer.zero_grad();  // 5. backward
-      loss.backward();
-      clock.lap("backward");
-      optimizer.step(learning_rate_at(report.steps, steps, warmup, params.learning_rate));  // 6. update
-      model.clamp_logit_scale();
-      defense.after_step(context);
-      clock.lap("optimizer");
-      const double value = loss.item<double>();  // 7. account
-      if (!std::isfinite(value)) {
-        throw Diverged("loss is " + std::to_string(value) + " at epoch " + std::to_string(context.epoch) + " step " +
-                       std::to_string(b + 1));
-      }
-      loss_sum += value;
-      report.steps += 1;
-      report.pairs += params.batch_size;
-      if (seconds_since(last_heard) > 0.1 || b + 1 == batches) {
-        last_heard = Clock::now();
-        listener({context.epoch, params.epochs, report.steps, steps, loss_sum / static_cast<double>(b + 1),
-                  static_cast<double>((b + 1) * params.batch_size) / seconds_since(epoch_start)});
-      }
-    }
-    defense.after_epoch(context);
-    report.epochs.push_back({context.epoch, loss_sum / static_cast<double>(std::max<std::int64_t>(batches, 1)),
-                             model.logit_scale().item<double>(), seconds_since(epoch_start)});
+TrainReport Trainer::run(const TrainHooks& hooks) {
+  if (!resume(hooks.checkpoints)) {
+    context_.epoch = 1;
+    report_.trained_by = hooks.owner;
   }
-  model.train(false);
-  defense.repair(context);
-  return report;
+  const bool finished = context_.epoch > params_.epochs;
+  for (lap_ = last_saved_ = Clock::now(); context_.epoch <= params_.epochs; ++context_.epoch) {
+    if (!order_.defined()) {
+      defense_.before_epoch(context_);
+      order_ = defense_.choose_samples(context_);
+    }
+    const bool text_learns = defense_.text_learns(context_);
+    const auto batches = std::min(order_.size(0) / params_.batch_size, steps_per_epoch());
+    clock_.lap("epoch_setup");
+    while (position_ < batches) {
+      step(order_.narrow(0, position_ * params_.batch_size, params_.batch_size), text_learns);
+      tell(hooks);
+      if (hooks.stop_requested && hooks.stop_requested()) {
+        checkpoint(hooks);
+        throw Interrupted();
+      }
+      if (hooks.checkpoints && hooks.checkpoints->due(seconds_since(last_saved_))) checkpoint(hooks);
+    }
+    defense_.after_epoch(context_);
+    report_.epochs.push_back({context_.epoch, loss_sum_ / static_cast<double>(std::max<std::int64_t>(batches, 1)),
+                              model_.logit_scale().item<double>(), epoch_s_});
+    order_.reset();
+    position_ = 0;
+    loss_sum_ = epoch_s_ = 0;
+    if (hooks.checkpoints && hooks.checkpoints->due_after(context_.epoch) && context_.epoch < params_.epochs) {
+      ++context_.epoch;  // that of the step to come
+      checkpoint(hooks);
+      --context_.epoch;
+    }
+  }
+  if (!finished) checkpoint(hooks);
+  model_.train(false);
+  report_.phase_s = clock_.phases();
+  return report_;
+}
+
+void Trainer::repair() { defense_.repair(context_); }
+
+void Trainer::step(const torch::Tensor& indices, bool text_learns) {
+  Batch batch;
+  batch.indices = indices;  // 1. sample
+  const auto images = to_pixels(pairs_.images(batch.indices), model_.device());
+  clock_.lap("data");
+  const auto pixels = defense_.augment_images(images, context_);  // 2. augment
+  batch.tokens = augmented_tokens(pairs_, batch.indices, defense_, context_);
+  clock_.lap("augment");
+  batch.z_img = model_.encode_image(pixels);  // 3. forward
+  {
+    const torch::AutoGradMode grad(text_learns);
+    batch.z_txt = model_.encode_text(batch.tokens);
+  }
+  clock_.lap("forward");
+  const auto loss = defense_.loss(batch, context_);  // 4. loss
+  clock_.lap("loss");
+  optimizer_.zero_grad();  // 5. backward
+  loss.backward();
+  clock_.lap("backward");
+  const auto steps = steps_per_epoch() * params_.epochs;
+  const auto warmup = std::llround(params_.warmup_share * static_cast<double>(steps));
+  optimizer_.step(learning_rate_at(report_.steps, steps, warmup, params_.learning_rate));  // 6. update
+  model_.clamp_logit_scale();
+  defense_.after_step(context_);
+  clock_.lap("optimizer");
+  const double value = loss.item<double>();  // 7. account
+  ++position_;
+  if (!std::isfinite(value)) {
+    throw Diverged("loss is " + std::to_string(value) + " at epoch " + std::to_string(context_.epoch) + " step " +
+                   std::to_string(position_));
+  }
+  loss_sum_ += value;
+  report_.steps += 1;
+  report_.pairs += params_.batch_size;
+  const double wall_s = seconds_since(lap_);
+  lap_ = Clock::now();
+  epoch_s_ += wall_s;
+  report_.wall_s += wall_s;
+}
+
+void Trainer::tell(const TrainHooks& hooks) {
+  if (!hooks.progress || (seconds_since(last_told_) < 0.1 && position_ < steps_per_epoch())) return;
+  last_told_ = Clock::now();
+  hooks.progress({context_.epoch, params_.epochs, report_.steps, steps_per_epoch() * params_.epochs,
+                  loss_sum_ / static_cast<double>(position_),
+                  static_cast<double>(position_ * params_.batch_size) / epoch_s_});
+}
+
+void Trainer::checkpoint(const TrainHooks& hooks) {
+  if (!hooks.checkpoints) return;
+  hooks.checkpoints->save(report_.steps, [&](torch::serialize::OutputArchive& archive) { save(archive); });
+  last_saved_ = Clock::now();
+  clock_.lap("checkpoint");
+}
+
+bool Trainer::resume(CheckpointStore* checkpoints) {
+  if (!checkpoints) return false;
+  return checkpoints->load([&](torch::serialize::InputArchive& archive) { load(archive); });
+}
+
+void Trainer::save(torch::serialize::OutputArchive& archive) const {
+  const Json position = {{"epoch", context_.epoch},
+                         {"position", position_},
+                         {"loss_sum", loss_sum_},
+                         {"epoch_s", epoch_s_},
+                         {"rng", {defense_rng_.state(), augmentation_rng_.state(), order_rng_.state()}},
+                         {"report", to_json(report_)},
+                         {"phase_s", clock_.phases()}};
+  archive.write("position", c10::IValue(position.dump()));
+  if (order_.defined()) archive.write("order", order_);
+  torch::serialize::OutputArchive optimizer(archive.compilation_unit()), buffers(archive.compilation_unit()),
+      defense(archive.compilation_unit());
+  optimizer_.save(optimizer);
+  archive.write("optimizer", optimizer);
+  std::size_t count = 0;
+  for (const auto& buffer : model_.buffers()) buffers.write(std::to_string(count++), buffer);
+  archive.write("buffers", buffers);
+  defense_.save(defense);
+  archive.write("defense", defense);
+}
+
+void Trainer::load(torch::serialize::InputArchive& archive) {
+  const torch::NoGradGuard no_grad;
+  torch::serialize::InputArchive optimizer, buffers, defense;
+  archive.read("optimizer", optimizer);
+  optimizer_.load(optimizer);
+  archive.read("buffers", buffers);
+  std::size_t count = 0;
+  for (const auto& buffer : model_.buffers()) {
+    torch::Tensor saved;
+    buffers.read(std::to_string(count++), saved);
+    buffer.copy_(saved);
+  }
+  archive.read("defense", defense);
+  defense_.load(defense);
+  if (!archive.try_read("order", order_)) order_.reset();
+  c10::IValue text;
+  archive.read("position", text);
+  const Json position = Json::parse(text.toStringRef());
+  context_.epoch = position.at("epoch");
+  position_ = position.at("position");
+  loss_sum_ = position.at("loss_sum");
+  epoch_s_ = position.at("epoch_s");
+  defense_rng_.set_state(position.at("rng")[0]);
+  augmentation_rng_.set_state(position.at("rng")[1]);
+  order_rng_.set_state(position.at("rng")[2]);
+  report_ = report_from_json(position.at("report"));
+  report_.resumed += 1;
+  clock_.restore(position.at("phase_s"));
 }
 
 }  // namespace roclip::bench

@@ -1,6 +1,7 @@
 /// The training loop, one for all defenses.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "harness/train/adamw.h"
+#include "harness/train/checkpoint.h"
 #include "roclip/defense.h"
 
 namespace roclip::bench {
@@ -46,23 +48,78 @@ struct TrainReport {
   std::int64_t steps = 0;
   std::int64_t pairs = 0;                 ///< seen, repetitions counted
   std::map<std::string, double> phase_s;  ///< wall time by phase of a step
+  double wall_s = 0;                      ///< of all processes that worked on it
+  std::int64_t resumed = 0;               ///< how often it went on from a checkpoint
+  std::string trained_by;                 ///< the cell that began it
 };
 
 /// The model that the trainer needs: what plugins see, and its parameters.
 class TrainableClip : public ClipModel {
  public:
   virtual std::vector<torch::Tensor> trainable() = 0;
+  /// Batch statistics: state that is not trained by gradient.
+  virtual std::vector<torch::Tensor> buffers() = 0;
   /// Hash of all parameters and buffers, bit for bit.
   virtual std::string weights_hash() const = 0;
   /// Brings the learned temperature back into [0, ln 100].
   virtual void clamp_logit_scale() = 0;
 };
 
-/// Trains `model` on `pairs` under `defense`. The last incomplete batch of an epoch is dropped.
-/// @param vocabulary words that text augmentation may insert. @param seed of the cell.
-/// @throws Diverged at the first loss that is not finite, and whatever the defense throws.
-TrainReport train(TrainableClip& model, const TrainingPairs& pairs, Defense& defense, const TrainingParams& params,
-                  const std::vector<std::string>& vocabulary, std::uint64_t seed,
-                  const std::function<void(const TrainProgress&)>& listener);
+/// Thrown out of Trainer::run() when it was asked to stop; the state is in a checkpoint if there is a store.
+class Interrupted : public Error {
+ public:
+  Interrupted() : Error(ErrorKind::kInternal, "interrupted") {}
+};
+
+/// What Trainer::run() calls or consults between two steps. All may be empty.
+struct TrainHooks {
+  std::function<void(const TrainProgress&)> progress;
+  std::function<bool()> stop_requested;
+  CheckpointStore* checkpoints = nullptr;
+  std::string owner;  ///< id of the cell, kept in checkpoints
+};
+
+/// Trains a model under a defense. All arguments must outlive it. [one thread]
+class Trainer {
+ public:
+  /// Calls defense.begin(). The last incomplete batch of an epoch is dropped.
+  /// @param vocabulary words that text augmentation may insert. @param seed of the cell.
+  /// @throws Error(kMatrix) for a batch larger than the data, and whatever the defense throws
+  Trainer(TrainableClip& model, const TrainingPairs& pairs, Defense& defense, const TrainingParams& params,
+          const std::vector<std::string>& vocabulary, std::uint64_t seed);
+
+  /// From the newest checkpoint if there is one, else from the start, to the end of training; then a last checkpoint.
+  /// The model is left in evaluation mode, not repaired yet.
+  /// @throws Diverged at the first loss that is not finite, Interrupted, and whatever the defense throws
+  TrainReport run(const TrainHooks& hooks);
+
+  /// Defense::repair() on the trained model.
+  void repair();
+
+ private:
+  void step(const torch::Tensor& indices, bool text_learns);
+  void save(torch::serialize::OutputArchive& archive) const;
+  void load(torch::serialize::InputArchive& archive);
+  bool resume(CheckpointStore* checkpoints);
+  void tell(const TrainHooks& hooks);
+  void checkpoint(const TrainHooks& hooks);
+  std::int64_t steps_per_epoch() const { return pairs_.size() / params_.batch_size; }
+
+  TrainableClip& model_;
+  const TrainingPairs& pairs_;
+  Defense& defense_;
+  TrainingParams params_;
+  Rng defense_rng_, augmentation_rng_, order_rng_;
+  PhaseClock clock_;
+  TrainContext context_;
+  AdamW optimizer_;
+
+  torch::Tensor order_;        ///< i64 [n], pairs of this epoch; undefined between epochs
+  std::int64_t position_ = 0;  ///< steps done in this epoch
+  double loss_sum_ = 0;        ///< over them
+  double epoch_s_ = 0;         ///< wall time of this epoch up to lap_
+  std::chrono::steady_clock::time_point lap_, last_told_, last_saved_;
+  TrainReport report_;
+};
 
 }  // namespace roclip::bench

@@ -84,6 +84,14 @@ void Registry::load(const fs::path& file) {
   plugins_.push_back(std::move(info));
 }
 
+const RefusedPlugin* Registry::refused(PluginKind kind, std::string_view name) const {
+  const bool known = std::ranges::any_of(plugins_, [&](const PluginInfo& plugin) {
+    return plugin.descriptor->kind == kind && (plugin.name() == name || plugin.id() == name);
+  });
+  const auto refused = std::ranges::find_if(refused_, [&](const RefusedPlugin& r) { return r.file.stem() == name; });
+  return known || refused == refused_.end() ? nullptr : &*refused;
+}
+
 const PluginInfo& Registry::find(PluginKind kind, std::string_view name, const std::string& where) const {
   std::vector<std::string> names;
   std::string known;
@@ -95,9 +103,6 @@ const PluginInfo& Registry::find(PluginKind kind, std::string_view name, const s
   }
   std::string message = where + ": unknown " + std::string(to_string(kind)) + " \"" + std::string(name) + "\"";
   message += did_you_mean(name, names) + " (found: " + (known.empty() ? "none" : known) + ")";
-  for (const auto& refused : refused_) {
-    if (refused.file.stem() == name) message += "\n  " + refused.file.string() + " " + refused.reason;
-  }
   throw Error(ErrorKind::kPlugin, message);
 }
 

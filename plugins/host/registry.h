@@ -39,6 +39,10 @@ class Registry {
   const std::vector<PluginInfo>& plugins() const { return plugins_; }
   const std::vector<RefusedPlugin>& refused() const { return refused_; }
 
+  /// The refused library that is meant by this name: its file is <name>.so and no plugin of this kind has the name.
+  /// @return null if there is none
+  const RefusedPlugin* refused(PluginKind kind, std::string_view name) const;
+
   /// @param name "badnets" or "badnets/1". @throws Error(kPlugin) with the nearest name, or why it was refused.
   const PluginInfo& find(PluginKind kind, std::string_view name, const std::string& where) const;
 

@@ -3,6 +3,8 @@ import json
 import os
 import pathlib
 import subprocess
+import tempfile
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ["ROCLIP_BENCH"]
@@ -23,6 +25,16 @@ def run(*arguments, **environment):
     )
 
 
+def start(*arguments, **environment):
+    return subprocess.Popen(
+        [PROGRAM, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
 def write_matrix(folder, **changes):
     file = pathlib.Path(folder) / "matrix.json"
     file.write_text(json.dumps({**MINIMAL, **changes}))
@@ -31,3 +43,38 @@ def write_matrix(folder, **changes):
 
 def read(file):
     return json.loads(pathlib.Path(file).read_text())
+
+
+def results(out):
+    """Column of the grid -> entry of results.json, for matrices with one attack and one seed."""
+    return {cell["defense"]: cell for cell in read(pathlib.Path(out) / "results.json")["cells"]}
+
+
+def bits(out):
+    """All that must repeat: weights and outcomes of every cell that ended ok, by id."""
+    cells = {}
+    for file in sorted((pathlib.Path(out) / "cells").glob("*.json")):
+        cell = read(file)
+        if cell["status"] == "ok":
+            losses = [epoch["loss"] for epoch in cell["training"]["epochs"]]
+            cells[cell["id"]] = (cell["training"]["weights_hash"], losses, cell["metrics"], cell["poison"])
+    return cells
+
+
+def files(folder):
+    """All files below a folder, by name relative to it."""
+    folder = pathlib.Path(folder)
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+class InFolder(unittest.TestCase):
+    """A test with a scratch folder."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+        self.out = self.folder / "out"
+
+    def assert_code(self, result, code):
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)

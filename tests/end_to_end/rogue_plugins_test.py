@@ -1,38 +1,91 @@
-"""A plugin that throws, crashes or diverges costs its own cell and no other."""
+"""A plugin that throws, crashes, hangs or eats all memory costs its own cell and no other."""
 import os
 import pathlib
-import tempfile
 import unittest
 
-from program import read, run, write_matrix
+from program import InFolder, bits, files, read, results, run, write_matrix
+
+ROGUES = ("--plugin-path", os.environ["ROCLIP_ROGUES"], "--plugin-path", os.environ["ROCLIP_ZOO"])
+EXPECTED = {
+    "throws_in_make": ("failed", "thrown in the constructor"),
+    "throws": ("failed", "thrown on purpose"),
+    "aborts": ("crashed", "signal 6"),
+    "crashes": ("crashed", "signal 11"),
+    "hangs": ("timeout", "more than 5 s, the limit of limits/time_s"),
+    "eats_memory": ("oom", "memory"),
+    "diverges": ("diverged", "epoch 1 step 1"),
+    "fills_disk": ("failed", "File too large"),
+    "wrong_abi": ("failed", "has plugin ABI"),
+    "wrong_build": ("failed", "torch-0.1/another-compiler"),
+    "no_symbol": ("failed", "exports no symbol"),
+    "chatters": ("ok", None),
+    "leaves_child": ("ok", None),
+    "repairs": ("ok", None),
+    "clip": ("ok", None),
+}
 
 
-class RoguePlugins(unittest.TestCase):
+def alive(pid):
+    """Not only a zombie that somebody else has yet to reap."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class RoguePlugins(InFolder):
     def test_every_failure_has_its_status_and_good_cells_are_not_touched(self):
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            rogues = ("--plugin-path", os.environ["ROCLIP_ROGUES"])
-            matrix = write_matrix(folder, defenses=["throws", "crashes", "diverges", "clip"])
-            result = run(*rogues, "run", matrix)
-            self.assertEqual(result.returncode, 10, result.stderr)
-            cells = {cell["defense"]: cell for cell in read(folder / "out" / "results.json")["cells"]}
-            self.assertEqual(
-                {defense: cell["status"] for defense, cell in cells.items()},
-                {"throws": "failed", "crashes": "crashed", "diverges": "diverged", "clip": "ok"},
-            )
-            self.assertIn("thrown on purpose", cells["throws"]["reason"])
-            self.assertIn("signal 11", cells["crashes"]["reason"])
-            self.assertIn("epoch 1 step 1", cells["diverges"]["reason"])
-            for told in ("thrown on purpose", "signal 11"):
-                self.assertIn(told, result.stderr)  # when it happens
-                self.assertIn(told, result.stdout)  # and again at the end
+        defenses = [name for name in EXPECTED if name not in ("hangs", "eats_memory")]
+        defenses.append({"plugin": "hangs", "limits": {"time_s": 5}})
+        defenses.append({"plugin": "eats_memory", "limits": {"memory_mib": 700}})
+        pids = self.folder / "pids"
+        result = run(*ROGUES, "run", write_matrix(self.folder, defenses=defenses), ROCLIP_TEST_PIDS=str(pids))
+        self.assert_code(result, 10)
+        cells = results(self.out)
+        self.assertEqual(
+            {defense: cell["status"] for defense, cell in cells.items()},
+            {defense: status for defense, (status, _) in EXPECTED.items()},
+        )
+        for defense, (status, reason) in EXPECTED.items():
+            if status == "ok":
+                continue
+            self.assertIn(reason, cells[defense]["reason"])
+            self.assertIn(reason, read(self.out / cells[defense]["file"])["reason"])
+            self.assertIn(reason, result.stderr)  # when it happens
+            self.assertIn(reason, result.stdout)  # and again at the end
+        aborted = read(self.out / cells["aborts"]["file"])
+        self.assertIn("these are my last words", aborted["output"])
+        self.assertIn("these are my last words", (self.out / aborted["log"]).read_text())
+        self.assertIn("these are my last words", result.stderr)
+        self.assertIn("garbage without a newline", (self.out / f"logs/{cells['chatters']['id']}.log").read_text(errors="replace"))
 
-            good = read(folder / "out" / cells["clip"]["file"])
-            alone = write_matrix(folder, defenses=["clip"])
-            run("run", alone, "--out", folder / "alone")
-            self.assertEqual(
-                read(folder / "alone" / cells["clip"]["file"])["training"]["weights_hash"], good["training"]["weights_hash"]
-            )
+        started = pids.read_text().split()
+        self.assertEqual(len(started), 2)
+        self.assertFalse([pid for pid in started if alive(pid)], "processes of a plugin outlive its cell")
+
+        clip, repaired = read(self.out / cells["clip"]["file"]), read(self.out / cells["repairs"]["file"])
+        self.assertEqual(clip["training"]["key"], repaired["training"]["key"])
+        self.assertEqual(clip["training"]["trained_by"], repaired["training"]["trained_by"], "trained once for both")
+        self.assertEqual(clip["metrics"], repaired["metrics"])
+
+        alone = self.folder / "alone"
+        self.assert_code(run("run", write_matrix(self.folder, defenses=["clip"]), "--out", alone), 0)
+        self.assertEqual(bits(alone)[clip["id"]], bits(self.out)[clip["id"]])
+        leftover = [file for file in files(self.out) if ".tmp" in file or "checkpoints" in file]
+        self.assertEqual(leftover, [])
+
+    def test_an_attack_that_cannot_plan_costs_its_own_cells(self):
+        attacks = ["none"] + [{"plugin": "bad_attack", "how": how} for how in ("throws", "crashes", "out_of_range")]
+        matrix = write_matrix(self.folder, attacks=attacks)
+        result = run(*ROGUES, "run", matrix)
+        self.assert_code(result, 10)
+        status = {cell["attack"]: (cell["status"], cell["reason"]) for cell in read(self.out / "results.json")["cells"]}
+        self.assertEqual(status["none"], ("ok", None))
+        self.assertEqual(status["bad_attack how=throws"], ("failed", "cannot plan"))
+        self.assertEqual(status["bad_attack how=crashes"][0], "crashed")
+        self.assertEqual(status["bad_attack how=out_of_range"][0], "failed")
+        self.assertIn("replaced pair 10033 is not in", status["bad_attack how=out_of_range"][1])
+        self.assertIn("WARNING: the preparation ended by signal 11", result.stderr)
 
 
 if __name__ == "__main__":

@@ -34,12 +34,14 @@ struct ToySurroundings {
                 .rng = rng,
                 .augmentation_rng = augmentation_rng,
                 .order_rng = order_rng,
+                .clock = clock,
                 .epochs = 6,
                 .batch_size = 2} {}
 
   ToyPairs pairs;
   std::vector<std::string> vocabulary = {"zebra"};
   Rng rng{1}, augmentation_rng{2}, order_rng{3};
+  PhaseClock clock;
   TrainContext context;
 };
 

@@ -11,6 +11,9 @@
 ///
 /// A defense owns whatever state it needs (a pool, scores) and saves it in save()/load(), so that a killed cell can
 /// resume to the same bits. It sees the poisoned pairs and the model, never the attack: no trigger, no target.
+///
+/// A cell that resumes calls begin() on the untrained model, as the first time, and then load(); it goes on in the
+/// middle of an epoch, without before_epoch(). So state that begin() alone makes need not be saved; all else must be.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +26,7 @@
 #include "roclip/clip_model.h"
 #include "roclip/error.h"
 #include "roclip/params.h"
+#include "roclip/phase_clock.h"
 #include "roclip/plugin.h"
 #include "roclip/rng.h"
 
@@ -58,6 +62,7 @@ struct TrainContext {
   Rng& rng;                                    ///< stream of the defense, for pools and the like
   Rng& augmentation_rng;                       ///< stream of the augmentations
   Rng& order_rng;                              ///< stream of choose_samples()
+  PhaseClock& clock;  ///< a defense may lap its own phases; what is left of loss() counts as "loss"
   std::int64_t epochs;
   std::int64_t batch_size;
   std::int64_t epoch = 0;  ///< 1..epochs while training; 0 before
@@ -71,12 +76,19 @@ struct Batch {
   torch::Tensor z_txt;    ///< f32 [B, D], with gradient unless text_learns() said no
 };
 
+/// What Defense::training_name() of a defense returns whose training is plain CLIP, without augmentation.
+inline constexpr const char* kPlainTraining = "plain";
+
 /// Plain CLIP, the control. All hooks run on one thread.
 class Defense {
  public:
   virtual ~Defense() = default;
 
   virtual Capability capability() const { return Capability::kPoisonedPairs; }
+  /// Defenses that return the same non-empty name train the same model from the same pairs: the harness trains it once
+  /// and calls repair() of each on a copy of its own. A defense that overrides repair() only returns kPlainTraining.
+  /// Default: "", a training of its own.
+  virtual std::string training_name() const { return {}; }
 
   /// Once, before the first epoch. A filter that needs no training belongs here.
   virtual void begin(TrainContext& context);
@@ -96,6 +108,7 @@ class Defense {
   /// Once, after the last epoch: fine-tune or prune the trained model in place.
   virtual void repair(TrainContext& context);
 
+  /// Called between two steps, or after the last one. save() changes nothing; load() of the same gives the same state.
   virtual void save(torch::serialize::OutputArchive& archive) const;
   virtual void load(torch::serialize::InputArchive& archive);
 };

@@ -24,7 +24,7 @@ class Defense;
 class Metric;
 
 /// Raised whenever a header in this folder changes in a way that an old plugin would not survive.
-inline constexpr std::uint32_t kAbi = 1;
+inline constexpr std::uint32_t kAbi = 2;
 
 /// What must be equal besides kAbi, or objects would have other layouts on the two sides.
 inline constexpr const char* kBuildId =

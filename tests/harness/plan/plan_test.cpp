@@ -83,3 +83,41 @@ TEST_CASE("unknown plugins and parameters are refused with their place in the fi
   CHECK_THROWS_WITH(planned({{"training", {{"epoch", 2}}}}),
                     Contains("/training/epoch: unknown key; did you mean \"epochs\"?"));
 }
+
+TEST_CASE("limits and checkpoints are not part of a cell's id, and an entry's limits come before the matrix's",
+          "[plan]") {
+  const auto id = only_id(Json::object());
+  CHECK(only_id({{"limits", {{"time_s", 60}}}}) == id);
+  CHECK(only_id({{"checkpoint", {{"every_s", 1}}}}) == id);
+  const auto cells = planned({{"limits", {{"time_s", 60}, {"memory_mib", 500}}},
+                              {"defenses", {"clip", {{"plugin", "roclip"}, {"limits", {{"time_s", 90}}}}}}});
+  CHECK(cells[0].limits.time_s == 60);
+  CHECK(cells[1].limits.time_s == 90);
+  CHECK(cells[1].limits.memory_mib == 500);
+  CHECK(cells[1].defense == "roclip");
+  CHECK_THROWS_WITH(planned({{"limits", {{"times_s", 60}}}}), Contains("/limits/times_s: unknown key; did you mean"));
+}
+
+TEST_CASE("a cell survives its way through JSON", "[plan]") {
+  const auto cell = planned({{"limits", {{"time_s", 60}}}})[0];
+  const Cell back = cell_from_json(Json::parse(to_json(cell).dump()));
+  CHECK(to_json(back) == to_json(cell));
+}
+
+TEST_CASE("--only selects by row, column, plugin, seed and id", "[plan]") {
+  const auto cells =
+      planned({{"attacks", {"none", "targeted"}},
+               {"defenses", {"clip", {{"plugin", "clip"}, {"label", "control"}, {"image_augmentation", true}}}},
+               {"seeds", {1, 2}}});
+  const auto count = [&](const std::vector<std::string>& selectors) { return select(cells, selectors).size(); };
+  CHECK(count({}) == 8);
+  CHECK(count({"attack=targeted"}) == 4);
+  CHECK(count({"defense=control"}) == 4);
+  CHECK(count({"defense=clip"}) == 8);  // the plugin of both columns
+  CHECK(count({"attack=targeted,seed=2"}) == 2);
+  CHECK(count({"attack=targeted,seed=2", "seed=1"}) == 6);
+  CHECK(count({cells[3].id}) == 1);
+  CHECK(count({"targeted-"}) == 4);
+  CHECK_THROWS_WITH(count({"attack=badnets"}), Contains("selects none of the 8 cells") && Contains("attack=targeted"));
+  CHECK_THROWS_WITH(count({"atack=none"}), Contains("did you mean \"attack\"?"));
+}

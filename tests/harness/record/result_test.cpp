@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "harness/record/files.h"
+#include "harness/record/metric_record.h"
 #include "harness/record/result.h"
 #include "support/scratch_folder.h"
 
@@ -15,7 +16,9 @@ Cell cell(const std::string& defense, std::int64_t seed) {
           defense,
           seed,
           Json::object(),
-          {{"seed", seed}, {"metrics", {{{"plugin", "zero_shot/1"}}}}}};
+          {{"seed", seed}, {"metrics", {{{"plugin", "zero_shot/1"}}}}},
+          {},
+          ""};
 }
 
 Json ok(const Cell& c, std::int64_t hits, std::int64_t trials) {
@@ -48,22 +51,42 @@ TEST_CASE("a count of nothing has no value rather than a wrong one", "[record]")
   CHECK(to_json(empty, Better::kLower).at("counts")[0].at("value").is_null());
 }
 
-TEST_CASE("a cell is done only if it ended ok with this configuration on this data", "[record]") {
+TEST_CASE("a stored result counts only for its configuration and, if it ended ok, its data", "[record]") {
   const ScratchFolder folder;
   const OutputFolder out{folder.path()};
   out.create();
   const Cell c = cell("clip", 1);
-  CHECK(finished_result(out, c, "d").is_null());
+  CHECK(stored_result(out, c, "d").is_null());
   write_json(out.cell_file(c.id), ok(c, 1, 2));
-  CHECK_FALSE(finished_result(out, c, "d").is_null());
-  CHECK(finished_result(out, c, "other data").is_null());
+  CHECK(stored_result(out, c, "d").at("status") == "ok");
+  CHECK(stored_result(out, c, "").at("status") == "ok");
+  CHECK(stored_result(out, c, "other data").is_null());
   Cell other = c;
   other.config["seed"] = 2;
-  CHECK(finished_result(out, other, "d").is_null());
-  write_json(out.cell_file(c.id), cell_record(c, Status::kFailed, "because"));
-  CHECK(finished_result(out, c, "d").is_null());
-  write_file(out.cell_file(c.id), "{\"half\": ");
-  CHECK(finished_result(out, c, "d").is_null());
+  CHECK(stored_result(out, other, "d").is_null());
+  write_json(out.cell_file(c.id), cell_record(c, Status::kTimeout, "because"));
+  CHECK(stored_result(out, c, "d").at("status") == "timeout");
+  for (const char* damaged : {"{\"half\": ", "[]", "{}"}) {
+    write_file(out.cell_file(c.id), damaged);
+    CHECK(stored_result(out, c, "d").is_null());
+  }
+}
+
+TEST_CASE("temporary files of killed writers are removed, and nothing else", "[record]") {
+  const ScratchFolder folder;
+  const OutputFolder out{folder / "out"};
+  out.create();
+  for (const char* name : {"out/results.json.tmp123", "out/cells/a.json.tmp9", "out/checkpoints/k/1.ckpt.tmp77"}) {
+    folder.write(name, "half");
+  }
+  for (const char* name : {"out/results.json", "out/cells/a.tmp.json", "out/logs/b.tmpx"}) folder.write(name, "whole");
+  out.remove_leftovers();
+  CHECK_FALSE(std::filesystem::exists(folder / "out/results.json.tmp123"));
+  CHECK_FALSE(std::filesystem::exists(folder / "out/cells/a.json.tmp9"));
+  CHECK_FALSE(std::filesystem::exists(folder / "out/checkpoints/k/1.ckpt.tmp77"));
+  for (const char* name : {"out/results.json", "out/cells/a.tmp.json", "out/logs/b.tmpx"}) {
+    CHECK(std::filesystem::exists(folder / name));
+  }
 }
 
 TEST_CASE("the matrix result has an entry for every cell, and means over seeds without pooling", "[record]") {
@@ -72,7 +95,8 @@ TEST_CASE("the matrix result has an entry for every cell, and means over seeds w
   matrix.name = "m";
   const Json result = matrix_result(
       matrix, cells,
-      {ok(cells[0], 1, 2), ok(cells[1], 100, 100), cell_record(cells[2], Status::kCrashed, "signal 11"), Json()});
+      {matrix_entry(cells[0], ok(cells[0], 1, 2)), matrix_entry(cells[1], ok(cells[1], 100, 100)),
+       matrix_entry(cells[2], cell_record(cells[2], Status::kCrashed, "signal 11")), matrix_entry(cells[3], nullptr)});
   REQUIRE(result.at("cells").size() == 4);
   CHECK(result.at("metrics") == Json{"zero_shot/1"});
   CHECK(result.at("cells")[2].at("status") == "crashed");

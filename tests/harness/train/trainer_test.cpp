@@ -1,9 +1,15 @@
+#include <filesystem>
+#include <fstream>
+#include <set>
+
 #include <catch2/catch.hpp>
 
 #include "harness/clip/clip.h"
+#include "harness/config/matrix.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/train/trainer.h"
 #include "registry.h"
+#include "support/scratch_folder.h"
 #include "support/toy_dataset.h"
 
 using namespace roclip;
@@ -16,7 +22,8 @@ struct Outcome {
   std::string weights;
 };
 
-Outcome trained(const std::string& defense_name, const Json& params, std::uint64_t seed) {
+/// A whole training on the toy data set, in a process of its own as far as state goes.
+Outcome trained(const std::string& defense_name, const Json& params, std::uint64_t seed, const TrainHooks& hooks = {}) {
   static const Registry registry({ROCLIP_PLUGIN_DIR});
   const Dataset data = toy_dataset();
   const auto attack = registry.make_attack("none", Json::object());
@@ -30,11 +37,28 @@ Outcome trained(const std::string& defense_name, const Json& params, std::uint64
   training.epochs = 4;
   training.batch_size = 8;
   training.learning_rate = 0.01;
-  auto report = train(*model, pairs, *defense, training, vocabulary->known_words(), seed, [](const TrainProgress&) {});
+  Trainer trainer(*model, pairs, *defense, training, vocabulary->known_words(), seed);
+  auto report = trainer.run(hooks);
+  trainer.repair();
   return {std::move(report), model->weights_hash()};
 }
 
 const Json kAugmented = {{"image_augmentation", true}, {"text_augmentation", true}};
+const std::vector<std::pair<std::string, Json>> kTrainings = {
+    {"clip", Json::object()},
+    {"clip", kAugmented},
+    {"roclip", {{"match_every", 2}, {"pool_fraction", 0.5}}},
+    {"roclip", {{"match_every", 1}, {"text_gradient", "matched"}}},
+    {"roclip", {{"match_every", 2}, {"pool_refresh", "every_epoch"}, {"pool_initialisation", "noise"}}}};
+
+/// Asks to stop after `steps` steps.
+TrainHooks stopping_after(std::int64_t steps, CheckpointStore& checkpoints) {
+  TrainHooks hooks;
+  hooks.checkpoints = &checkpoints;
+  hooks.stop_requested = [steps, done = std::int64_t{0}]() mutable { return ++done == steps; };
+  hooks.owner = "me";
+  return hooks;
+}
 
 }  // namespace
 
@@ -46,11 +70,7 @@ TEST_CASE("training lowers the loss", "[train]") {
 }
 
 TEST_CASE("the same seed gives the same bits twice, with augmentation and with every kind of matching", "[train]") {
-  for (const auto& [name, params] :
-       std::vector<std::pair<std::string, Json>>{{"clip", Json::object()},
-                                                 {"clip", kAugmented},
-                                                 {"roclip", {{"match_every", 2}, {"pool_fraction", 0.5}}},
-                                                 {"roclip", {{"match_every", 1}, {"text_gradient", "matched"}}}}) {
+  for (const auto& [name, params] : kTrainings) {
     CAPTURE(name, params.dump());
     CHECK(trained(name, params, 1).weights == trained(name, params, 1).weights);
   }
@@ -69,7 +89,71 @@ TEST_CASE("a defense that returns a loss that is not finite ends training as div
   static const Registry registry({ROCLIP_PLUGIN_DIR});
   const PoisonedPairs pairs(data, {}, *registry.make_attack("none", Json::object()), 1);
   const auto defense = rogues.make_defense("diverges", Json::object());
-  CHECK_THROWS_AS(
-      train(*model, pairs, *defense, {.epochs = 1, .batch_size = 8}, {"word"}, 1, [](const TrainProgress&) {}),
-      Diverged);
+  const std::vector<std::string> words = {"word"};
+  Trainer trainer(*model, pairs, *defense, {.epochs = 1, .batch_size = 8}, words, 1);
+  CHECK_THROWS_AS(trainer.run({}), Diverged);
+}
+
+TEST_CASE("training that is stopped at any step and resumed ends with the bits of one that was not",
+          "[train][resume]") {
+  for (const auto& [name, params] : kTrainings) {
+    CAPTURE(name, params.dump());
+    const auto undisturbed = trained(name, params, 5);
+    for (const std::int64_t steps : {1, 6, 7, 8, 20, 28}) {  // 7 steps an epoch, 4 epochs
+      CAPTURE(steps);
+      const ScratchFolder folder;
+      CheckpointStore checkpoints(folder / "checkpoints", {});
+      CHECK_THROWS_AS(trained(name, params, 5, stopping_after(steps, checkpoints)), Interrupted);
+      const auto resumed = trained(name, params, 5, stopping_after(1000, checkpoints));
+      CHECK(resumed.weights == undisturbed.weights);
+      CHECK(resumed.report.resumed == 1);
+      CHECK(resumed.report.trained_by == "me");
+      REQUIRE(resumed.report.epochs.size() == 4);
+      for (std::size_t e = 0; e < 4; ++e) CHECK(resumed.report.epochs[e].loss == undisturbed.report.epochs[e].loss);
+    }
+  }
+}
+
+TEST_CASE("a training stopped again and again still ends with the same bits", "[train][resume]") {
+  const auto& [name, params] = kTrainings[2];
+  const ScratchFolder folder;
+  CheckpointStore checkpoints(folder / "checkpoints", {.every_s = 0, .every_epochs = 1});
+  std::int64_t stops = 0;
+  std::string weights;
+  while (weights.empty()) {
+    try {
+      weights = trained(name, params, 5, stopping_after(3, checkpoints)).weights;
+    } catch (const Interrupted&) {
+      ++stops;
+    }
+  }
+  CHECK(stops == 28 / 3);
+  CHECK(weights == trained(name, params, 5).weights);
+}
+
+TEST_CASE("a finished training is taken from its last checkpoint without a step", "[train][resume]") {
+  const ScratchFolder folder;
+  CheckpointStore checkpoints(folder / "checkpoints", {});
+  const auto first = trained("clip", Json::object(), 5, stopping_after(1000, checkpoints));
+  const auto second = trained("clip", Json::object(), 5, stopping_after(1, checkpoints));  // one step would stop it
+  CHECK(second.weights == first.weights);
+  CHECK(second.report.steps == first.report.steps);
+}
+
+TEST_CASE("two checkpoints are kept, and a damaged one is passed over for the one before", "[train][resume]") {
+  const ScratchFolder folder;
+  CheckpointStore checkpoints(folder / "checkpoints", {.every_s = 0, .every_epochs = 1});
+  const auto undisturbed = trained("clip", Json::object(), 5, stopping_after(1000, checkpoints));
+  std::set<std::filesystem::path> files;
+  for (const auto& file : std::filesystem::directory_iterator(folder / "checkpoints")) files.insert(file.path());
+  REQUIRE(files.size() == 2);
+  SECTION("with a byte changed") {
+    std::fstream newest(*files.rbegin(), std::ios::in | std::ios::out | std::ios::binary);
+    newest.seekp(5000);
+    newest.put('!');
+  }
+  SECTION("cut short") { std::filesystem::resize_file(*files.rbegin(), 100); }
+  const auto resumed = trained("clip", Json::object(), 5, stopping_after(1000, checkpoints));
+  CHECK(resumed.report.resumed == 1);
+  CHECK(resumed.weights == undisturbed.weights);
 }

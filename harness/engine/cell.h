@@ -1,0 +1,56 @@
+/// One cell inside a worker: poison, train, evaluate, describe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/data/progress.h"
+#include "harness/plan/cell.h"
+#include "harness/record/result.h"
+#include "harness/train/trainer.h"
+#include "registry.h"
+#include "roclip/attack.h"
+
+namespace roclip::bench {
+
+/// What run_cell() needs besides the cell.
+struct CellSurroundings {
+  const Registry& registry;
+  torch::Device device;
+  OutputFolder out;  ///< of manifests and checkpoints
+  CheckpointPolicy checkpoint;
+  std::vector<std::string> command_line;  ///< for the record
+};
+
+/// "auto", "cpu", "cuda" or "cuda:1" -> the devices meant, which are there. "auto" and "cuda" mean every GPU.
+/// @throws Error(kUsage)
+std::vector<torch::Device> parse_devices(const std::string& text);
+
+Dataset open_data(const Json& config, const Progress& progress);
+
+/// What decides the trained model of a cell, as a hash: cells of one key share one training. Holds the hashes of the
+/// program and of the plugins, so that a checkpoint is never continued by other code.
+std::string training_key(const Json& config, const std::string& data_hash, const Registry& registry,
+                         torch::Device device);
+
+/// The poisons of (attack, seed), made once and stored as a manifest.
+struct StoredPlan {
+  PoisonPlan plan;
+  std::string name;  ///< OutputFolder::manifest_file(name)
+  std::string hash;  ///< of its content
+};
+/// Reads the manifest if a run before made it, else lets the attack plan, and checks what it plans.
+/// @throws Error(kPlugin), Error(kMatrix), and whatever the attack throws
+StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out);
+/// Writes the manifest if it is not there yet. @throws Error(kData)
+void store_manifest(const StoredPlan& plan, const OutputFolder& out);
+
+/// Poisons, trains and evaluates. Single-threaded on the CPU: the same cell gives the same bits.
+/// @return the record with status "ok". @throws Error, Interrupted, and whatever a plugin throws
+Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks);
+
+/// run_cell(), where an error becomes a record: "failed", "diverged", "oom" or "skipped".
+/// @return null if it was interrupted
+Json run_cell_recorded(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) noexcept;
+
+}  // namespace roclip::bench

@@ -1,0 +1,196 @@
+#include "harness/engine/worker.h"
+
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <fstream>
+#include <set>
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/data/data.h"
+#include "harness/engine/cell.h"
+#include "harness/plan/plan.h"
+#include "harness/record/environment.h"
+
+namespace roclip::bench {
+
+namespace {
+
+std::atomic<bool> stop_requested = false;
+
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return;  // the supervisor is gone, and so will we be
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void tell(const Json& event) {
+  write_all(kEventDescriptor, event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+std::string read_all(int fd) {
+  std::string text;
+  char chunk[65536];
+  for (;;) {
+    const auto got = ::read(fd, chunk, sizeof chunk);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(chunk, static_cast<std::size_t>(got));
+  }
+}
+
+/// Memory that this process may still take before allocation fails, so that a plugin that takes too much gets an
+/// exception. The supervisor also watches resident memory.
+void limit_memory(double mib) {
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t size = 0, resident = 0, shared = 0, text = 0, library = 0, data = 0;
+  statm >> size >> resident >> shared >> text >> library >> data;
+  const auto bytes = static_cast<rlim_t>(data * ::sysconf(_SC_PAGESIZE)) + static_cast<rlim_t>(mib * 1048576);
+  const rlimit limit{bytes, bytes};
+  ::setrlimit(RLIMIT_DATA, &limit);
+}
+
+void pin_to(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<unsigned>(cpu), &set);
+  ::sched_setaffinity(0, sizeof set, &set);  // a wish: where it is not granted, the cell runs all the same
+}
+
+Progress progress_events() {
+  return [](std::string_view what, std::int64_t done, std::int64_t total) {
+    tell({{"progress", what}, {"done", done}, {"total", total}});
+  };
+}
+
+/// How many things an attack is measured on: target images, or images of other classes than the target's.
+std::int64_t trials(const PoisonPlan& plan, const Dataset& data) {
+  if (!plan.target_class) return static_cast<std::int64_t>(plan.targets.size());
+  return (data.held_out.labels != *plan.target_class).sum().item<std::int64_t>();
+}
+
+int prepare(const Json& task) {
+  const auto devices = parse_devices(task.at("device"));
+  Json names = Json::array();
+  for (const auto& device : devices) names.push_back(device.str());
+  tell({{"devices", names}});
+  if (const auto warning = slow_blas_warning(); !warning.empty()) tell({{"warning", warning}});
+
+  const Registry registry(plugin_search_path(task.at("plugin_path")));
+  const Matrix matrix = load_matrix(task.at("matrix").get<std::string>());
+  const auto cells = make_plan(matrix, registry);
+  Json list = Json::array();
+  for (const auto& cell : cells) list.push_back(to_json(cell));
+  tell({{"cells", std::move(list)}});
+
+  const bool make_data = task.at("make_data");
+  if (!make_data && !is_prepared(cells.front().config.at("data"))) return 0;
+  const OutputFolder out{task.at("out").get<std::string>()};
+  std::map<std::int64_t, Dataset> by_size;
+  const auto data_of = [&](const Cell& cell) -> const Dataset& {
+    const std::int64_t image_px = cell.config.at("model").at("image_px");
+    auto found = by_size.find(image_px);
+    if (found == by_size.end()) found = by_size.emplace(image_px, open_data(cell.config, progress_events())).first;
+    return found->second;
+  };
+  tell({{"data_hash", data_of(cells.front()).hash}});
+
+  Json keys = Json::object(), trial_counts = Json::object();
+  for (const auto& cell : cells) {
+    if (!cell.refused.empty()) continue;
+    try {
+      keys[cell.id] = training_key(cell.config, data_of(cell).hash, registry, devices.front());
+    } catch (const std::exception&) {  // a defense that cannot be made: its cell will say so
+    }
+  }
+  tell({{"trainings", std::move(keys)}});
+
+  std::set<std::string> planned;
+  std::vector<StoredPlan> plans;
+  for (const auto& cell : cells) {
+    if (!cell.refused.empty()) continue;
+    const Json which = {cell.config.at("attack"), cell.seed, cell.config.at("model").at("image_px")};
+    if (!planned.insert(which.dump()).second) continue;
+    try {
+      plans.push_back(poison_plan(cell.config, data_of(cell), registry, out));
+      trial_counts[cell.attack] = trials(plans.back().plan, data_of(cell));
+    } catch (const Error& e) {
+      const std::string message = matrix.where("/attacks") + " (" + cell.attack + "): " + e.what();
+      if (e.kind() == ErrorKind::kMatrix) throw Error(e.kind(), message);
+      tell({{"warning", message}});
+    } catch (const std::exception& e) {
+      tell({{"warning", matrix.where("/attacks") + " (" + cell.attack + "): " + e.what()}});
+    }
+  }
+  tell({{"trials", std::move(trial_counts)}});
+  if (make_data) {
+    for (const auto& plan : plans) store_manifest(plan, out);
+  }
+  return 0;
+}
+
+int run_one(const Json& task) {
+  const Cell cell = cell_from_json(task.at("cell"));
+  if (!task.at("cpu").is_null()) pin_to(task.at("cpu"));
+  const Registry registry(plugin_search_path(task.at("plugin_path")));
+  const auto device = torch::Device(task.at("device").get<std::string>());
+  if (cell.limits.memory_mib > 0 && device.is_cpu()) limit_memory(cell.limits.memory_mib);
+  CheckpointPolicy checkpoint;
+  ParamList list;
+  checkpoint.declare(list);
+  list.assign(task.at("checkpoint"), "checkpoint");
+  TrainHooks hooks;
+  hooks.stop_requested = [] { return stop_requested.load(); };
+  hooks.progress = [](const TrainProgress& p) {
+    tell({{"epoch", p.epoch},
+          {"epochs", p.epochs},
+          {"step", p.step},
+          {"steps", p.steps},
+          {"loss", p.loss},
+          {"pairs_per_s", p.pairs_per_s}});
+  };
+  const Json record = run_cell_recorded(cell,
+                                        {.registry = registry,
+                                         .device = device,
+                                         .out = {task.at("out").get<std::string>()},
+                                         .checkpoint = checkpoint,
+                                         .command_line = task.at("command")},
+                                        std::move(hooks));
+  if (record.is_null()) {
+    tell({{"interrupted", true}});
+    return 0;
+  }
+  tell({{"record", record}});
+  return record.at("status") == "ok" ? 0 : 10;
+}
+
+}  // namespace
+
+int worker_main() {
+  const auto fail = [](ErrorKind kind, const std::string& message) {
+    tell({{"error", {{"kind", static_cast<int>(kind)}, {"message", message}}}});
+    return static_cast<int>(kind);
+  };
+  try {
+    const Json task = Json::parse(read_all(kTaskDescriptor));
+    if (task.at("task") == "prepare") return prepare(task);
+    ::signal(SIGTERM, [](int) { stop_requested = true; });
+    return run_one(task);
+  } catch (const Error& e) {
+    return fail(e.kind(), e.what());
+  } catch (const std::exception& e) {
+    return fail(ErrorKind::kInternal, e.what());
+  }
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,41 @@
+#include "harness/record/metric_record.h"
+
+#include "harness/stats/wilson.h"
+
+namespace roclip::bench {
+
+namespace {
+
+/// One character an item, so that a result file stays readable: "0110..."
+std::string digits(const std::vector<std::uint8_t>& outcomes) {
+  std::string text;
+  for (const auto outcome : outcomes) text += outcome ? '1' : '0';
+  return text;
+}
+
+Json to_json(const Count& count) {
+  Json json = {
+      {"name", count.name}, {"hits", count.hits}, {"trials", count.trials}, {"value", nullptr},
+      {"low", nullptr},     {"high", nullptr},    {"items", count.items},   {"outcomes", digits(count.outcomes)}};
+  if (count.trials > 0) {
+    const auto [low, high] = wilson_95(count.hits, count.trials);
+    json["value"] = static_cast<double>(count.hits) / static_cast<double>(count.trials);
+    json["low"] = low;
+    json["high"] = high;
+  }
+  return json;
+}
+
+}  // namespace
+
+Json to_json(const MetricResult& result, Better better) {
+  Json counts = Json::array();
+  for (const auto& count : result.counts) counts.push_back(to_json(count));
+  return {{"better", better == Better::kLower ? "lower" : "higher"},
+          {"unit", "fraction"},
+          {"counts", std::move(counts)},
+          {"not_applicable", result.not_applicable.empty() ? Json() : Json(result.not_applicable)},
+          {"details", result.details.empty() ? Json() : Json::parse(result.details)}};
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,61 @@
+/// The supervisor's side of harness/engine/nursery.h: starts workers.
+#pragma once
+
+#include <vector>
+
+#include <sys/types.h>
+
+namespace roclip::bench {
+
+/// A file descriptor with an owner.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  ~Descriptor();
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  int release();
+
+ private:
+  int fd_;
+};
+
+/// One process with LibTorch loaded, from which workers are forked. Makes this process a subreaper. [one thread]
+class Nursery {
+ public:
+  Nursery();
+  /// Ends the nursery; workers go on.
+  ~Nursery();
+  Nursery(const Nursery&) = delete;
+  Nursery& operator=(const Nursery&) = delete;
+
+  /// A new worker that reads `task` as its standard input, prints to `log` and writes events to `events`; a child of
+  /// this process in a process group of its own. Starts the nursery (again) if it does not run.
+  /// @throws Error(kInternal) if that fails twice
+  pid_t fork_worker(int task, int log, int events);
+
+  /// -1 while it does not run.
+  pid_t pid() const { return pid_; }
+
+  /// Ends and reaps what ended workers left behind. @param spare a worker that still runs: true
+  template <class Predicate>
+  void end_orphans(Predicate spare) {
+    for (const pid_t pid : children()) {
+      if (pid != pid_ && !spare(pid)) end(pid);
+    }
+  }
+
+ private:
+  static std::vector<pid_t> children();
+  static void end(pid_t pid);
+  void start();
+  void stop();
+
+  pid_t pid_ = -1;
+  Descriptor socket_;
+};
+
+}  // namespace roclip::bench

@@ -1,0 +1,84 @@
+#include "harness/run/preparation.h"
+
+#include <array>
+#include <csignal>
+#include <cstring>
+
+#include <poll.h>
+#include <sys/wait.h>
+
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace {
+
+void take(const Json& event, Preparation& preparation, RunListener& listener) {
+  if (event.contains("error")) {
+    const Json& error = event.at("error");
+    throw Error(static_cast<ErrorKind>(error.at("kind").get<int>()), error.at("message"));
+  }
+  if (event.contains("warning")) listener.notice(event.at("warning"));
+  if (event.contains("progress")) listener.preparing(event.at("progress"), event.at("done"), event.at("total"));
+  if (event.contains("devices")) event.at("devices").get_to(preparation.devices);
+  if (event.contains("data_hash")) event.at("data_hash").get_to(preparation.data_hash);
+  if (event.contains("trainings")) event.at("trainings").get_to(preparation.trainings);
+  if (event.contains("trials")) event.at("trials").get_to(preparation.trials);
+  if (event.contains("cells")) {
+    for (const auto& cell : event.at("cells")) preparation.cells.push_back(cell_from_json(cell));
+  }
+}
+
+}  // namespace
+
+std::string how_it_ended(int wait_status) {
+  if (WIFSIGNALED(wait_status)) {
+    const int number = WTERMSIG(wait_status);
+    return "ended by signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
+  }
+  return "exited with code " + std::to_string(WEXITSTATUS(wait_status));
+}
+
+std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOptions& options, Nursery& nursery,
+                                   const Signals& signals, RunListener& listener, int& signal) {
+  Json plugin_path = Json::array();
+  for (const auto& folder : options.plugin_path) plugin_path.push_back(folder.string());
+  const Json task = {{"task", "prepare"},          {"matrix", matrix.file.string()}, {"out", options.out.string()},
+                     {"plugin_path", plugin_path}, {"device", options.device},       {"make_data", options.make_data}};
+  Worker worker(nursery, task, /*log=*/"");
+  Preparation preparation;
+  double last_event_s = 0;
+  for (bool ended = false; !ended;) {
+    std::array<pollfd, 3> wait = {pollfd{signals.descriptor(), POLLIN, 0},
+                                  pollfd{worker.events_descriptor(), POLLIN, 0},
+                                  pollfd{worker.end_descriptor(), POLLIN, 0}};
+    ::poll(wait.data(), wait.size(), 250);
+    if (const auto taken = signals.take()) {
+      signal = *taken;
+      return std::nullopt;
+    }
+    ended = wait[2].revents != 0;
+    if (wait[1].revents != 0 || ended) {
+      for (const auto& event : worker.read()) {
+        take(event, preparation, listener);
+        last_event_s = worker.running_s();
+      }
+    }
+    const bool hangs = matrix.limits.time_s > 0 && worker.running_s() - last_event_s > matrix.limits.time_s;
+    if (hangs && !ended) worker.signal(SIGKILL);
+  }
+  const int status = worker.reap();
+  if (status == 0) return preparation;
+  const std::string output = worker.last_output();
+  const std::string what =
+      "the preparation " + how_it_ended(status) + (output.empty() ? "" : "; its last output: ") + output;
+  if (preparation.cells.empty()) {
+    throw Error(ErrorKind::kPlugin, what +
+                                        "\n  Probably a plugin did it while it was loaded; `roclip-bench plugin list` "
+                                        "loads them all");
+  }
+  listener.notice("WARNING: " + what + "; going on, and the cells that need it will tell");
+  return preparation;
+}
+
+}  // namespace roclip::bench

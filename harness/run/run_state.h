@@ -1,0 +1,95 @@
+/// A run as it stands: what the live view, `status`, status.json and the events tell of it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <string>
+#include <string_view>
+
+#include <sys/types.h>
+
+#include "harness/plan/cell.h"
+#include "harness/run/timings.h"
+
+namespace roclip::bench {
+
+/// How far the training of a cell is.
+struct CellProgress {
+  std::int64_t epoch = 0, epochs = 0;
+  std::int64_t step = 0, steps = 0;  ///< since the start of training
+  double loss = 0;                   ///< nats, mean over this epoch so far
+  double pairs_per_s = 0;            ///< over this epoch so far
+};
+
+/// [one thread]
+class RunState {
+ public:
+  struct Totals {
+    std::int64_t cells = 0;  ///< selected
+    std::int64_t done = 0;   ///< of them, before this run
+    std::int64_t jobs = 1;
+  };
+  /// @param waiting the cells to run; they and `timings` must outlive this
+  RunState(std::string name, std::string device, Totals totals, const std::vector<const Cell*>& waiting,
+           const Timings& timings);
+
+  void started(const Cell& cell, pid_t worker);
+  void progressed(const Cell& cell, const CellProgress& progress);
+  /// @param status as in the result
+  void finished(const Cell& cell, const std::string& status, const std::string& reason);
+  /// Stopped without a result; waits again.
+  void interrupted(const Cell& cell);
+  void set_phase(std::string phase) { phase_ = std::move(phase); }
+
+  std::int64_t ok() const { return totals_.done + ok_; }
+  std::int64_t not_ok() const { return not_ok_; }
+  std::int64_t left() const { return totals_.cells - ok() - not_ok(); }
+  double wall_s() const;
+  /// Of the whole run; as far as it can be told, from past timings, else from cells that ended.
+  double seconds_left() const;
+
+  /// {"schema_version", "name", "phase": "running" | "stopping" | "finished" | "interrupted", "pid", "device", "jobs",
+  ///  "started_at", "updated_at", "wall_s", "seconds_left", "cells": {"total", "ok", "not_ok", "running", "left"},
+  ///  "running": [{"id", "attack", "defense", "seed", "worker", "running_s", "seconds_left", and CellProgress}],
+  ///  "trouble": [{"id", "status", "reason"}]}
+  Json snapshot() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Running {
+    const Cell* cell;
+    pid_t worker;
+    Clock::time_point start;
+    CellProgress progress;
+    std::int64_t first_step = 0;  ///< where it went on from
+  };
+  double expected_s(const Cell& cell) const;
+  double seconds_left(const Running& running) const;
+
+  std::string name_, device_, phase_ = "running", started_at_;
+  Totals totals_;
+  const Timings& timings_;
+  Clock::time_point start_ = Clock::now();
+  std::list<const Cell*> waiting_;
+  std::list<Running> running_;
+  std::int64_t ok_ = 0, not_ok_ = 0, ended_ = 0;
+  double typical_s_ = 0;  ///< of the waiting cells whose time is known from the past
+  double ended_s_ = 0;    ///< wall time of the cells that ended, added up
+  Json trouble_ = Json::array();
+};
+
+/// "48 s", "3 min 20 s", "2 h 05 min"
+std::string show_duration(double seconds);
+
+/// A snapshot for people: one line a running cell, then one for the whole. @param width longer lines are cut; 0 = none
+/// is. @param color whether to use escape sequences
+std::vector<std::string> status_lines(const Json& snapshot, std::size_t width, bool color);
+
+/// `text` in the color of a status word, if `color`.
+std::string colored(const std::string& text, std::string_view status, bool color);
+
+/// "2026-01-31T23:59:59Z"
+std::string utc_now();
+
+}  // namespace roclip::bench

@@ -1,0 +1,329 @@
+#include "harness/run/supervisor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <fstream>
+#include <limits>
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/wait.h>
+
+#include "harness/record/files.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr int kTickMs = 250;
+constexpr auto kGrace = std::chrono::seconds(20);  // for a worker to write its checkpoint
+constexpr double kMemoryShare = 0.9;
+
+/// What this machine, or the container, has.
+double machine_memory_mib() {
+  double mib = std::numeric_limits<double>::infinity();
+  std::ifstream info("/proc/meminfo");
+  std::string key;
+  double kib = 0;
+  if (info >> key >> kib && key == "MemTotal:") mib = kib / 1024;
+  double bytes = 0;
+  if (std::ifstream limit("/sys/fs/cgroup/memory.max"); limit >> bytes) mib = std::min(mib, bytes / 1048576);
+  return mib;
+}
+
+/// How many processes the kernel has killed for want of memory.
+std::int64_t oom_kills() {
+  std::ifstream statistics("/proc/vmstat");
+  std::string key;
+  for (std::int64_t value = 0; statistics >> key >> value;) {
+    if (key == "oom_kill") return value;
+  }
+  return 0;
+}
+
+/// The processors that this process may use.
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cpus;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<unsigned>(cpu), &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+CellProgress progress_of(const Json& event) {
+  return {event.at("epoch"), event.at("epochs"), event.at("step"),
+          event.at("steps"), event.at("loss"),   event.at("pairs_per_s")};
+}
+
+std::string mib(double value) { return std::to_string(std::llround(value)) + " MiB"; }
+
+}  // namespace
+
+ResultTable::ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, OutputFolder out)
+    : matrix_(matrix), cells_(cells), out_(std::move(out)) {
+  for (const auto& cell : cells) entries_.push_back(matrix_entry(cell, nullptr));
+}
+
+void ResultTable::set(const Cell& cell, const Json& result) {
+  entries_[static_cast<std::size_t>(&cell - cells_.data())] = matrix_entry(cell, result);
+}
+
+std::string ResultTable::status(const Cell& cell) const {
+  return entries_[static_cast<std::size_t>(&cell - cells_.data())].at("status");
+}
+
+Json ResultTable::save() {
+  Json result = matrix_result(matrix_, cells_, entries_);
+  write_json(out_.results_file(), result);
+  last_save_ = Clock::now();
+  return result;
+}
+
+void ResultTable::save_now_and_then() {
+  if (Clock::now() - last_save_ < std::chrono::seconds(5)) return;
+  try {
+    save();
+  } catch (const Error&) {
+    last_save_ = Clock::now();
+  }
+}
+
+Supervisor::Supervisor(Nursery& nursery, const Signals& signals, const OutputFolder& out, SupervisorOptions options,
+                       ResultTable& results, RunState& state, Timings& timings, RunListener& listener)
+    : nursery_(nursery),
+      signals_(signals),
+      out_(out),
+      options_(std::move(options)),
+      results_(results),
+      state_(state),
+      timings_(timings),
+      listener_(listener),
+      busy_(options_.devices.size(), false),
+      oom_kills_(oom_kills()) {
+  // Only where the run takes the whole machine: otherwise two runs would pin their workers to the same processors.
+  const auto cpus = allowed_cpus();
+  if (options_.devices.front() == "cpu" && cpus.size() > 1 && cpus.size() == busy_.size()) cpus_ = cpus;
+}
+
+void Supervisor::run(std::vector<const Cell*> waiting) {
+  auto last = Clock::now();
+  while (!running_.empty() || (!waiting.empty() && !stopping_)) {
+    start_cells(waiting);
+    if (running_.empty()) continue;
+    wait();
+    const double elapsed = std::chrono::duration<double>(Clock::now() - last).count();
+    last = Clock::now();
+    if (waiting.empty() && !stopping_) {
+      idle_at_end_s_ += elapsed * static_cast<double>(busy_.size() - running_.size());
+    }
+    if (const auto number = signals_.take()) {
+      const bool again = signal_ != 0;
+      signal_ = *number;
+      stop(/*at_once=*/again);
+    }
+    if (stopping_ && Clock::now() > stop_deadline_) stop(/*at_once=*/true);
+    for (auto running = running_.begin(); running != running_.end();) {
+      pollfd end{running->worker->end_descriptor(), POLLIN, 0};
+      const bool ended = ::poll(&end, 1, 0) > 0;
+      take_events(*running);
+      if (!ended) enforce_limits(*running);
+      if (ended) finish(*running, waiting);
+      running = ended ? running_.erase(running) : std::next(running);
+    }
+    results_.save_now_and_then();
+    listener_.tick(state_);
+  }
+}
+
+void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
+  while (!stopping_) {
+    const auto slot = static_cast<std::size_t>(std::ranges::find(busy_, false) - busy_.begin());
+    if (slot == busy_.size()) return;
+    // A cell that shares a training which another is at waits until that is done.
+    const auto next = std::ranges::find_if(waiting, [&](const Cell* cell) {
+      const auto key = training(*cell);
+      return key.empty() || std::ranges::none_of(running_, [&](const Running& r) { return training(*r.cell) == key; });
+    });
+    if (next == waiting.end()) return;
+    const Cell& cell = **next;
+    waiting.erase(next);
+    if (!cell.refused.empty()) {
+      store(cell, slot, cell_record(cell, Status::kFailed, cell.refused), waiting);
+      continue;
+    }
+    Cell limited = cell;
+    if (limited.limits.memory_mib <= 0) limited.limits.memory_mib = kMemoryShare * machine_memory_mib();
+    Json plugin_path = Json::array();
+    for (const auto& folder : options_.plugin_path) plugin_path.push_back(folder.string());
+    const Json task = {
+        {"task", "cell"},
+        {"cell", to_json(limited)},
+        {"out", out_.root.string()},
+        {"plugin_path", plugin_path},
+        {"device", options_.devices[slot]},
+        {"checkpoint", {{"every_s", options_.checkpoint.every_s}, {"every_epochs", options_.checkpoint.every_epochs}}},
+        {"cpu", cpus_.empty() ? Json() : Json(cpus_[slot])},
+        {"command", options_.command_line}};
+    auto worker = std::make_unique<Worker>(nursery_, task, out_.log_file(cell.id));
+    state_.started(cell, worker->pid());
+    running_.push_back({.cell = &cell,
+                        .slot = slot,
+                        .memory_mib = limited.limits.memory_mib,
+                        .worker = std::move(worker),
+                        .record = nullptr,
+                        .first_step_s = std::nullopt,
+                        .killed = std::nullopt,
+                        .why = ""});
+    busy_[slot] = true;
+    listener_.started(state_, cell);
+  }
+}
+
+void Supervisor::wait() {
+  std::vector<pollfd> descriptors = {{signals_.descriptor(), POLLIN, 0}};
+  for (const auto& running : running_) {
+    descriptors.push_back({running.worker->events_descriptor(), POLLIN, 0});
+    descriptors.push_back({running.worker->end_descriptor(), POLLIN, 0});
+  }
+  ::poll(descriptors.data(), descriptors.size(), kTickMs);
+}
+
+void Supervisor::take_events(Running& running) {
+  for (auto& event : running.worker->read()) {
+    try {
+      if (event.contains("record")) {
+        running.record = std::move(event.at("record"));
+      } else if (event.contains("interrupted")) {
+        running.interrupted = true;
+      } else if (event.contains("error")) {
+        running.record = cell_record(*running.cell, Status::kFailed, event.at("error").at("message"));
+      } else if (event.contains("step")) {
+        const auto progress = progress_of(event);
+        if (!running.first_step_s) running.first_step_s = running.worker->running_s();
+        state_.progressed(*running.cell, progress);
+        listener_.progressed(state_, *running.cell, progress);
+      }
+    } catch (const Json::exception&) {  // a plugin wrote to a descriptor that is not its own
+    }
+  }
+}
+
+void Supervisor::enforce_limits(Running& running) {
+  if (running.killed || running.interrupted) return;
+  const auto kill = [&](Status status, std::string why) {
+    running.killed = status;
+    running.why = std::move(why);
+    running.worker->signal(SIGKILL);
+  };
+  const double limit_s = running.cell->limits.time_s;
+  if (limit_s > 0 && running.worker->running_s() > limit_s) {
+    return kill(Status::kTimeout, "took more than " + show_duration(limit_s) + ", the limit of limits/time_s");
+  }
+  if (const double used = running.worker->memory_mib(); used > running.memory_mib) {
+    kill(Status::kOutOfMemory,
+         "took " + mib(used) + " of memory, more than " + mib(running.memory_mib) +
+             (running.cell->limits.memory_mib > 0 ? ", the limit of limits/memory_mib" : ", 90 % of the machine's"));
+  }
+}
+
+void Supervisor::stop(bool at_once) {
+  if (!stopping_ && !at_once && !running_.empty()) {
+    listener_.notice("stopping: " + std::to_string(running_.size()) +
+                     (running_.size() == 1 ? " cell writes its checkpoint" : " cells write their checkpoints") +
+                     "; once more to stop at once");
+  }
+  if (!stopping_) stop_deadline_ = Clock::now() + kGrace;
+  stopping_ = true;
+  state_.set_phase("stopping");
+  for (auto& running : running_) {
+    if (at_once) running.interrupted = true;
+    running.worker->signal(at_once ? SIGKILL : SIGTERM);
+  }
+}
+
+void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
+  const int status = running.worker->reap();
+  nursery_.end_orphans([&](pid_t pid) {
+    return std::ranges::any_of(running_, [&](const Running& other) { return other.worker->pid() == pid; });
+  });
+  busy_[running.slot] = false;
+  // Asked to stop before it could hear it: no fault of the cell.
+  const bool deaf = stopping_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+  if (running.record.is_null() && (running.interrupted || deaf)) {
+    state_.interrupted(*running.cell);
+    listener_.interrupted(state_, *running.cell);
+    waiting.insert(waiting.begin(), running.cell);
+    return;
+  }
+  store(*running.cell, running.slot, record_of(running, status), waiting);
+}
+
+Json Supervisor::record_of(Running& running, int wait_status) const {
+  const std::string output = running.worker->last_output();
+  Json record = std::move(running.record);
+  if (record.is_null()) {
+    Status status = running.killed.value_or(Status::kCrashed);
+    std::string why = running.killed ? running.why : "the worker " + how_it_ended(wait_status) + " without a result";
+    if (!running.killed && WIFSIGNALED(wait_status)) {
+      const bool kernel = WTERMSIG(wait_status) == SIGKILL && oom_kills() > oom_kills_;
+      const bool thrown = WTERMSIG(wait_status) == SIGABRT && output.find("std::bad_alloc") != std::string::npos;
+      if (kernel || thrown) status = Status::kOutOfMemory;
+      if (kernel) why += "; the kernel ran out of memory meanwhile";
+    }
+    record = cell_record(*running.cell, status, why);
+  }
+  if (record.contains("cost"))
+    record["cost"]["first_step_s"] = running.first_step_s ? Json(*running.first_step_s) : Json();
+  record["log"] = "logs/" + running.cell->id + ".log";
+  if (record.at("status") != "ok") record["output"] = output;
+  return record;
+}
+
+void Supervisor::store(const Cell& cell, std::size_t slot, Json record, const std::vector<const Cell*>& waiting) {
+  bool stored = true;
+  try {
+    write_json(out_.cell_file(cell.id), record);
+  } catch (const Error& e) {
+    stored = false;
+    record = cell_record(cell, Status::kFailed, std::string("its result cannot be stored: ") + e.what());
+  }
+  const std::string status = record.at("status");
+  if (record.contains("cost")) {
+    cells_s_ += record.at("cost").at("worker_s").get<double>();
+    if (record.at("training").at("trained_by") == cell.id) {
+      timings_.add(cell, options_.devices[slot], record.at("cost").at("wall_s"));
+    }
+  }
+  // What a later attempt could go on from stays.
+  const bool useful = status == "crashed" || status == "timeout" || status == "oom" || !stored;
+  const auto key = training(cell);
+  const bool wanted = std::ranges::any_of(waiting, [&](const Cell* other) { return training(*other) == key; });
+  if (!useful && !wanted && !key.empty()) {
+    std::error_code ignored;
+    fs::remove_all(out_.checkpoint_folder(key), ignored);
+  }
+  results_.set(cell, record);
+  state_.finished(cell, status, record.at("reason").is_null() ? "" : record.at("reason").get<std::string>());
+  listener_.finished(state_, cell, record);
+  failures_ += status != "ok" && status != "skipped";
+  if (options_.max_fail > 0 && !stopping_ && failures_ >= options_.max_fail) {
+    listener_.notice("stopping: " + std::to_string(failures_) + " cells did not end ok (--max-fail " +
+                     std::to_string(options_.max_fail) + ")");
+    stop(/*at_once=*/false);
+  }
+}
+
+std::string Supervisor::training(const Cell& cell) const {
+  const auto found = options_.trainings.find(cell.id);
+  return found == options_.trainings.end() ? "" : found->second;
+}
+
+}  // namespace roclip::bench

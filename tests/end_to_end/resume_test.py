@@ -1,0 +1,135 @@
+"""Nothing is lost: killed at any moment and run again, a study ends with the bits of one that nobody disturbed."""
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from program import PROGRAM, InFolder, bits, files, read, run, start, write_matrix
+
+KILLS = int(os.environ.get("ROCLIP_TEST_KILLS", "12"))
+STUDY = {
+    "training": {"epochs": 4, "batch_size": 256},
+    "attacks": ["none", {"plugin": "badnets", "target_class": "fruit", "rate": 0.03}],
+    "defenses": ["clip", {"plugin": "roclip", "match_every": 2, "pool_fraction": 0.5}],
+    "metrics": ["attack_success", "zero_shot"],
+    "checkpoint": {"every_s": 0.3},
+}
+
+
+def children(pid):
+    tree = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [int(line) for line in tree.split()]
+
+
+class Resume(InFolder):
+    def finish(self, matrix, out):
+        result = run("run", matrix, "--out", out)
+        self.assert_code(result, 0)
+        return result
+
+    def test_random_kills_of_supervisor_and_workers_change_no_bit_and_leave_no_file(self):
+        matrix = write_matrix(self.folder, **STUDY)
+        undisturbed = self.folder / "undisturbed"
+        self.finish(matrix, undisturbed)
+        rng = random.Random(20231210)
+        kills = 0
+        while kills < KILLS:
+            process = start("run", matrix, "--out", self.out)
+            try:
+                process.wait(timeout=rng.uniform(0.05, 3.5))
+                self.assertIn(process.returncode, (0, 10), process.stderr.read())
+                if process.returncode == 0:
+                    # Done before enough kills: lose a result, as if its disk had.
+                    next(iter(sorted((self.out / "cells").glob("*.json")))).unlink()
+            except subprocess.TimeoutExpired:
+                kills += 1
+                victims = children(process.pid)
+                if victims and rng.random() < 0.5:
+                    os.kill(rng.choice(victims), signal.SIGKILL)  # the nursery or a worker; the run goes on
+                    time.sleep(rng.uniform(0, 0.5))
+                process.kill()
+                process.wait()
+            process.stdout.close(), process.stderr.close()
+        self.finish(matrix, self.out)
+        self.assertEqual(bits(self.out), bits(undisturbed))
+        self.assertEqual(len(bits(self.out)), 4)
+        self.assertEqual(files(self.out), files(undisturbed))
+
+    def test_a_killed_cell_goes_on_from_its_checkpoint(self):
+        matrix = write_matrix(self.folder, training={"epochs": 6, "batch_size": 256}, checkpoint={"every_epochs": 1, "every_s": 0})
+        process = start("run", matrix)
+        for _ in range(600):
+            if len(list(self.out.glob("checkpoints/*/*.ckpt"))) == 2:
+                break
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+        self.finish(matrix, self.out)
+        cell = read(next((self.out / "cells").glob("*.json")))
+        self.assertEqual(cell["training"]["resumed"], 1)
+        self.assertFalse((self.out / "checkpoints").exists())
+
+    def interrupted(self, *numbers):
+        """A run that gets these signals while it trains: the process and what it said."""
+        matrix = write_matrix(self.folder, training={"epochs": 200, "batch_size": 256})
+        process = start("run", matrix)
+        for _ in range(600):
+            if (self.out / "status.json").exists() and read(self.out / "status.json")["running"]:
+                if read(self.out / "status.json")["running"][0]["step"] > 0:
+                    break
+            time.sleep(0.05)
+        for number in numbers:
+            process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+        return process.returncode, told, matrix
+
+    def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(self):
+        code, told, matrix = self.interrupted(signal.SIGINT)
+        self.assertEqual(code, 130, told)
+        self.assertIn("0 of 1 cells done; nothing is lost, go on with", told)
+        self.assertIn(f"run {matrix}", told)
+        self.assertEqual(len(list(self.out.glob("checkpoints/*/*.ckpt"))), 1)
+        self.assertEqual(read(self.out / "status.json")["phase"], "interrupted")
+        self.assertEqual(read(self.out / "results.json")["cells"][0]["status"], "missing")
+        self.assertEqual([file for file in files(self.out) if ".tmp" in file], [])
+
+    def test_sigterm_does_the_same_with_its_own_code(self):
+        code, told, _ = self.interrupted(signal.SIGTERM)
+        self.assertEqual(code, 143, told)
+        self.assertEqual(len(list(self.out.glob("checkpoints/*/*.ckpt"))), 1)
+
+    def test_ctrl_c_twice_stops_at_once_and_corrupts_nothing(self):
+        begin = time.monotonic()
+        code, told, matrix = self.interrupted(signal.SIGINT, signal.SIGINT)
+        self.assertEqual(code, 130, told)
+        self.assertIn("status.json", files(self.out))
+        result = run("status", self.out)
+        self.assertIn("interrupted", result.stdout)
+
+    def test_deleting_the_cache_in_the_middle_of_a_run_harms_nobody(self):
+        undisturbed = self.folder / "undisturbed"
+        matrix = write_matrix(self.folder, **STUDY)
+        self.finish(matrix, undisturbed)
+        own = self.folder / "cache"
+        shared = pathlib.Path(os.environ.get("ROCLIP_BENCH_CACHE", pathlib.Path.home() / ".cache" / "roclip-bench"))
+        shutil.copytree(shared, own)
+        keep = self.folder / "keep"
+        shutil.copytree(own, keep)
+        process = start("run", matrix, ROCLIP_BENCH_CACHE=str(own))
+        while process.poll() is None and not list(self.out.glob("cells/*.json")):
+            time.sleep(0.05)
+        shutil.rmtree(own)
+        shutil.copytree(keep, own)  # what preparing it again would give, without the time
+        _, told = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, 0, told)
+        self.assertEqual(bits(self.out), bits(undisturbed))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

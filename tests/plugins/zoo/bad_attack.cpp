@@ -1,0 +1,31 @@
+#include <csignal>
+#include <stdexcept>
+
+#include "roclip/attack.h"
+
+/// Fails while it plans.
+class BadAttack final : public roclip::Attack {
+ public:
+  struct Params {
+    std::string how = "throws";
+    void declare(roclip::ParamList& list) {
+      list.choice("how", how, {"throws", "crashes", "out_of_range"}, "what goes wrong", "test");
+    }
+  };
+  explicit BadAttack(Params params) : params_(std::move(params)) {}
+  roclip::PoisonPlan plan(const roclip::AttackView& view, std::uint64_t) const override {
+    if (params_.how == "throws") throw std::runtime_error("cannot plan");
+    if (params_.how == "crashes") {
+      std::signal(SIGSEGV, SIG_DFL);
+      std::raise(SIGSEGV);
+    }
+    roclip::PoisonPlan plan;
+    plan.edits.push_back({.replaces = view.train.size(), .image = {}, .triggered = false, .caption = "x"});
+    return plan;
+  }
+
+ private:
+  Params params_;
+};
+
+ROCLIP_ATTACK(BadAttack, "bad_attack/1", "fails while it plans")
