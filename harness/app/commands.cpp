@@ -5,7 +5,6 @@
 #include <iostream>
 #include <map>
 #include <set>
-#include <thread>
 
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "harness/run/folder_lock.h"
 #include "harness/run/preparation.h"
 #include "harness/run/run.h"
+#include "harness/run/supervisor.h"
 #include "harness/stats/power.h"
 #include "roclip/error.h"
 
@@ -70,9 +70,6 @@ int plan_command(const PlanOptions& options) {
 
   const auto selected = select(prepared->cells, options.only);
   const std::string& device = prepared->devices.front();
-  const auto jobs = options.jobs > 0  ? options.jobs
-                    : device == "cpu" ? static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()))
-                                      : static_cast<std::int64_t>(prepared->devices.size());
   const Timings timings;
   std::map<std::string, std::string> first_of;  // training -> the cell that does it
   std::set<std::int64_t> seeds;
@@ -120,7 +117,7 @@ int plan_command(const PlanOptions& options) {
   std::printf("%zu cells: %zu done, %zu to run, %zu of them on a model that another trains\n", selected.size(), done,
               to_run.size(), shared);
   if (!to_run.empty()) {
-    const auto workers = std::min<double>(static_cast<double>(jobs), static_cast<double>(to_run.size()));
+    const auto workers = static_cast<double>(job_devices(options.jobs, prepared->devices, to_run.size()).size());
     std::printf(
         "time: %s on %s, %.0f at a time%s\n",
         unknown == to_run.size() - shared ? "not known yet" : ("about " + show_duration(expected_s / workers)).c_str(),
@@ -128,7 +125,7 @@ int plan_command(const PlanOptions& options) {
         unknown > 0 ? ("; nothing is known of " + std::to_string(unknown) + " cells").c_str() : "");
   }
   if (prepared->data_hash.empty()) {
-    std::puts("the data is not prepared yet: roclip-bench data prepare");
+    std::printf("the data is not prepared yet: roclip-bench data prepare %s\n", options.matrix.c_str());
   } else {
     std::puts("what can be seen:");
     print_detectable(*prepared, seeds.size());

@@ -57,6 +57,14 @@ const PluginInfo& find_plugin(const Registry& registry, PluginKind kind, const J
   return registry.find(kind, plugin_of(choice), std::string(to_string(kind)));
 }
 
+/// Hash of the library's file; read once in a process.
+const std::string& plugin_hash(const PluginInfo& plugin) {
+  static std::map<std::filesystem::path, std::string> known;
+  auto& hash = known[plugin.file];
+  if (hash.empty()) hash = hash_file(plugin.file);
+  return hash;
+}
+
 std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config) {
   return registry.make_attack(plugin_of(config.at("attack")), config.at("attack").at("params"));
 }
@@ -71,7 +79,7 @@ std::shared_ptr<const Vocabulary> vocabulary_of(const Dataset& data, const Model
 
 Json plugin_record(const Registry& registry, PluginKind kind, const Json& choice) {
   const auto& info = find_plugin(registry, kind, choice);
-  return {{"id", info.id()}, {"file", info.file.filename()}, {"file_hash", hash_file(info.file)}};
+  return {{"id", info.id()}, {"file", info.file.filename()}, {"file_hash", plugin_hash(info)}};
 }
 
 Json training_record(const TrainReport& report, const std::string& key, TrainableClip& model) {
@@ -123,8 +131,7 @@ std::string training_key(const Json& config, const std::string& data_hash, const
   static const std::string program = hash_file("/proc/self/exe") + TORCH_VERSION;
   const auto shared = make_defense(registry, config)->training_name();
   const auto own = [&] {
-    return Json{config.at("defense"),
-                hash_file(find_plugin(registry, PluginKind::kDefense, config.at("defense")).file)};
+    return Json{config.at("defense"), plugin_hash(find_plugin(registry, PluginKind::kDefense, config.at("defense")))};
   };
   const Json key = {{"program", program},
                     {"numerics", config.at("numerics")},
@@ -132,7 +139,7 @@ std::string training_key(const Json& config, const std::string& data_hash, const
                     {"model", config.at("model")},
                     {"training", config.at("training")},
                     {"attack", config.at("attack")},
-                    {"attack_file", hash_file(find_plugin(registry, PluginKind::kAttack, config.at("attack")).file)},
+                    {"attack_file", plugin_hash(find_plugin(registry, PluginKind::kAttack, config.at("attack")))},
                     {"defense", shared.empty() ? own() : Json(shared)},
                     {"seed", config.at("seed")},
                     {"device", device.is_cpu() ? "cpu" : "cuda"}};
@@ -142,7 +149,7 @@ std::string training_key(const Json& config, const std::string& data_hash, const
 StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out) {
   const Json& choice = config.at("attack");
   const auto& plugin = find_plugin(registry, PluginKind::kAttack, choice);
-  const Json key = {choice, config.at("seed"), data.hash, config.at("model").at("image_px"), hash_file(plugin.file)};
+  const Json key = {choice, config.at("seed"), data.hash, config.at("model").at("image_px"), plugin_hash(plugin)};
   StoredPlan stored;
   stored.name = plugin.name() + "-s" + config.at("seed").dump() + "-" + hash_hex(key.dump()).substr(0, 10);
   const AttackView view{data.train, data.held_out, data.classes};
@@ -169,7 +176,11 @@ void store_manifest(const StoredPlan& plan, const OutputFolder& out) {
   const auto file = out.manifest_file(plan.name);
   std::error_code error;
   if (std::filesystem::exists(file, error)) return;
-  std::filesystem::create_directories(file.parent_path(), error);  // what is wrong shows when the file is written
+  std::filesystem::create_directories(file.parent_path(), error);
+  if (error) {
+    throw Error(ErrorKind::kData, file.parent_path().string() + ": cannot be made: " + error.message() +
+                                      "; choose another folder with --out");
+  }
   write_json(file, manifest(plan.plan));
 }
 

@@ -28,7 +28,13 @@ std::string read_holder(const std::filesystem::path& folder) {
 
 FolderLock::FolderLock(const std::filesystem::path& folder)
     : descriptor_(::open(lock_file(folder).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-  if (descriptor_ && ::flock(descriptor_.get(), LOCK_EX | LOCK_NB) == 0) {
+  bool locked = false;
+  // holder() takes it for a moment, so once is not enough.
+  for (int attempt = 0; descriptor_ && !locked && attempt < 5; ++attempt) {
+    if (attempt > 0) ::usleep(20'000);
+    locked = ::flock(descriptor_.get(), LOCK_EX | LOCK_NB) == 0;
+  }
+  if (locked) {
     std::array<char, 256> host{};
     ::gethostname(host.data(), host.size() - 1);
     const std::string self = "process " + std::to_string(::getpid()) + " on " + host.data();

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <iostream>
 #include <set>
-#include <thread>
 
 #include "harness/record/files.h"
 #include "harness/report/grid.h"
@@ -46,20 +45,6 @@ class Listeners : public RunListener {
   }
   std::vector<std::unique_ptr<RunListener>> all_;
 };
-
-/// The device of each job: the devices in turn.
-std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::string>& devices, std::size_t cells) {
-  if (jobs == 0) {
-    jobs = devices.front() == "cpu" ? static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()))
-                                    : static_cast<std::int64_t>(devices.size());
-  }
-  jobs = std::clamp<std::int64_t>(jobs, 1, std::max<std::int64_t>(1, static_cast<std::int64_t>(cells)));
-  std::vector<std::string> result;
-  for (std::int64_t job = 0; job < jobs; ++job) {
-    result.push_back(devices[static_cast<std::size_t>(job) % devices.size()]);
-  }
-  return result;
-}
 
 bool must_run(const Json& stored, const RunOptions& options) {
   if (stored.is_null() || options.rerun) return true;
@@ -159,11 +144,15 @@ int run_matrix(const RunOptions& options) {
   const double wall_s = state.wall_s(), slots_s = wall_s * static_cast<double>(devices.size());
   state.set_phase(supervisor.signal() != 0 || supervisor.stopped_by_failures() ? "interrupted" : "finished");
   listeners.ended(state);
-  const Json result = results.save();
-  remove_checkpoints(out, results, cells);
-
   const bool all_ok = std::ranges::all_of(selected, [&](const Cell* cell) { return results.status(*cell) == "ok"; });
-  const int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kSomeCellsNotOk;
+  int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kSomeCellsNotOk;
+  try {
+    results.save();
+    remove_checkpoints(out, results, cells);
+  } catch (const Error& e) {  // what was measured is shown all the same
+    listeners.notice(std::string("roclip-bench: ") + e.what());
+    code = e.exit_code();
+  }
   if (options.json) {
     const Json summary = {{"name", matrix.name},
                           {"exit_code", code},
@@ -176,7 +165,7 @@ int run_matrix(const RunOptions& options) {
                           {"cells", state.snapshot().at("cells")}};
     std::cout << summary.dump(2) << "\n";
   } else if (!options.events) {
-    std::fputs(grid(result).c_str(), stdout);
+    std::fputs(grid(results.result()).c_str(), stdout);
   }
   if (supervisor.signal() != 0 || supervisor.stopped_by_failures()) {
     listeners.notice("stopped: " + std::to_string(state.ok()) + " of " + std::to_string(selected.size()) +

@@ -67,6 +67,18 @@ std::string mib(double value) { return std::to_string(std::llround(value)) + " M
 
 }  // namespace
 
+std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::string>& devices, std::size_t cells) {
+  if (jobs == 0) {
+    const bool gpu = devices.front() != "cpu";
+    jobs = static_cast<std::int64_t>(gpu ? devices.size() : std::max<std::size_t>(1, allowed_cpus().size()));
+  }
+  jobs = std::clamp<std::int64_t>(jobs, 1, std::max<std::int64_t>(1, static_cast<std::int64_t>(cells)));
+  std::vector<std::string> result;
+  for (std::size_t job = 0; job < static_cast<std::size_t>(jobs); ++job)
+    result.push_back(devices[job % devices.size()]);
+  return result;
+}
+
 ResultTable::ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, OutputFolder out)
     : matrix_(matrix), cells_(cells), out_(std::move(out)) {
   for (const auto& cell : cells) entries_.push_back(matrix_entry(cell, nullptr));
@@ -80,11 +92,11 @@ std::string ResultTable::status(const Cell& cell) const {
   return entries_[static_cast<std::size_t>(&cell - cells_.data())].at("status");
 }
 
-Json ResultTable::save() {
-  Json result = matrix_result(matrix_, cells_, entries_);
-  write_json(out_.results_file(), result);
+Json ResultTable::result() const { return matrix_result(matrix_, cells_, entries_); }
+
+void ResultTable::save() {
   last_save_ = Clock::now();
-  return result;
+  write_json(out_.results_file(), result());
 }
 
 void ResultTable::save_now_and_then() {
@@ -92,7 +104,6 @@ void ResultTable::save_now_and_then() {
   try {
     save();
   } catch (const Error&) {
-    last_save_ = Clock::now();
   }
 }
 
@@ -172,7 +183,14 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
         {"checkpoint", {{"every_s", options_.checkpoint.every_s}, {"every_epochs", options_.checkpoint.every_epochs}}},
         {"cpu", cpus_.empty() ? Json() : Json(cpus_[slot])},
         {"command", options_.command_line}};
-    auto worker = std::make_unique<Worker>(nursery_, task, out_.log_file(cell.id));
+    std::unique_ptr<Worker> worker;
+    try {
+      worker = std::make_unique<Worker>(nursery_, task, out_.log_file(cell.id));
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::kData) throw;  // without an engine no cell can run
+      store(cell, slot, cell_record(cell, Status::kFailed, e.what()), waiting);
+      continue;
+    }
     state_.started(cell, worker->pid());
     running_.push_back({.cell = &cell,
                         .slot = slot,
@@ -315,8 +333,8 @@ void Supervisor::store(const Cell& cell, std::size_t slot, Json record, const st
   listener_.finished(state_, cell, record);
   failures_ += status != "ok" && status != "skipped";
   if (options_.max_fail > 0 && !stopping_ && failures_ >= options_.max_fail) {
-    listener_.notice("stopping: " + std::to_string(failures_) + " cells did not end ok (--max-fail " +
-                     std::to_string(options_.max_fail) + ")");
+    listener_.notice("stopping after " + std::to_string(failures_) + (failures_ == 1 ? " failure" : " failures") +
+                     " (--max-fail)");
     stop(/*at_once=*/false);
   }
 }

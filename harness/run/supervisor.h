@@ -21,8 +21,10 @@ class ResultTable {
   /// @param result as stored
   void set(const Cell& cell, const Json& result);
   std::string status(const Cell& cell) const;
-  /// The matrix result, to results.json. @throws Error(kData)
-  Json save();
+  /// The matrix result.
+  Json result() const;
+  /// The same, to results.json. @throws Error(kData)
+  void save();
   /// save(), unless that was less than five seconds ago; a full disk waits for the last save() to complain.
   void save_now_and_then();
 
@@ -33,6 +35,9 @@ class ResultTable {
   std::vector<Json> entries_;
   std::chrono::steady_clock::time_point last_save_{};
 };
+
+/// The device of each job, the devices in turn. @param jobs 0: one a core on the CPU, one on each GPU
+std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::string>& devices, std::size_t cells);
 
 struct SupervisorOptions {
   std::vector<std::string> devices;  ///< of each job; as many as there are jobs

@@ -69,8 +69,9 @@ Worker::~Worker() {
 }
 
 std::vector<Json> Worker::read() {
+  constexpr std::size_t kMost = 1 << 28;  // of a plugin that writes without end, the rest later
   std::array<char, 65536> chunk;
-  for (;;) {
+  while (buffer_.size() < kMost) {
     const auto got = events_ ? ::read(events_.get(), chunk.data(), chunk.size()) : 0;
     if (got < 0 && errno == EINTR) continue;
     if (got == 0) events_ = Descriptor();
@@ -86,6 +87,7 @@ std::vector<Json> Worker::read() {
     if (event.is_object()) events.push_back(std::move(event));
   }
   buffer_.erase(0, begin);
+  if (buffer_.size() >= kMost) buffer_.clear();  // no line of ours is that long
   return events;
 }
 

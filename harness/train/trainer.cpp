@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
@@ -181,7 +182,11 @@ void Trainer::tell(const TrainHooks& hooks) {
 
 void Trainer::checkpoint(const TrainHooks& hooks) {
   if (!hooks.checkpoints) return;
-  hooks.checkpoints->save(report_.steps, [&](torch::serialize::OutputArchive& archive) { save(archive); });
+  try {
+    hooks.checkpoints->save(report_.steps, [&](torch::serialize::OutputArchive& archive) { save(archive); });
+  } catch (const Error& e) {  // a full disk: what is trained is worth more than a way back
+    std::fprintf(stderr, "%s; going on without this checkpoint\n", e.what());
+  }
   last_saved_ = Clock::now();
   clock_.lap("checkpoint");
 }

@@ -89,7 +89,7 @@ class Trainer {
           const std::vector<std::string>& vocabulary, std::uint64_t seed);
 
   /// From the newest checkpoint if there is one, else from the start, to the end of training; then a last checkpoint.
-  /// The model is left in evaluation mode, not repaired yet.
+  /// The model is left in evaluation mode, not repaired yet. A checkpoint that cannot be written is told on stderr.
   /// @throws Diverged at the first loss that is not finite, Interrupted, and whatever the defense throws
   TrainReport run(const TrainHooks& hooks);
 

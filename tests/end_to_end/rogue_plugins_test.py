@@ -14,11 +14,11 @@ EXPECTED = {
     "hangs": ("timeout", "more than 5 s, the limit of limits/time_s"),
     "eats_memory": ("oom", "memory"),
     "diverges": ("diverged", "epoch 1 step 1"),
-    "fills_disk": ("failed", "File too large"),
     "wrong_abi": ("failed", "has plugin ABI"),
     "wrong_build": ("failed", "torch-0.1/another-compiler"),
     "no_symbol": ("failed", "exports no symbol"),
     "chatters": ("ok", None),
+    "fills_disk": ("ok", None),
     "leaves_child": ("ok", None),
     "repairs": ("ok", None),
     "clip": ("ok", None),
@@ -58,6 +58,8 @@ class RoguePlugins(InFolder):
         self.assertIn("these are my last words", (self.out / aborted["log"]).read_text())
         self.assertIn("these are my last words", result.stderr)
         self.assertIn("garbage without a newline", (self.out / f"logs/{cells['chatters']['id']}.log").read_text(errors="replace"))
+
+        self.assertIn("File too large; going on without", (self.out / f"logs/{cells['fills_disk']['id']}.log").read_text())
 
         started = pids.read_text().split()
         self.assertEqual(len(started), 2)

@@ -104,7 +104,7 @@ TEST_CASE("a cell survives its way through JSON", "[plan]") {
   CHECK(to_json(back) == to_json(cell));
 }
 
-TEST_CASE("--only selects by row, column, plugin, seed and id", "[plan]") {
+TEST_CASE("cells are selected by row, column, plugin, seed and id", "[plan]") {
   const auto cells =
       planned({{"attacks", {"none", "targeted"}},
                {"defenses", {"clip", {{"plugin", "clip"}, {"label", "control"}, {"image_augmentation", true}}}},
