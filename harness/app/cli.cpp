@@ -116,6 +116,8 @@ int dispatch(int argc, char** argv) {
   run->add_option("--events", events, "ndjson: print one JSON event a line instead of the grid")
       ->check(CLI::IsMember({"ndjson"}))
       ->excludes(summary);
+  run->add_flag("--trace", run_options.trace,
+                "write a Chrome trace of ten steps of each cell, logs/<id>.trace.json, for ui.perfetto.dev");
   run->callback([&] {
     run_options.plugin_path = plugin_path;
     run_options.color = use_color(color);

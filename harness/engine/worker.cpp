@@ -5,12 +5,14 @@
 #include <climits>
 #include <csignal>
 #include <fstream>
+#include <memory>
 #include <set>
 
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <torch/csrc/autograd/profiler_legacy.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -139,6 +141,15 @@ int prepare(const Json& task) {
   return 0;
 }
 
+/// Writes a Chrome trace (chrome://tracing, ui.perfetto.dev) of a few steps, after some to get warm.
+std::function<void(std::int64_t)> tracer(const std::string& file) {
+  constexpr std::int64_t kFirst = 20, kLast = 30;
+  return [file, profile = std::shared_ptr<torch::autograd::profiler::RecordProfile>()](std::int64_t step) mutable {
+    if (step == kFirst) profile = std::make_shared<torch::autograd::profiler::RecordProfile>(file);
+    if (step == kLast) profile.reset();
+  };
+}
+
 int run_one(const Json& task) {
   const Cell cell = cell_from_json(task.at("cell"));
   if (!task.at("cpu").is_null()) pin_to(task.at("cpu"));
@@ -151,6 +162,7 @@ int run_one(const Json& task) {
   list.assign(task.at("checkpoint"), "checkpoint");
   TrainHooks hooks;
   hooks.stop_requested = [] { return stop_requested.load(); };
+  if (!task.at("trace").is_null()) hooks.after_step = tracer(task.at("trace"));
   hooks.progress = [](const TrainProgress& p) {
     tell({{"epoch", p.epoch},
           {"epochs", p.epochs},

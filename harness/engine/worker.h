@@ -16,7 +16,7 @@ inline constexpr int kEventDescriptor = 3;
 /// An attack that fails for a reason other than the matrix file becomes a "warning"; its cells will fail.
 ///
 /// {"task": "cell", "cell": {...}, "out", "plugin_path", "device": "cpu", "checkpoint": {...}, "cpu": n or null,
-///  "command": [...]} trains and evaluates one cell. Events:
+///  "trace": file or null, "command": [...]} trains and evaluates one cell. Events:
 ///   {"epoch", "epochs", "step", "steps", "loss", "pairs_per_s"}  {"record": {...}} or {"interrupted": true}
 /// SIGTERM asks it to write a checkpoint and end.
 ///

@@ -26,6 +26,7 @@ struct OutputFolder {
 
   std::filesystem::path cell_file(const std::string& id) const { return root / "cells" / (id + ".json"); }
   std::filesystem::path log_file(const std::string& id) const { return root / "logs" / (id + ".log"); }
+  std::filesystem::path trace_file(const std::string& id) const { return root / "logs" / (id + ".trace.json"); }
   std::filesystem::path manifest_file(const std::string& name) const { return root / "manifests" / (name + ".json"); }
   /// Of one training, by its key (harness/engine/training_key.h).
   std::filesystem::path checkpoint_folder(const std::string& training) const { return root / "checkpoints" / training; }

@@ -137,6 +137,7 @@ int run_matrix(const RunOptions& options) {
                          .trainings = prepared->trainings,
                          .checkpoint = matrix.checkpoint,
                          .command_line = options.command_line,
+                         .trace = options.trace,
                          .max_fail = options.max_fail},
                         results, state, timings, listeners);
   supervisor.run(std::move(waiting));

@@ -24,6 +24,7 @@ struct RunOptions {
   bool color = false;
   bool json = false;    ///< a summary on stdout instead of the grid
   bool events = false;  ///< events on stdout instead of the grid
+  bool trace = false;   ///< a Chrome trace of a few steps of each cell
   std::vector<std::string> command_line;
 };
 

@@ -182,6 +182,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
         {"device", options_.devices[slot]},
         {"checkpoint", {{"every_s", options_.checkpoint.every_s}, {"every_epochs", options_.checkpoint.every_epochs}}},
         {"cpu", cpus_.empty() ? Json() : Json(cpus_[slot])},
+        {"trace", options_.trace ? Json(out_.trace_file(cell.id).string()) : Json()},
         {"command", options_.command_line}};
     std::unique_ptr<Worker> worker;
     try {

@@ -106,6 +106,7 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
     while (position_ < batches) {
       step(order_.narrow(0, position_ * params_.batch_size, params_.batch_size), text_learns);
       tell(hooks);
+      if (hooks.after_step) hooks.after_step(report_.steps);
       if (hooks.stop_requested && hooks.stop_requested()) {
         checkpoint(hooks);
         throw Interrupted();

@@ -75,6 +75,7 @@ class Interrupted : public Error {
 struct TrainHooks {
   std::function<void(const TrainProgress&)> progress;
   std::function<bool()> stop_requested;
+  std::function<void(std::int64_t)> after_step;  ///< with the number of steps since the start of training
   CheckpointStore* checkpoints = nullptr;
   std::string owner;  ///< id of the cell, kept in checkpoints
 };
