@@ -1,6 +1,6 @@
 #include "harness/clip/towers.h"
 
-#include <cmath>
+#include "harness/clip/packed.h"
 
 namespace roclip::bench {
 
@@ -52,20 +52,13 @@ class EncoderLayerImpl : public nn::Module {
     for (auto& branch : {out_, down_}) branch->weight.mul_(0.5);  // residual branches start small
   }
 
-  /// x f32 [B, L, W]; mask f32 [B, 1, 1, L], 0 for words and -inf for padding
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask) {
-    x = x + out_(attend(qkv_(norm1_(x)), mask));
+  /// x f32 [T, W]: all tokens of a batch
+  torch::Tensor forward(torch::Tensor x, const Packing& packing) {
+    x = x + out_(packed_attention(qkv_(norm1_(x)), packing, heads_));
     return x + down_(torch::gelu(up_(norm2_(x))));
   }
 
  private:
-  torch::Tensor attend(const torch::Tensor& qkv, const torch::Tensor& mask) const {
-    const auto batch = qkv.size(0), length = qkv.size(1), width = qkv.size(2) / 3, head = width / heads_;
-    const auto parts = qkv.view({batch, length, 3, heads_, head}).permute({2, 0, 3, 1, 4});  // 3 x [B, heads, L, head]
-    const auto scores = parts[0].matmul(parts[1].transpose(2, 3)) / std::sqrt(static_cast<double>(head)) + mask;
-    return scores.softmax(-1).matmul(parts[2]).transpose(1, 2).reshape({batch, length, width});
-  }
-
   std::int64_t heads_;
   nn::LayerNorm norm1_;
   nn::Linear qkv_, out_;
@@ -107,15 +100,10 @@ TextTowerImpl::TextTowerImpl(const ModelParams& params, std::int64_t vocabulary_
 }
 
 torch::Tensor TextTowerImpl::forward(const torch::Tensor& tokens) {
-  const auto is_word = tokens != Vocabulary::kPadding;  // [B, L]
-  const auto mask = torch::zeros(tokens.sizes(), positions_.options().requires_grad(false))
-                        .masked_fill(~is_word, -INFINITY)
-                        .unsqueeze(1)
-                        .unsqueeze(1);
-  auto x = words_(tokens) + positions_.narrow(0, 0, tokens.size(1));
-  for (const auto& layer : *layers_) x = layer->as<EncoderLayer>()->forward(x, mask);
-  const auto weight = is_word.unsqueeze(2).to(x.scalar_type());
-  return (norm_(x) * weight).sum(1) / weight.sum(1);
+  const auto packing = pack(tokens != Vocabulary::kPadding);
+  auto x = words_(tokens.flatten().index_select(0, packing.rows)) + torch::embedding(positions_, packing.places);
+  for (const auto& layer : *layers_) x = layer->as<EncoderLayer>()->forward(x, packing);
+  return packed_mean(norm_(x), packing);
 }
 
 }  // namespace roclip::bench

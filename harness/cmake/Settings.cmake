@@ -17,6 +17,10 @@ set(ROCLIP_SHARE_DIR ${CMAKE_BINARY_DIR}/share/roclip-bench)
 
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")  # the heavy loops are in LibTorch; -O3 only compiles longer
 
+# For the few sources that are nothing but loops over floats: sums may be taken in any order that the compiler likes,
+# the same one every time.
+set(ROCLIP_LOOP_OPTIONS -O3 -fno-math-errno -fno-trapping-math -fno-signed-zeros -fassociative-math)
+
 add_library(roclip_settings INTERFACE)
 target_compile_options(roclip_settings INTERFACE -Wall -Wextra -Wshadow -Werror)
 if(ROCLIP_BENCH_SANITIZE)

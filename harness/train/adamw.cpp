@@ -8,6 +8,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "harness/train/adamw_kernel.h"
+
 namespace roclip::bench {
 
 AdamW::AdamW(std::vector<torch::Tensor> parameters, const AdamWOptions& options) : options_(options) {
@@ -42,6 +44,23 @@ void AdamW::step(double learning_rate) {
   const double t = static_cast<double>(steps_);
   const double mean_correction = 1 - std::pow(options_.beta1, t);
   const double square_correction = 1 - std::pow(options_.beta2, t);
+  if (values_.is_cpu()) {
+    // One pass instead of eight: 2.1 ms -> 0.3 ms of a step of 26 ms (tiny, one core).
+    AdamWStep update{static_cast<float>(options_.beta1),
+                     static_cast<float>(options_.beta2),
+                     static_cast<float>(options_.epsilon),
+                     static_cast<float>(learning_rate / mean_correction),
+                     static_cast<float>(1 / std::sqrt(square_correction)),
+                     static_cast<float>(1 - learning_rate * options_.weight_decay)};
+    const auto run = [&](std::int64_t begin, std::int64_t end) {
+      adamw_step(values_.data_ptr<float>() + begin, gradients_.data_ptr<float>() + begin,
+                 mean_.data_ptr<float>() + begin, square_.data_ptr<float>() + begin, end - begin, update);
+    };
+    run(0, decayed_);
+    update.keep = 1;
+    run(decayed_, values_.numel());
+    return;
+  }
   mean_.lerp_(gradients_, 1 - options_.beta1);
   square_.mul_(options_.beta2).addcmul_(gradients_, gradients_, 1 - options_.beta2);
   const auto scale = square_.sqrt().div_(std::sqrt(square_correction)).add_(options_.epsilon);

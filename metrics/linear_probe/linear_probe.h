@@ -17,8 +17,8 @@ struct LinearProbeParams {
 
 /// logits = features * weight + bias.
 struct LinearClassifier {
-  torch::Tensor weight;  ///< f64 [F, C]
-  torch::Tensor bias;    ///< f64 [C]
+  torch::Tensor weight;  ///< [F, C]
+  torch::Tensor bias;    ///< [C]
   double loss;           ///< value of the objective there
   double max_gradient;   ///< largest absolute entry of its gradient there: near 0 once it has converged
 
@@ -27,7 +27,8 @@ struct LinearClassifier {
 
 /// Multinomial logistic regression: the minimum of mean cross-entropy + l2 / 2 * |weight|^2, by L-BFGS from zero.
 /// Strictly convex in the weights, so there is one answer. Works in a caller's no-grad mode.
-/// @param features f64 [N, F].  @param labels i64 [N], in [0, classes), on the same device.
+/// @param features f32 or f64 [N, F]; decides the precision, but for the sum of the objective, which is f64.  @param
+/// labels i64 [N], in [0, classes), on the same device.
 LinearClassifier fit_classifier(const torch::Tensor& features, const torch::Tensor& labels, std::int64_t classes,
                                 const LinearProbeParams& params);
 

@@ -7,6 +7,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "augment_kernel.h"
 #include "roclip/dataset.h"
 #include "roclip/params.h"
 
@@ -16,33 +17,34 @@ namespace {
 
 constexpr const char* kUpstream = "BigML-CS-UCLA/RoCLIP utils/augment_image.py, milder for small images";
 
-/// RandomResizedCrop (bilinear, aspect ratio 3/4 to 4/3; none when the whole area is kept) and horizontal flip, as one
+/// What is drawn for a batch; all on the CPU.
+struct Draws {
+  torch::Tensor x_scale, x_shift, y_scale, y_shift;  ///< f32 [B]: output coordinates -> input coordinates, in [-1, 1]
+  torch::Tensor colours;                             ///< f32 [B, 3, 3]
+  torch::Tensor lift;                                ///< f32 [B], times the mean luminance
+  torch::Tensor blurred;                             ///< i64 [K]
+  torch::Tensor sigma;                               ///< f32 [K], of these
+};
+
+/// RandomResizedCrop (aspect ratio 3/4 to 4/3; none when the whole area is kept) and horizontal flip, as one
 /// resampling.
-torch::Tensor crop_and_flip(const torch::Tensor& pixels, double min_area, double flip_probability,
-                            at::Generator& generator) {
-  const auto batch = pixels.size(0);
+void draw_crop(Draws& draws, std::int64_t batch, const ImageAugmentation& strength, at::Generator& generator) {
+  const double min_area = strength.crop_min_area;
   const auto area = torch::rand({batch}, generator) * (1 - min_area) + min_area;
   const double reach = min_area < 1 ? std::log(4.0 / 3.0) : 0;
   const auto aspect = torch::exp((torch::rand({batch}, generator) * 2 - 1) * reach);
   const auto width = torch::sqrt(area * aspect).clamp_max(1.0);   // share of W
   const auto height = torch::sqrt(area / aspect).clamp_max(1.0);  // share of H
-  const auto shift_x = (torch::rand({batch}, generator) * 2 - 1) * (1 - width);
-  const auto shift_y = (torch::rand({batch}, generator) * 2 - 1) * (1 - height);
-  const auto mirror = torch::where(torch::rand({batch}, generator) < flip_probability, -1.0, 1.0).to(torch::kFloat32);
-  const auto zero = torch::zeros({batch});
-  const auto theta =
-      torch::stack({torch::stack({width * mirror, zero, shift_x}, 1), torch::stack({zero, height, shift_y}, 1)},
-                   1)
-          .to(pixels.device());  // [B, 2, 3]: output coordinates -> input coordinates
-  const auto grid = torch::affine_grid_generator(theta, pixels.sizes(), /*align_corners=*/false);
-  return torch::grid_sampler(pixels, grid, /*interpolation_mode=bilinear*/ 0, /*padding_mode=border*/ 1,
-                             /*align_corners=*/false);
+  draws.x_shift = (torch::rand({batch}, generator) * 2 - 1) * (1 - width);
+  draws.y_shift = (torch::rand({batch}, generator) * 2 - 1) * (1 - height);
+  const auto mirror = torch::rand({batch}, generator) < strength.flip_probability;
+  draws.x_scale = torch::where(mirror, -width, width);
+  draws.y_scale = height;
 }
 
-/// Brightness, contrast, saturation, hue and grey, each drawn for each image, composed into one affine map of RGB and
-/// applied at once. (Values are clamped once at the end, where the chain upstream clamps after each step.)
-torch::Tensor change_colours(const torch::Tensor& pixels, const ImageAugmentation& strength, at::Generator& generator) {
-  const auto batch = pixels.size(0);
+/// Brightness, contrast, saturation, hue and grey, each drawn for each image, composed into one affine map of RGB.
+/// (Values are clamped once at the end, where the chain upstream clamps after each step.)
+void draw_colours(Draws& draws, std::int64_t batch, const ImageAugmentation& strength, at::Generator& generator) {
   const auto chosen = (torch::rand({batch}, generator) < strength.jitter_probability).to(torch::kFloat32);
   const auto symmetric = [&](double reach) { return chosen * (torch::rand({batch}, generator) * 2 - 1) * reach; };
   const auto brightness = 1 + symmetric(strength.jitter), contrast = 1 + symmetric(strength.jitter);
@@ -58,12 +60,17 @@ torch::Tensor change_colours(const torch::Tensor& pixels, const ImageAugmentatio
   const auto rotation = angle.cos() * identity + angle.sin() * cross + (1 - angle.cos()) / 3;  // about the grey axis
   const auto s = saturation.view({batch, 1, 1});
   const auto desaturation = s * identity + (1 - s) * luminance.expand({3, 3});
-  const auto matrix = (brightness * contrast).view({batch, 1, 1}) * rotation.matmul(desaturation);  // [B, 3, 3]
+  draws.colours = (brightness * contrast).view({batch, 1, 1}) * rotation.matmul(desaturation);  // [B, 3, 3]
+  draws.lift = (1 - contrast) * brightness;
+}
 
-  const auto device = pixels.device();
-  const auto mean = (pixels.mean({2, 3}) * luminance.to(device)).sum(1);  // [B], before the change of brightness
-  const auto offset = mean * ((1 - contrast) * brightness).to(device);
-  return torch::baddbmm(offset.view({batch, 1, 1}), matrix.to(device), pixels.flatten(2)).clamp_(0, 1).view_as(pixels);
+Draws draw(std::int64_t batch, const ImageAugmentation& strength, at::Generator& generator) {
+  Draws draws;
+  draw_crop(draws, batch, strength, generator);
+  draw_colours(draws, batch, strength, generator);
+  draws.blurred = (torch::rand({batch}, generator) < strength.blur_probability).nonzero().view({-1});
+  draws.sigma = torch::rand({draws.blurred.size(0)}, generator) * (strength.blur_sigma_max - 0.1) + 0.1;
+  return draws;
 }
 
 /// Separable Gaussian, 5 taps, a sigma of its own per image.
@@ -80,6 +87,45 @@ torch::Tensor gaussian_blur(const torch::Tensor& pixels, const torch::Tensor& si
   };
   const auto rows = pass(torch::replication_pad2d(pixels, {2, 2, 0, 0}), 3);
   return pass(torch::replication_pad2d(rows, {0, 0, 2, 2}), 2);
+}
+
+/// The whole chain image by image: on one core about six times as fast as on_device().
+torch::Tensor on_cpu(const torch::Tensor& pixels, const Draws& draws) {
+  const auto input = pixels.contiguous();
+  auto out = torch::empty_like(input);
+  const auto sigma = torch::zeros({pixels.size(0)}).index_copy_(0, draws.blurred, draws.sigma);
+  const auto colours = draws.colours.contiguous();
+  std::vector<float> scratch;
+  for (std::int64_t i = 0; i < pixels.size(0); ++i) {
+    const auto at = [i](const torch::Tensor& values) { return values.data_ptr<float>()[i]; };
+    ImageChange change{at(draws.x_scale), at(draws.x_shift), at(draws.y_scale), at(draws.y_shift), {},
+                       at(draws.lift),    at(sigma)};
+    std::copy_n(colours.data_ptr<float>() + 9 * i, 9, change.colours.begin());
+    const auto offset = i * input.stride(0);
+    change_image(input.data_ptr<float>() + offset, out.data_ptr<float>() + offset, input.size(2), input.size(3), change,
+                 scratch);
+  }
+  return out;
+}
+
+/// The same with operations on the whole batch, for a GPU.
+torch::Tensor on_device(const torch::Tensor& pixels, const Draws& draws) {
+  const auto batch = pixels.size(0);
+  const auto device = pixels.device();
+  const auto zero = torch::zeros({batch});
+  const auto theta = torch::stack({torch::stack({draws.x_scale, zero, draws.x_shift}, 1),
+                                   torch::stack({zero, draws.y_scale, draws.y_shift}, 1)},
+                                  1)
+                         .to(device);  // [B, 2, 3]
+  const auto grid = torch::affine_grid_generator(theta, pixels.sizes(), /*align_corners=*/false);
+  auto out = torch::grid_sampler(pixels, grid, /*interpolation_mode=bilinear*/ 0, /*padding_mode=border*/ 1,
+                                 /*align_corners=*/false);
+  const auto luminance = torch::tensor({0.299F, 0.587F, 0.114F}).to(device);
+  const auto offset = (out.mean({2, 3}) * luminance).sum(1) * draws.lift.to(device);
+  out = torch::baddbmm(offset.view({batch, 1, 1}), draws.colours.to(device), out.flatten(2)).clamp_(0, 1).view_as(out);
+  if (draws.blurred.numel() == 0) return out;
+  const auto rows = draws.blurred.to(device);
+  return out.index_copy(0, rows, gaussian_blur(out.index_select(0, rows), draws.sigma));
 }
 
 }  // namespace
@@ -101,16 +147,12 @@ void ImageAugmentation::declare(ParamList& list) {
 torch::Tensor ImageAugmentation::apply(const torch::Tensor& pixels, Rng& rng) const {
   const torch::NoGradGuard no_grad;
   at::Generator generator = rng.generator();
-  const auto batch = pixels.size(0);
-  auto out = crop_and_flip(pixels, crop_min_area, flip_probability, generator);
-  out = change_colours(out, *this, generator);
-  const auto blurred = (torch::rand({batch}, generator) < blur_probability).nonzero().view({-1});
-  const auto sigma = torch::rand({blurred.size(0)}, generator) * (blur_sigma_max - 0.1) + 0.1;
-  if (blurred.numel() > 0) {
-    const auto rows = blurred.to(pixels.device());
-    out = out.index_copy(0, rows, gaussian_blur(out.index_select(0, rows), sigma));
-  }
-  return out;
+  return pixels.is_cpu() ? on_cpu(pixels, draw(pixels.size(0), *this, generator)) : apply_batched(pixels, generator);
+}
+
+torch::Tensor ImageAugmentation::apply_batched(const torch::Tensor& pixels, at::Generator& generator) const {
+  const torch::NoGradGuard no_grad;
+  return on_device(pixels, draw(pixels.size(0), *this, generator));
 }
 
 void TextAugmentation::declare(ParamList& list) {

@@ -87,3 +87,14 @@ TEST_CASE("text augmentation changes one word of a short caption and never empti
   CHECK_FALSE(augmentation.apply("apple", vocabulary, rng).empty());
   CHECK(augmentation.apply("", vocabulary, rng).empty());
 }
+
+TEST_CASE("image by image on the CPU and as a batch for a GPU, augmentation is the same up to rounding", "[augment]") {
+  ImageAugmentation augmentation;
+  augmentation.blur_probability = 0.5;
+  augmentation.hue = 0.1;
+  torch::manual_seed(2);
+  const auto pixels = torch::rand({32, 3, 12, 16});
+  Rng one(7), two(7);
+  auto generator = two.generator();
+  CHECK(torch::allclose(augmentation.apply(pixels, one), augmentation.apply_batched(pixels, generator), 1e-4, 1e-5));
+}
