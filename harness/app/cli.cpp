@@ -158,6 +158,14 @@ int dispatch(int argc, char** argv) {
   replay->add_option("--out", out, "output folder of that id")->capture_default_str();
   replay->callback([&] { code = replay_cell(find_cell(cell, out), plugin_path, use_color(color)); });
 
+  std::int64_t rounds = 7;
+  auto* perf = app.add_subcommand("perf", "how fast this machine trains, by phase, against what it could do");
+  perf->add_option("--rounds", rounds, "of measurement; medians are shown")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  perf->add_flag("--json", json, "as JSON, with the spread");
+  perf->callback([&] { engine_task({{"task", "perf"}, {"rounds", rounds}}); });
+
   auto* plugin = app.add_subcommand("plugin", "attacks, defenses and metrics");
   plugin->require_subcommand(1);
   auto* plugin_list = plugin->add_subcommand("list", "what was found, and what was refused");

@@ -5,6 +5,7 @@
 
 #include "harness/engine/commands.h"
 #include "harness/engine/nursery.h"
+#include "harness/engine/perf.h"
 #include "harness/record/files.h"
 #include "roclip/error.h"
 
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
       {"data prepare", &data_prepare},
       {"data list", &data_list},
       {"data show", &data_show},
+      {"perf", &perf},
   };
   try {
     const Json task = argc == 2 ? Json::parse(argv[1], nullptr, /*allow_exceptions=*/false) : Json();

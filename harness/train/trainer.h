@@ -97,6 +97,9 @@ class Trainer {
   /// Defense::repair() on the trained model.
   void repair();
 
+  /// Wall time by phase of a step, so far.
+  const std::map<std::string, double>& phase_s() const { return clock_.phases(); }
+
  private:
   void step(const torch::Tensor& indices, bool text_learns);
   void save(torch::serialize::OutputArchive& archive) const;
