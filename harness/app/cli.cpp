@@ -2,12 +2,12 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include "harness/app/commands.h"
+#include "harness/app/guarded.h"
 #include "harness/record/result.h"
 #include "harness/run/run.h"
 #include "roclip/error.h"
@@ -212,15 +212,7 @@ int dispatch(int argc, char** argv) {
 namespace roclip::bench {
 
 int cli(int argc, char** argv) {
-  try {
-    return dispatch(argc, argv);
-  } catch (const Error& e) {
-    std::fprintf(stderr, "roclip-bench: %s\n", e.what());
-    return e.exit_code();
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "roclip-bench: internal error: %s\n", e.what());
-    return static_cast<int>(ErrorKind::kInternal);
-  }
+  return guarded([&] { return dispatch(argc, argv); });
 }
 
 }  // namespace roclip::bench

@@ -1,13 +1,12 @@
 /// roclip-bench-engine: the part of the program that loads LibTorch and plugins. Started by roclip-bench, with a task
 /// as its only argument; not meant to be called by hand.
-#include <cstdio>
 #include <map>
 
+#include "harness/app/guarded.h"
 #include "harness/engine/commands.h"
 #include "harness/engine/nursery.h"
 #include "harness/engine/perf.h"
 #include "harness/record/files.h"
-#include "roclip/error.h"
 
 int main(int argc, char** argv) {
   using namespace roclip;
@@ -21,17 +20,11 @@ int main(int argc, char** argv) {
       {"data show", &data_show},
       {"perf", &perf},
   };
-  try {
+  return guarded([&] {
     const Json task = argc == 2 ? Json::parse(argv[1], nullptr, /*allow_exceptions=*/false) : Json();
     if (!task.is_object() || !kTasks.contains(task.value("task", ""))) {
       throw Error(ErrorKind::kUsage, "roclip-bench-engine is a part of roclip-bench; call that instead");
     }
     return kTasks.at(task.at("task"))(task);
-  } catch (const Error& e) {
-    std::fprintf(stderr, "roclip-bench: %s\n", e.what());
-    return e.exit_code();
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "roclip-bench: internal error: %s\n", e.what());
-    return static_cast<int>(ErrorKind::kInternal);
-  }
+  });
 }

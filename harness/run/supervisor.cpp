@@ -86,6 +86,7 @@ ResultTable::ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, O
 
 void ResultTable::set(const Cell& cell, const Json& result) {
   entries_[static_cast<std::size_t>(&cell - cells_.data())] = matrix_entry(cell, result);
+  changed_ = true;
 }
 
 std::string ResultTable::status(const Cell& cell) const {
@@ -96,11 +97,12 @@ Json ResultTable::result() const { return matrix_result(matrix_, cells_, entries
 
 void ResultTable::save() {
   last_save_ = Clock::now();
+  changed_ = false;
   write_json(out_.results_file(), result());
 }
 
 void ResultTable::save_now_and_then() {
-  if (Clock::now() - last_save_ < std::chrono::seconds(5)) return;
+  if (!changed_ || Clock::now() - last_save_ < std::chrono::seconds(5)) return;
   try {
     save();
   } catch (const Error&) {

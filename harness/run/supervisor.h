@@ -25,7 +25,7 @@ class ResultTable {
   Json result() const;
   /// The same, to results.json. @throws Error(kData)
   void save();
-  /// save(), unless that was less than five seconds ago; a full disk waits for the last save() to complain.
+  /// save(), if there is news and the last save is five seconds ago; a full disk waits for the last save() to complain.
   void save_now_and_then();
 
  private:
@@ -33,6 +33,7 @@ class ResultTable {
   const std::vector<Cell>& cells_;
   OutputFolder out_;
   std::vector<Json> entries_;
+  bool changed_ = false;  ///< since the last save
   std::chrono::steady_clock::time_point last_save_{};
 };
 
