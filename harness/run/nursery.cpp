@@ -63,7 +63,10 @@ int Descriptor::release() {
   return fd;
 }
 
-Nursery::Nursery() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+Nursery::Nursery() {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::signal(SIGPIPE, SIG_IGN);  // a worker that dies before it has read its task is a crashed cell, no more
+}
 Nursery::~Nursery() { stop(); }
 
 void Nursery::start() {

@@ -23,7 +23,8 @@ class Descriptor {
   int fd_;
 };
 
-/// One process with LibTorch loaded, from which workers are forked. Makes this process a subreaper. [one thread]
+/// One process with LibTorch loaded, from which workers are forked. Makes this process a subreaper that ignores
+/// SIGPIPE. [one thread]
 class Nursery {
  public:
   Nursery();

@@ -75,7 +75,6 @@ std::filesystem::path default_out(const std::filesystem::path& matrix) { return 
 
 int run_matrix(const RunOptions& options) {
   const Signals signals;
-  ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
   const Matrix matrix = load_matrix(options.matrix);
   const OutputFolder out{options.out.empty() ? default_out(options.matrix) : options.out};

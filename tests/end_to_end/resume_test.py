@@ -22,8 +22,10 @@ STUDY = {
 
 
 def children(pid):
-    tree = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [int(line) for line in tree.split()]
+    try:
+        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:  # it has just ended
+        return []
 
 
 class Resume(InFolder):

@@ -1,0 +1,111 @@
+/// Microbenchmarks of what a training step is made of, each beside what it replaced. One thread.
+///
+///     build/release/bin/parts_bench
+#include <benchmark/benchmark.h>
+#include <torch/nn/module.h>
+#include <torch/optim/adamw.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "caption_pool.h"
+#include "harness/clip/packed.h"
+#include "harness/train/adamw.h"
+#include "roclip/augment.h"
+#include "roclip/clip_model.h"
+
+namespace {
+
+using namespace roclip;
+using namespace roclip::bench;
+
+constexpr std::int64_t kBatch = 64;
+
+/// Captions of 4 to 12 tokens.
+Packing captions() {
+  const auto lengths = torch::arange(kBatch, torch::kLong).remainder(9) + 4;
+  return pack(torch::arange(12).unsqueeze(0) < lengths.unsqueeze(1));
+}
+
+void attention_packed(benchmark::State& state) {
+  const auto packing = captions();
+  auto qkv = torch::randn({packing.rows.size(0), 3 * 64}).requires_grad_();
+  for (auto _ : state) packed_attention(qkv, packing, 1).sum().backward();
+}
+
+void attention_padded(benchmark::State& state) {
+  auto qkv = torch::randn({kBatch, 12, 3, 64}).requires_grad_();
+  for (auto _ : state) {
+    const auto parts = qkv.permute({2, 0, 1, 3});
+    (parts[0].matmul(parts[1].transpose(1, 2)) / 8).softmax(-1).matmul(parts[2]).sum().backward();
+  }
+}
+
+std::vector<torch::Tensor> parameters() {
+  std::vector<torch::Tensor> list;
+  for (int i = 0; i < 30; ++i) list.push_back(torch::randn({128, 98}).requires_grad_());
+  for (auto& parameter : list) parameter.mutable_grad() = torch::randn_like(parameter);
+  return list;
+}
+
+void optimizer_ours(benchmark::State& state) {
+  AdamW optimizer(parameters(), {});
+  for (auto _ : state) optimizer.step(1e-3);
+}
+
+void optimizer_libtorch(benchmark::State& state) {
+  torch::optim::AdamW optimizer(parameters(), torch::optim::AdamWOptions(1e-3));
+  for (auto _ : state) optimizer.step();
+}
+
+void augmentation_by_image(benchmark::State& state) {
+  const auto pixels = torch::rand({kBatch, 3, 32, 32});
+  Rng rng(1);
+  for (auto _ : state) benchmark::DoNotOptimize(ImageAugmentation{}.apply(pixels, rng));
+}
+
+void augmentation_batched(benchmark::State& state) {
+  const auto pixels = torch::rand({kBatch, 3, 32, 32});
+  Rng rng(1);
+  for (auto _ : state) {
+    auto generator = rng.generator();
+    benchmark::DoNotOptimize(ImageAugmentation{}.apply_batched(pixels, generator));
+  }
+}
+
+void augmentation_of_captions(benchmark::State& state) {
+  const std::vector<std::string> vocabulary = {"apple", "bird", "car"};
+  Rng rng(1);
+  for (auto _ : state) {
+    for (std::int64_t i = 0; i < kBatch; ++i) {
+      benchmark::DoNotOptimize(TextAugmentation{}.apply("a drawing of a red apple, a fruit", vocabulary, rng));
+    }
+  }
+}
+
+/// Search and enqueue; the argument is the size of the pool.
+void pool_match(benchmark::State& state) {
+  CaptionPool pool(unit_rows(torch::randn({state.range(0), 64})), {});
+  const auto images = unit_rows(torch::randn({kBatch, 64}));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(pool.embeddings(pool.nearest(images)));
+    pool.enqueue(images, {});
+  }
+}
+
+BENCHMARK(attention_packed)->Unit(benchmark::kMicrosecond);
+BENCHMARK(attention_padded)->Unit(benchmark::kMicrosecond);
+BENCHMARK(optimizer_ours)->Unit(benchmark::kMicrosecond);
+BENCHMARK(optimizer_libtorch)->Unit(benchmark::kMicrosecond);
+BENCHMARK(augmentation_by_image)->Unit(benchmark::kMicrosecond);
+BENCHMARK(augmentation_batched)->Unit(benchmark::kMicrosecond);
+BENCHMARK(augmentation_of_captions)->Unit(benchmark::kMicrosecond);
+BENCHMARK(pool_match)->Arg(200)->Arg(10000)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  at::set_num_threads(1);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+}
