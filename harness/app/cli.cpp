@@ -66,9 +66,7 @@ int dispatch(int argc, char** argv) {
   int code = 0;
   bool json = false;
   const auto engine_task = [&](Json task) {
-    Json folders = Json::array();
-    for (const auto& folder : plugin_path) folders.push_back(folder.string());
-    task["plugin_path"] = folders;
+    task["plugin_path"] = plugin_path;
     task["json"] = json;
     become_engine(task);
   };
@@ -109,7 +107,8 @@ int dispatch(int argc, char** argv) {
   run->add_option("--max-fail", run_options.max_fail, "stop when as many cells did not end ok; 0 = never")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
-  run->add_option("--progress", progress, "auto = a live view on a terminal, plain = lines, none = errors only")
+  run->add_option("--progress", progress,
+                  "auto = a live view on a terminal, plain = lines, none = the first line, warnings and errors")
       ->check(CLI::IsMember({"auto", "plain", "none"}))
       ->capture_default_str();
   auto* summary = run->add_flag("--json", run_options.json, "print a summary as JSON instead of the grid");

@@ -195,15 +195,12 @@ std::filesystem::path find_cell(const std::string& cell, const std::filesystem::
 }
 
 int show_command(const std::filesystem::path& cell_file, bool json) {
-  Json record = read_json(cell_file);
+  Json record = read_cell(cell_file);
   if (json) {
     std::cout << record.dump(2) << "\n";
     return 0;
   }
   std::printf("%s\n%s\n", cell_file.c_str(), cell_line(record).c_str());
-  if (record.contains("output") && record.at("output") != "") {
-    std::printf("last output of the worker:\n%s\n", record.at("output").get<std::string>().c_str());
-  }
   const Json metrics = record.value("metrics", Json::object());
   for (const auto& [id, metric] : metrics.items()) {
     std::printf("\n%s (%s is better)\n", id.c_str(), metric.at("better").get<std::string>().c_str());

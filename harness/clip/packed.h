@@ -1,6 +1,6 @@
 /// Operations on sequences of unequal length that lie one after another in one tensor, without padding.
 ///
-/// Captions are short (about 8 of 12 tokens), and LibTorch without MKL runs a batched product as one small product
+/// Most captions are shorter than the longest, and LibTorch without MKL runs a batched product as one small product
 /// after another: attention by bmm took a quarter of a step of the tiny model. Here no padding is computed, and on the
 /// CPU each sequence is a few hundred multiplications in plain loops.
 #pragma once

@@ -20,6 +20,7 @@
 #include "harness/engine/cell.h"
 #include "harness/plan/plan.h"
 #include "harness/record/environment.h"
+#include "harness/record/files.h"
 
 namespace roclip::bench {
 
@@ -27,17 +28,9 @@ namespace {
 
 std::atomic<bool> stop_requested = false;
 
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return;  // the supervisor is gone, and so will we be
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
 void tell(const Json& event) {
-  write_all(kEventDescriptor, event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_all(kEventDescriptor,
+            event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");  // no supervisor: no worker
 }
 
 std::string read_all(int fd) {

@@ -35,6 +35,16 @@ std::string read_file(const fs::path& file) {
   return std::move(content).str();
 }
 
+bool write_all(int descriptor, std::string_view content) {
+  while (!content.empty()) {
+    const auto written = ::write(descriptor, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
 void write_file(const fs::path& file, std::string_view content, Flush flush) {
   const fs::path temporary = file.string() + kTemporary + std::to_string(::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -46,12 +56,7 @@ void write_file(const fs::path& file, std::string_view content, Flush flush) {
     errno = reason;
     fail(file, "cannot be written");
   };
-  for (std::string_view rest = content; !rest.empty();) {
-    const auto written = ::write(fd, rest.data(), rest.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) give_up();
-    rest.remove_prefix(static_cast<std::size_t>(written));
-  }
+  if (!write_all(fd, content)) give_up();
   if (flush == Flush::kYes && ::fsync(fd) != 0) give_up();
   ::close(fd);
   if (::rename(temporary.c_str(), file.c_str()) != 0) {

@@ -13,6 +13,8 @@ using Json = nlohmann::json;
 
 /// @throws Error(kData) naming the file and the system's reason
 std::string read_file(const std::filesystem::path& file);
+/// Writes all of it to a descriptor, through interruptions. @return false, with errno, if that fails
+bool write_all(int descriptor, std::string_view content);
 enum class Flush { kYes, kNo };
 /// Writes to a temporary name in the same folder, flushes to disk unless told not to, renames. @throws Error(kData)
 void write_file(const std::filesystem::path& file, std::string_view content, Flush flush = Flush::kYes);

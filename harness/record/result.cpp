@@ -137,6 +137,17 @@ Json stored_result(const OutputFolder& out, const Cell& cell, const std::string&
   return ours && !stale ? result : Json(nullptr);
 }
 
+Json read_cell(const fs::path& file) {
+  Json record = read_json(file);
+  for (const char* key : {"schema_version", "id", "status", "reason", "effective"}) {
+    if (!record.is_object() || !record.contains(key)) {
+      throw Error(ErrorKind::kData, file.string() + ": expected the result of a cell, such as out/cells/<id>.json; \"" +
+                                        key + "\" is missing");
+    }
+  }
+  return record;
+}
+
 Json matrix_entry(const Cell& cell, const Json& result) {
   const bool missing = result.is_null();
   return {{"id", cell.id},

@@ -42,6 +42,9 @@ struct OutputFolder {
 /// it ended ok on data of another hash. @param data_hash "" = unknown, not compared
 Json stored_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash);
 
+/// The result of a cell from a file that a person named. @throws Error(kData) if it is something else
+Json read_cell(const std::filesystem::path& file);
+
 /// What the matrix result says of a cell: status, counts without items, file. @param result null if none is stored
 Json matrix_entry(const Cell& cell, const Json& result);
 

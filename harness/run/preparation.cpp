@@ -41,10 +41,9 @@ std::string how_it_ended(int wait_status) {
 
 std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOptions& options, Nursery& nursery,
                                    const Signals& signals, RunListener& listener, int& signal) {
-  Json plugin_path = Json::array();
-  for (const auto& folder : options.plugin_path) plugin_path.push_back(folder.string());
-  const Json task = {{"task", "prepare"},          {"matrix", matrix.file.string()}, {"out", options.out.string()},
-                     {"plugin_path", plugin_path}, {"device", options.device},       {"make_data", options.make_data}};
+  const Json task = {{"task", "prepare"},           {"matrix", matrix.file.string()},
+                     {"out", options.out.string()}, {"plugin_path", options.plugin_path},
+                     {"device", options.device},    {"make_data", options.make_data}};
   Worker worker(nursery, task, /*log=*/"");
   Preparation preparation;
   double last_event_s = 0;
@@ -60,7 +59,10 @@ std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOption
     ended = wait[2].revents != 0;
     if (wait[1].revents != 0 || ended) {
       for (const auto& event : worker.read()) {
-        take(event, preparation, listener);
+        try {
+          take(event, preparation, listener);
+        } catch (const Json::exception&) {  // a plugin wrote to a descriptor that is not its own
+        }
         last_event_s = worker.running_s();
       }
     }

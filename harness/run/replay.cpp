@@ -54,7 +54,7 @@ bool compare(const std::string& what, const Json& then, const Json& now,
 
 int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::filesystem::path>& plugin_path,
                 bool color) {
-  const Json then = read_json(cell_file);
+  const Json then = read_cell(cell_file);
   if (then.value("status", "") != "ok") {
     throw Error(ErrorKind::kData, cell_file.string() + ": this cell ended \"" + then.value("status", "?") +
                                       "\"; only cells that ended ok have bits to compare");

@@ -174,13 +174,11 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
     }
     Cell limited = cell;
     if (limited.limits.memory_mib <= 0) limited.limits.memory_mib = kMemoryShare * machine_memory_mib();
-    Json plugin_path = Json::array();
-    for (const auto& folder : options_.plugin_path) plugin_path.push_back(folder.string());
     const Json task = {
         {"task", "cell"},
         {"cell", to_json(limited)},
         {"out", out_.root.string()},
-        {"plugin_path", plugin_path},
+        {"plugin_path", options_.plugin_path},
         {"device", options_.devices[slot]},
         {"checkpoint", {{"every_s", options_.checkpoint.every_s}, {"every_epochs", options_.checkpoint.every_epochs}}},
         {"cpu", cpus_.empty() ? Json() : Json(cpus_[slot])},
@@ -221,7 +219,12 @@ void Supervisor::take_events(Running& running) {
   for (auto& event : running.worker->read()) {
     try {
       if (event.contains("record")) {
-        running.record = std::move(event.at("record"));
+        // A plugin that writes to this descriptor cannot pass for its cell by accident.
+        const std::string status = event.at("record").at("status");
+        const auto known = status_names();
+        if (event.at("record").at("id") == running.cell->id && std::ranges::find(known, status) != known.end()) {
+          running.record = std::move(event.at("record"));
+        }
       } else if (event.contains("interrupted")) {
         running.interrupted = true;
       } else if (event.contains("error")) {

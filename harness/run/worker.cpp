@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -32,15 +33,6 @@ struct Pipe {
   }
 };
 
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return;  // it has ended before it read its task, which shows soon enough
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
 }  // namespace
 
 Worker::Worker(Nursery& nursery, const Json& task, const std::filesystem::path& log) {
@@ -59,7 +51,7 @@ Worker::Worker(Nursery& nursery, const Json& task, const std::filesystem::path& 
   events_ = std::move(events.read_end);
   ::fcntl(events_.get(), F_SETFL, O_NONBLOCK);
   input.read_end = Descriptor();
-  write_all(input.write_end.get(), task.dump());
+  write_all(input.write_end.get(), task.dump());  // if it has ended before it read this, that shows soon enough
 }
 
 Worker::~Worker() {

@@ -89,7 +89,7 @@ torch::Tensor gaussian_blur(const torch::Tensor& pixels, const torch::Tensor& si
   return pass(torch::replication_pad2d(rows, {0, 0, 2, 2}), 2);
 }
 
-/// The whole chain image by image: on one core about six times as fast as on_device().
+/// The whole chain image by image: on one core about three times as fast as on_device() (tests/bench).
 torch::Tensor on_cpu(const torch::Tensor& pixels, const Draws& draws) {
   const auto input = pixels.contiguous();
   auto out = torch::empty_like(input);

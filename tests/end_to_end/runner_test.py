@@ -68,6 +68,10 @@ class Runner(InFolder):
             self.assertIn(told, shown.stdout)
         self.assert_code(run("show", "badnets", "--out", self.out), 4)
         self.assert_code(run("show", "none", "--out", self.out), 2)
+        for command in ("show", "replay"):
+            wrong = run(command, self.out / "results.json")
+            self.assert_code(wrong, 6)
+            self.assertIn("results.json: expected the result of a cell", wrong.stderr)
 
         again = run("replay", cell, "--out", self.out)
         self.assert_code(again, 0)

@@ -12,7 +12,8 @@ class Chatters final : public roclip::Defense {
   void after_step(roclip::TrainContext&) override {
     std::printf("\x1b[2J\xff\xfe garbage without a newline");
     std::fflush(stdout);
-    for (const char* text : {"{\"step\": \"none\"}\n", "{\"record\": \n", "not JSON\n", "[1, 2]\n"}) {
+    for (const char* text : {"{\"step\": \"none\"}\n", "{\"record\": \n", "{\"record\": 1}\n",
+                             "{\"record\": {\"status\": \"ok\"}}\n", "{\"error\": 1}\n", "not JSON\n", "[1, 2]\n"}) {
       if (::write(3, text, __builtin_strlen(text)) < 0) return;
     }
   }
