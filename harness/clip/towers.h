@@ -12,10 +12,10 @@ class ImageTowerImpl : public torch::nn::Module {
  public:
   explicit ImageTowerImpl(const ModelParams& params);
   /// f32 [B, 3, H, W] in 0..1 -> f32 [B, F]
-  torch::Tensor forward(torch::Tensor pixels);
+  torch::Tensor forward(const torch::Tensor& pixels);
 
  private:
-  torch::nn::Sequential layers_;
+  torch::nn::ModuleList blocks_;
 };
 TORCH_MODULE(ImageTower);
 

@@ -1,0 +1,36 @@
+/// A convolution with batch norm and ReLU as one operation.
+///
+/// On the CPU they are one node of autograd over loops of our own (conv_kernels.h): LibTorch's own three, on the small
+/// maps of a benchmark's model, were three quarters of a training step.
+#pragma once
+
+#include <cstdint>
+
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/types.h>
+
+namespace roclip::bench {
+
+struct ConvOptions {
+  std::int64_t in, out;
+  std::int64_t kernel, stride, padding;  ///< px; square
+  bool residual = false;                 ///< the input is added to the output; needs equal shapes
+};
+
+/// relu(norm(conv(x))), plus x if residual. No bias: the norm has one.
+class ConvBlockImpl : public torch::nn::Module {
+ public:
+  /// Draws the weights (He et al. 2015, arXiv 1502.01852) from LibTorch's global generator.
+  explicit ConvBlockImpl(const ConvOptions& options);
+
+  /// f32 [B, H, W, in] -> f32 [B, H', W', out]. Differentiable once, by the input and all parameters.
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  ConvOptions options_;
+  torch::Tensor weight_;  ///< f32 [kernel, kernel, in, out], as the kernels read it
+  torch::nn::BatchNorm2d norm_;
+};
+TORCH_MODULE(ConvBlock);
+
+}  // namespace roclip::bench
