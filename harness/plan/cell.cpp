@@ -61,6 +61,33 @@ Cell cell_from_json(const Json& json) {
           json.value("refused", "")};
 }
 
+Json cells_to_json(const std::vector<Cell>& cells) {
+  Json groups = Json::array();
+  const Cell* first = nullptr;
+  for (const auto& cell : cells) {
+    if (first == nullptr || cell.attack != first->attack || cell.defense != first->defense) {
+      first = &cell;
+      groups.push_back({{"like", to_json(cell)}, {"seeds", Json::array()}, {"ids", Json::array()}});
+    }
+    groups.back().at("seeds").push_back(cell.seed);
+    groups.back().at("ids").push_back(cell.id);
+  }
+  return groups;
+}
+
+std::vector<Cell> cells_from_json(const Json& groups) {
+  std::vector<Cell> cells;
+  for (const auto& group : groups) {
+    const Cell like = cell_from_json(group.at("like"));
+    for (std::size_t i = 0; i < group.at("ids").size(); ++i) {
+      Cell& cell = cells.emplace_back(like);
+      cell.id = group.at("ids")[i];
+      cell.config["seed"] = cell.seed = group.at("seeds")[i];
+    }
+  }
+  return cells;
+}
+
 std::string cell_name(const Cell& cell) {
   return cell.attack + " x " + cell.defense + ", seed " + std::to_string(cell.seed);
 }

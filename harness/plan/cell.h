@@ -23,6 +23,9 @@ struct Cell {
 
 Json to_json(const Cell& cell);
 Cell cell_from_json(const Json& json);
+/// All of them in their order; neighbours that differ by their seed only are written once.
+Json cells_to_json(const std::vector<Cell>& cells);
+std::vector<Cell> cells_from_json(const Json& groups);
 
 /// "targeted x roclip, seed 1"
 std::string cell_name(const Cell& cell);

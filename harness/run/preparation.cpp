@@ -24,9 +24,7 @@ void take(const Json& event, Preparation& preparation, RunListener& listener) {
   if (event.contains("data_hash")) event.at("data_hash").get_to(preparation.data_hash);
   if (event.contains("trainings")) event.at("trainings").get_to(preparation.trainings);
   if (event.contains("trials")) event.at("trials").get_to(preparation.trials);
-  if (event.contains("cells")) {
-    for (const auto& cell : event.at("cells")) preparation.cells.push_back(cell_from_json(cell));
-  }
+  if (event.contains("cells")) preparation.cells = cells_from_json(event.at("cells"));
 }
 
 }  // namespace

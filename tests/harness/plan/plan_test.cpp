@@ -104,6 +104,15 @@ TEST_CASE("a cell survives its way through JSON", "[plan]") {
   CHECK(to_json(back) == to_json(cell));
 }
 
+TEST_CASE("all cells of a plan survive their way through JSON in groups, each with its own seed", "[plan]") {
+  const auto cells = planned({{"seeds", {1, 2, 3}}, {"attacks", {"none", "targeted"}}});
+  const auto groups = cells_to_json(cells);
+  CHECK(groups.size() == cells.size() / 3);
+  const auto back = cells_from_json(Json::parse(groups.dump()));
+  REQUIRE(back.size() == cells.size());
+  for (std::size_t i = 0; i < cells.size(); ++i) CHECK(to_json(back[i]) == to_json(cells[i]));
+}
+
 TEST_CASE("cells are selected by row, column, plugin, seed and id", "[plan]") {
   const auto cells =
       planned({{"attacks", {"none", "targeted"}},
