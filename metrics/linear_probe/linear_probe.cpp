@@ -9,7 +9,8 @@ namespace roclip {
 void LinearProbeParams::declare(ParamList& list) {
   list.add("l2", l2, Range{1e-9, 1e3}, "1", "strength of the penalty in mean cross-entropy + l2 / 2 * |weight|^2",
            "ours: scikit-learn's C = 1 / (l2 * images), 0.1 for 10,000 images");
-  list.add("max_iterations", max_iterations, Range{1, 1e5}, "1", "L-BFGS iterations at most", "ours");
+  list.add("max_iterations", max_iterations, Range{1, 1e5}, "1", "L-BFGS iterations at most",
+           "scikit-learn's LogisticRegression");
 }
 
 LinearClassifier fit_classifier(const torch::Tensor& features, const torch::Tensor& labels, std::int64_t classes,
@@ -22,10 +23,10 @@ LinearClassifier fit_classifier(const torch::Tensor& features, const torch::Tens
   const auto minus_one = torch::full({labels.size(0), 1}, -1, features.options());  // [N, 1]
   // The gradient in closed form: autograd would keep and walk five arrays of N x C.
   const auto objective = [&] {
-    auto error = torch::log_softmax(features.matmul(weight) + bias, /*dim=*/1);  // [N, C]
-    const auto loss = -error.gather(1, columns).to(torch::kFloat64).mean() +
-                      params.l2 / 2 * weight.to(torch::kFloat64).square().sum();
-    error.exp_().scatter_add_(1, columns, minus_one).div_(count);
+    auto error = torch::softmax(torch::addmm(bias, features, weight), /*dim=*/1);  // [N, C]
+    const auto right = error.gather(1, columns).to(torch::kFloat64).clamp_min(1e-38);
+    const auto loss = -right.log().mean() + params.l2 / 2 * weight.to(torch::kFloat64).square().sum();
+    error.scatter_add_(1, columns, minus_one).div_(count);
     weight.mutable_grad() = features.t().matmul(error).add_(weight, params.l2);
     bias.mutable_grad() = error.sum(0);
     return loss;

@@ -10,7 +10,7 @@ namespace roclip {
 
 struct LinearProbeParams {
   double l2 = 1e-3;
-  std::int64_t max_iterations = 200;
+  std::int64_t max_iterations = 100;
 
   void declare(ParamList& list);
 };
