@@ -163,7 +163,18 @@ int dispatch(int argc, char** argv) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   perf->add_flag("--json", json, "as JSON, with the spread");
-  perf->callback([&] { engine_task({{"task", "perf"}, {"rounds", rounds}}); });
+  std::string baseline;
+  bool no_study = false;
+  perf->add_option("--baseline", baseline, "output of an earlier --json; shows how ratios and shares changed")
+      ->check(CLI::ExistingFile);
+  perf->add_flag("--no-study", no_study, "leave out the runs of a small study with one and two workers, a minute");
+  perf->callback([&] {
+    engine_task({{"task", "perf"},
+                 {"rounds", rounds},
+                 {"study", !no_study},
+                 {"program", std::filesystem::read_symlink("/proc/self/exe").string()},
+                 {"baseline", baseline.empty() ? Json() : Json(baseline)}});
+  });
 
   auto* plugin = app.add_subcommand("plugin", "attacks, defenses and metrics");
   plugin->require_subcommand(1);

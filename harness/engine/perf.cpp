@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <torch/optim/adamw.h>
+#include <torch/serialize/output-archive.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -16,7 +17,11 @@
 #include "harness/data/data.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/cell.h"
+#include "harness/engine/fma_peak.h"
 #include "harness/record/environment.h"
+#include "harness/record/files.h"
+#include "roclip/augment.h"
+#include "roclip/error.h"
 
 namespace roclip::bench {
 
@@ -46,6 +51,9 @@ struct Series {
   }
 };
 
+/// "/steps/clip/ms" -> its values. Places as in the JSON that is printed.
+using Figures = std::map<std::string, Series>;
+
 /// Floating-point operations of a training step: forward and twice that backward, of convolutions and matrices.
 double step_flops(const ModelParams& m, std::int64_t batch, double tokens_per_caption) {
   double image = 0;
@@ -73,44 +81,6 @@ double step_flops(const ModelParams& m, std::int64_t batch, double tokens_per_ca
 struct Training {
   std::string name, defense;
   Json params;
-  Series step_s{};
-  std::map<std::string, Series> share{};  ///< phase -> share of the step
-};
-
-struct Bench {
-  Registry registry;
-  Dataset data;
-  ModelParams model;
-  std::shared_ptr<const Vocabulary> vocabulary;
-  TrainingParams training{};
-
-  void measure(Training& what) const {
-    constexpr std::int64_t kWarm = 5, kSteps = 45;
-    const auto attack = registry.make_attack("none", Json::object());
-    const PoisonedPairs pairs(data, {}, *attack, 1);
-    const auto clip = make_clip(model, vocabulary, 1, torch::kCPU);
-    const auto defense = registry.make_defense(what.defense, what.params);
-    Trainer trainer(*clip, pairs, *defense, training, vocabulary->known_words(), 1);
-    Series steps;
-    std::map<std::string, double> warm;
-    auto last = Clock::now();
-    TrainHooks hooks;
-    hooks.after_step = [&](std::int64_t step) {
-      if (step == kWarm) warm = trainer.phase_s();
-      if (step > kWarm) steps.add(std::chrono::duration<double>(Clock::now() - last).count());
-      last = Clock::now();
-    };
-    hooks.stop_requested = [&] { return steps.values.size() == kSteps; };
-    try {
-      trainer.run(hooks);
-    } catch (const Interrupted&) {
-    }
-    what.step_s.add(steps.median());
-    double all = 0;
-    auto phases = trainer.phase_s();
-    for (auto& [phase, s] : phases) all += s -= warm[phase];
-    for (const auto& [phase, s] : phases) what.share[phase].add(s / all);
-  }
 };
 
 double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k) {
@@ -125,40 +95,193 @@ double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k) {
          1e9;
 }
 
+struct Bench {
+  Registry registry;
+  Dataset data;
+  ModelParams model;
+  std::shared_ptr<const Vocabulary> vocabulary;
+  double step_flops = 0;
+  TrainingParams training{};
+  Figures figures{};
+
+  std::unique_ptr<TrainableClip> clip() const { return make_clip(model, vocabulary, 1, torch::kCPU); }
+
+  /// A few dozen steps, between two looks at how fast the machine just is: neighbours come and go within seconds.
+  void measure(const Training& what) {
+    constexpr std::int64_t kWarm = 5, kSteps = 45;
+    const auto attack = registry.make_attack("none", Json::object());
+    const PoisonedPairs pairs(data, {}, *attack, 1);
+    const auto trained = clip();
+    const auto defense = registry.make_defense(what.defense, what.params);
+    Trainer trainer(*trained, pairs, *defense, training, vocabulary->known_words(), 1);
+    Series steps;
+    std::map<std::string, double> warm;
+    auto last = Clock::now();
+    TrainHooks hooks;
+    hooks.after_step = [&](std::int64_t step) {
+      if (step == kWarm) warm = trainer.phase_s();
+      if (step > kWarm) steps.add(std::chrono::duration<double>(Clock::now() - last).count());
+      last = Clock::now();
+    };
+    hooks.stop_requested = [&] { return steps.values.size() == kSteps; };
+    const double before = sgemm_gflops(1024, 1024, 1024);
+    try {
+      trainer.run(hooks);
+    } catch (const Interrupted&) {
+    }
+    const double sgemm = (before + sgemm_gflops(1024, 1024, 1024)) / 2;
+    const auto place = "/steps/" + what.name;
+    const double gflops = step_flops / steps.median() / 1e9;
+    figures[place + "/ms"].add(1e3 * steps.median());
+    figures[place + "/gflops"].add(gflops);
+    figures[place + "/ratio_to_sgemm_1024"].add(gflops / sgemm);
+    figures["/machine/sgemm_1024_gflops"].add(sgemm);
+    double all = 0;
+    auto phases = trainer.phase_s();
+    for (auto& [phase, s] : phases) all += s -= warm[phase];
+    for (const auto& [phase, s] : phases) figures[place + "/share/" + phase].add(s / all);
+  }
+};
+
 double memory_gb_per_s() {
   constexpr std::size_t kBytes = 64 << 20;
   static std::vector<char> from(kBytes, 1), to(kBytes, 2);
   return 2 * static_cast<double>(kBytes) / seconds([&] { std::memcpy(to.data(), from.data(), kBytes); }) / 1e9;
 }
 
-/// Seconds of a step of ours and of LibTorch's AdamW on parameters of the same sizes.
-std::pair<double, double> optimizer_s(const Bench& bench) {
-  constexpr int kSteps = 10;
-  const auto parameters = [&] { return make_clip(bench.model, bench.vocabulary, 1, torch::kCPU); };
-  const auto ours_of = parameters(), theirs_of = parameters();
-  AdamW ours(ours_of->trainable(), {});
-  for (auto& parameter : theirs_of->trainable()) parameter.mutable_grad() = torch::zeros_like(parameter);
-  torch::optim::AdamW theirs(theirs_of->trainable(), torch::optim::AdamWOptions(1e-3));
-  ours.step(1e-3);
-  theirs.step();
-  return {seconds([&] {
-            for (int i = 0; i < kSteps; ++i) ours.step(1e-3);
-          }) / kSteps,
-          seconds([&] {
-            for (int i = 0; i < kSteps; ++i) theirs.step();
-          }) / kSteps};
+/// Parameters with gradients, for optimizers.
+std::vector<torch::Tensor> with_gradients(TrainableClip& clip) {
+  auto parameters = clip.trainable();
+  for (auto& parameter : parameters) parameter.mutable_grad() = torch::zeros_like(parameter);
+  return parameters;
+}
+
+/// The parts of a step one by one, and what happens beside steps. In ms a batch, but for what is said otherwise.
+void measure_parts(Bench& bench) {
+  constexpr int kRepeats = 10;
+  const auto part = [&](const std::string& name, const auto& work) {
+    work();
+    const double ms = 1e3 / kRepeats * seconds([&] {
+                        for (int i = 0; i < kRepeats; ++i) work();
+                      });
+    bench.figures["/parts/" + name + "_ms"].add(ms);
+    return ms;
+  };
+  const auto batch = bench.training.batch_size;
+  const auto attack = bench.registry.make_attack("none", Json::object());
+  const PoisonedPairs pairs(bench.data, {}, *attack, 1);
+  const auto indices = torch::randperm(pairs.size()).narrow(0, 0, batch);
+  const auto clip = bench.clip();
+  const auto pixels = to_pixels(pairs.images(indices), torch::kCPU);
+  std::vector<std::string> captions;
+  for (std::int64_t i = 0; i < batch; ++i) captions.push_back(pairs.caption(i));
+  Rng rng(1);
+  part("loader", [&] { to_pixels(pairs.images(indices), torch::kCPU); });
+  part("augment_images", [&] { ImageAugmentation{}.apply(pixels, rng); });
+  part("augment_captions", [&] {
+    for (const auto& caption : captions) TextAugmentation{}.apply(caption, bench.vocabulary->known_words(), rng);
+  });
+  part("tokenize", [&] { clip->tokenize(captions); });
+  clip->train(false);
+  part("evaluate_images", [&] { embed_images(*clip, bench.data.held_out.images.narrow(0, 0, batch)); });
+  clip->train(true);
+
+  AdamW ours(with_gradients(*clip), {});
+  const auto other = bench.clip();
+  torch::optim::AdamW theirs(with_gradients(*other), torch::optim::AdamWOptions(1e-3));
+  const double ours_ms = part("optimizer", [&] { ours.step(1e-3); });
+  const double theirs_ms = part("optimizer_libtorch", [&] { theirs.step(); });
+  bench.figures["/parts/ratio_optimizer_libtorch_to_ours"].add(theirs_ms / ours_ms);
+
+  const auto folder = std::filesystem::temp_directory_path() / ("roclip-bench-perf-" + std::to_string(::getpid()));
+  std::int64_t step = 0;
+  const CheckpointStore store(folder, {});
+  part("checkpoint",
+       [&] { store.save(++step, [&](torch::serialize::OutputArchive& archive) { ours.save(archive); }); });
+  std::filesystem::remove_all(folder);
+}
+
+/// What a command prints, as JSON. @throws Error(kInternal)
+Json output_of(const std::string& command) {
+  std::string text;
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) throw Error(ErrorKind::kInternal, "cannot run " + command);
+  char chunk[4096];
+  while (const auto got = std::fread(chunk, 1, sizeof chunk, pipe)) text.append(chunk, got);
+  if (::pclose(pipe) != 0) throw Error(ErrorKind::kInternal, "failed: " + command);
+  return Json::parse(text);
+}
+
+/// Whole runs of a small study, as a user starts them, with one worker and with two: what a worker's start, evaluation,
+/// checkpoints and scheduling take, and what a second core brings.
+void measure_study(Bench& bench, const std::string& program) {
+  const auto folder = std::filesystem::temp_directory_path() / ("roclip-bench-perf-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const Json matrix = {
+      {"schema_version", 1}, {"name", "perf"},        {"data", "emoji"},
+      {"model", "tiny"},     {"seeds", {1, 2, 3, 4}}, {"training", {{"epochs", 3}}},
+      {"attacks", {"none"}}, {"defenses", {"clip"}},  {"metrics", {"attack_success", "zero_shot", "linear_probe"}}};
+  write_json(folder / "matrix.json", matrix, Flush::kNo);
+  std::map<std::string, double> wall_s;
+  for (const std::string jobs : {"1", "2"}) {
+    const auto out = folder / ("jobs-" + jobs);
+    std::fprintf(stderr, "a study with %s worker%s\n", jobs.c_str(), jobs == "1" ? "" : "s");
+    const Json run = output_of("'" + program + "' run '" + (folder / "matrix.json").string() + "' --out '" +
+                               out.string() + "' --device cpu --progress none --json --jobs " + jobs + " 2>/dev/null");
+    wall_s[jobs] = run.at("wall_s");
+    if (jobs == "2") bench.figures["/study/share_scheduling"].add(run.at("scheduling_overhead"));
+    for (const auto& file : std::filesystem::directory_iterator(out / "cells")) {
+      const Json cost = read_json(file.path()).at("cost");
+      double evaluation_s = 0;
+      for (const auto& [phase, s] : cost.at("phase_s").items()) {
+        if (phase.starts_with("evaluate.")) evaluation_s += s.get<double>();
+      }
+      bench.figures["/study/first_step_s"].add(cost.at("first_step_s"));
+      bench.figures["/study/share_evaluation"].add(evaluation_s / cost.at("wall_s").get<double>());
+      bench.figures["/study/share_checkpoint"].add(cost.at("phase_s").value("train.checkpoint", 0.0) /
+                                                   cost.at("wall_s").get<double>());
+    }
+  }
+  bench.figures["/study/ratio_two_workers_to_one"].add(wall_s["1"] / wall_s["2"]);
+  std::filesystem::remove_all(folder);
 }
 
 double mean_tokens(const Bench& bench) {
-  const auto clip = make_clip(bench.model, bench.vocabulary, 1, torch::kCPU);
-  const auto tokens = clip->tokenize(bench.data.train.captions);
+  const auto tokens = bench.clip()->tokenize(bench.data.train.captions);
   return (tokens != 0).sum().item<double>() / static_cast<double>(tokens.size(0));
+}
+
+/// Ratios and shares are what two runs can be compared by.
+bool comparable(const std::string& place) {
+  return place.find("ratio_") != std::string::npos || place.find("share") != std::string::npos;
+}
+
+void print(const Figures& figures, const Json& environment, const Json& baseline) {
+  std::printf("%s, one thread; medians, and the least and the most%s\n",
+              environment.at("cpu").get<std::string>().c_str(), baseline.is_null() ? "" : "; the baseline's median");
+  std::string group;
+  for (const auto& [place, series] : figures) {
+    const auto end = place.rfind('/');
+    if (place.substr(1, end - 1) != group) std::printf("%s\n", (group = place.substr(1, end - 1)).c_str());
+    const Json spread = series.json();
+    const bool share = place.find("share") != std::string::npos;
+    const double unit = share ? 100 : 1;
+    std::printf("  %-34s %9.3g%s  %.3g to %.3g", place.c_str() + end + 1, unit * series.median(), share ? " %" : "",
+                unit * spread.at("min").get<double>(), unit * spread.at("max").get<double>());
+    const Json::json_pointer pointer(place + "/median");
+    if (!baseline.is_null() && comparable(place) && baseline.contains(pointer)) {
+      const double then = baseline.at(pointer);
+      std::printf("   baseline %.3g, %+.0f %%", unit * then, then > 0 ? 100 * (series.median() / then - 1) : 0.0);
+    }
+    std::puts("");
+  }
 }
 
 }  // namespace
 
 int perf(const Json& task) {
   const std::int64_t rounds = task.at("rounds");
+  const Json baseline = task.at("baseline").is_null() ? Json() : read_json(task.at("baseline").get<std::string>());
   const Json emoji = effective_data("emoji", ".", "data");
   const auto progress = [](std::string_view what, std::int64_t done, std::int64_t total) {
     if (done == total) std::fprintf(stderr, "%.*s\n", static_cast<int>(what.size()), what.data());
@@ -168,64 +291,33 @@ int perf(const Json& task) {
               .model = model_params("tiny", "model"),
               .vocabulary = nullptr};
   bench.vocabulary = std::make_shared<const Vocabulary>(bench.data.train.captions, bench.model.vocabulary_min_count);
-  const double flops = step_flops(bench.model, bench.training.batch_size, mean_tokens(bench));
+  const auto batch = bench.training.batch_size;
+  bench.step_flops = step_flops(bench.model, batch, mean_tokens(bench));
 
-  std::vector<Training> trainings = {
+  const std::vector<Training> trainings = {
       {"clip", "clip", Json::object()},
       {"clip augmented", "clip", {{"image_augmentation", true}, {"text_augmentation", true}}},
       {"roclip, pool 2 %", "roclip", {{"match_every", 1}}},
       {"roclip, whole pool", "roclip", {{"match_every", 1}, {"pool_fraction", 1.0}}},
   };
-  Series sgemm, shaped, memory, optimizer, optimizer_ratio;
   for (std::int64_t round = 0; round < rounds; ++round) {
     std::fprintf(stderr, "round %lld of %lld\n", static_cast<long long>(round + 1), static_cast<long long>(rounds));
-    sgemm.add(sgemm_gflops(1024, 1024, 1024));
-    shaped.add(sgemm_gflops(bench.training.batch_size * 64, 32, 288));  // the first block as a matrix product
-    memory.add(memory_gb_per_s());
-    const auto [ours, theirs] = optimizer_s(bench);
-    optimizer.add(ours);
-    optimizer_ratio.add(theirs / ours);
-    for (auto& training : trainings) bench.measure(training);
+    bench.figures["/machine/fma_peak_gflops"].add(fma_peak_gflops());
+    bench.figures["/machine/sgemm_block_gflops"].add(sgemm_gflops(batch * 64, 32, 288));  // the first block's product
+    bench.figures["/machine/memory_gb_per_s"].add(memory_gb_per_s());
+    measure_parts(bench);
+    for (const auto& training : trainings) bench.measure(training);
   }
+  if (task.at("study")) measure_study(bench, task.at("program"));
 
-  Json result = {{"environment", environment(torch::kCPU, {})},
-                 {"machine",
-                  {{"sgemm_1024_gflops", sgemm.json()},
-                   {"sgemm_block_gflops", shaped.json()},
-                   {"memory_gb_per_s", memory.json()}}},
-                 {"optimizer", {{"step_s", optimizer.json()}, {"libtorch_over_ours", optimizer_ratio.json()}}},
-                 {"step_gflop", flops / 1e9},
-                 {"trainings", Json::object()}};
-  for (const auto& training : trainings) {
-    Json shares = Json::object();
-    for (const auto& [phase, series] : training.share) shares[phase] = series.json();
-    result["trainings"][training.name] = {{"step_s", training.step_s.json()},
-                                          {"gflops", flops / training.step_s.median() / 1e9},
-                                          {"of_sgemm_1024", flops / training.step_s.median() / 1e9 / sgemm.median()},
-                                          {"of_sgemm_block", flops / training.step_s.median() / 1e9 / shaped.median()},
-                                          {"over_clip", training.step_s.median() / trainings[0].step_s.median()},
-                                          {"share", std::move(shares)}};
-  }
-  if (task.at("json")) {
-    std::cout << result.dump(2) << "\n";
+  const Json host = environment(torch::kCPU, {});
+  if (!task.at("json")) {
+    print(bench.figures, host, baseline);
     return 0;
   }
-  std::printf("%s, one thread, %lld rounds, medians\n", result.at("environment").at("cpu").get<std::string>().c_str(),
-              static_cast<long long>(rounds));
-  std::printf("  sgemm 1024^3         %8.1f GFLOP/s\n  sgemm 4096 x 32 x 288%8.1f GFLOP/s\n", sgemm.median(),
-              shaped.median());
-  std::printf("  memory               %8.1f GB/s\n", memory.median());
-  std::printf("  optimizer            %8.2f ms, LibTorch's AdamW takes %.1f times as long\n", 1e3 * optimizer.median(),
-              optimizer_ratio.median());
-  std::printf("\ntraining step of the tiny model, batch %lld, %.2f GFLOP\n",
-              static_cast<long long>(bench.training.batch_size), flops / 1e9);
-  for (const auto& training : trainings) {
-    const double gflops = flops / training.step_s.median() / 1e9;
-    std::printf("  %-20s %6.2f ms  %5.1f GFLOP/s, %2.0f %% of sgemm 1024^3 \n   ", training.name.c_str(),
-                1e3 * training.step_s.median(), gflops, 100 * gflops / sgemm.median());
-    for (const auto& [phase, series] : training.share) std::printf(" %s %.1f %%", phase.c_str(), 100 * series.median());
-    std::puts("");
-  }
+  Json result = {{"environment", host}, {"step_gflop", bench.step_flops / 1e9}};
+  for (const auto& [place, series] : bench.figures) result[Json::json_pointer(place)] = series.json();
+  std::cout << result.dump(2) << "\n";
   return 0;
 }
 

@@ -6,9 +6,11 @@
 namespace roclip::bench {
 
 /// Measures in one process, single-threaded, in rounds that visit every part, so that a noisy neighbour disturbs all
-/// parts alike: the machine (sgemm, memory), training steps of the tiny model under several defenses by phase, the
-/// optimizer against LibTorch's, evaluation and checkpoint. Prints medians and ratios.
-/// @param task {"task": "perf", "plugin_path", "json": bool, "rounds": n} @return exit code. @throws Error
+/// parts alike: the machine (multiply-adds, sgemm, memory), training steps of the tiny model under several defenses by
+/// phase, each part of a step; then whole runs of a small study with one and two workers. Prints medians, spreads and
+/// ratios; with a baseline (an earlier output as JSON) also the change of every ratio and share.
+/// @param task {"task": "perf", "plugin_path", "json": bool, "rounds": n, "study": bool, "program": path of
+/// roclip-bench, "baseline": path or null}. @return exit code. @throws Error
 int perf(const Json& task);
 
 }  // namespace roclip::bench
