@@ -1,6 +1,10 @@
 /// Microbenchmarks of what a training step is made of, each beside what it replaced. One thread.
 ///
 ///     build/release/bin/parts_bench
+#include <filesystem>
+
+#include <unistd.h>
+
 #include <benchmark/benchmark.h>
 #include <torch/nn/module.h>
 #include <torch/optim/adamw.h>
@@ -8,7 +12,9 @@
 #include <torch/utils.h>
 
 #include "caption_pool.h"
+#include "harness/clip/conv_block.h"
 #include "harness/clip/packed.h"
+#include "harness/data/pack.h"
 #include "harness/train/adamw.h"
 #include "roclip/augment.h"
 #include "roclip/clip_model.h"
@@ -92,6 +98,60 @@ void pool_match(benchmark::State& state) {
   }
 }
 
+/// What a convolution block did before: LibTorch's convolution, norm and ReLU. The argument chooses the block.
+constexpr ConvOptions kBlocks[] = {
+    {3, 32, 8, 4, 2}, {32, 32, 3, 1, 1, true}, {64, 64, 3, 1, 1, true}, {64, 128, 3, 2, 1}};
+constexpr std::int64_t kSides[] = {32, 8, 4, 4};
+
+torch::Tensor block_input(std::size_t which) {
+  const auto side = kSides[which];
+  return torch::randn({kBatch, side, side, kBlocks[which].in}).set_requires_grad(which > 0);
+}
+
+void conv_block_ours(benchmark::State& state) {
+  const auto which = static_cast<std::size_t>(state.range(0));
+  ConvBlock block(kBlocks[which]);
+  const auto x = block_input(which);
+  for (auto _ : state) block->forward(x).sum().backward();
+}
+
+void conv_block_libtorch(benchmark::State& state) {
+  const auto which = static_cast<std::size_t>(state.range(0));
+  const auto& o = kBlocks[which];
+  auto weight = torch::randn({o.out, o.in, o.kernel, o.kernel}).contiguous(torch::MemoryFormat::ChannelsLast);
+  auto gain = torch::ones({o.out}), offset = torch::zeros({o.out});
+  for (auto* parameter : {&weight, &gain, &offset}) parameter->requires_grad_();
+  const auto mean = torch::zeros({o.out}), variance = torch::ones({o.out});
+  const auto x = block_input(which);
+  for (auto _ : state) {
+    const auto convolved = torch::conv2d(x.permute({0, 3, 1, 2}), weight, {}, o.stride, o.padding);
+    torch::relu(torch::batch_norm(convolved, gain, offset, mean, variance, true, 0.1, 1e-5, false)).sum().backward();
+  }
+}
+
+/// Opening the packed file of a data set of a million pairs, captions included.
+void pack_open_million(benchmark::State& state) {
+  const auto file = std::filesystem::temp_directory_path() / ("parts-bench-" + std::to_string(::getpid()) + ".pack");
+  {
+    PackWriter writer(file, 8);
+    const auto image = torch::zeros({3, 8, 8}, torch::kByte);
+    Json captions = Json::array();
+    for (std::int64_t i = 0; i < 1'000'000; ++i) {
+      writer.append(image);
+      captions.push_back("a photograph of thing number " + std::to_string(i) + " on a table");
+    }
+    writer.finish({{"train", {{"first_image", 0}, {"captions", std::move(captions)}}}});
+  }
+  for (auto _ : state) {
+    const auto pack = open_pack(file);
+    benchmark::DoNotOptimize(pack.metadata.at("train").at("captions").get<std::vector<std::string>>());
+  }
+  std::filesystem::remove(file);
+}
+
+BENCHMARK(conv_block_ours)->DenseRange(0, 3)->Unit(benchmark::kMicrosecond);
+BENCHMARK(conv_block_libtorch)->DenseRange(0, 3)->Unit(benchmark::kMicrosecond);
+BENCHMARK(pack_open_million)->Unit(benchmark::kMillisecond)->Iterations(3);
 BENCHMARK(attention_packed)->Unit(benchmark::kMicrosecond);
 BENCHMARK(attention_padded)->Unit(benchmark::kMicrosecond);
 BENCHMARK(optimizer_ours)->Unit(benchmark::kMicrosecond);
