@@ -13,6 +13,7 @@
 #include "harness/clip/clip.h"
 #include "harness/data/data.h"
 #include "harness/data/poisoned_pairs.h"
+#include "harness/engine/examples.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
@@ -86,6 +87,7 @@ Json training_record(const TrainReport& report, const std::string& key, Trainabl
   Json epochs = Json::array();
   for (const auto& e : report.epochs) {
     epochs.push_back({{"epoch", e.epoch}, {"loss", e.loss}, {"logit_scale", e.logit_scale}, {"wall_s", e.wall_s}});
+    epochs.back().update(Json(e.watched));
   }
   return {{"key", key},
           {"trained_by", report.trained_by},
@@ -199,6 +201,7 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
   store_manifest(poison, around.out);
   const PoisonPlan& plan = poison.plan;
   const PoisonedPairs pairs(data, plan, *attack, stream(seed, "place of poisons"));
+  store_examples(around.out.examples_file(poison.name), plan, data, pairs, *attack);
   phases["poison"] = watch.lap();
 
   const auto model_config = read_params<ModelParams>(config.at("model"), "model");
@@ -217,6 +220,8 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
   hooks.owner = cell.id;
   Trainer trainer(*model, pairs, *defense, read_params<TrainingParams>(config.at("training"), "training"),
                   vocabulary->known_words(), seed);
+  const SimilarityWatch watch_similarity(pairs, stream(seed, role::kEvaluation));
+  hooks.at_epoch_end = [&] { return watch_similarity(*model); };
   const auto report = trainer.run(hooks);
   for (const auto& [phase, wall_s] : report.phase_s) phases["train." + phase] = wall_s;
   phases["train"] = report.wall_s;
@@ -240,6 +245,8 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
     plugins[id] = plugin_record(registry, PluginKind::kMetric, choice);
     phases["evaluate." + id] = watch.lap();
   }
+  Json examples = example_predictions(*model, plan, data, *attack);
+  phases["examples"] = watch.lap();
   plugins[plugin_of(config.at("attack"))] = plugin_record(registry, PluginKind::kAttack, config.at("attack"));
   plugins[plugin_of(config.at("defense"))] = plugin_record(registry, PluginKind::kDefense, config.at("defense"));
 
@@ -252,6 +259,7 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
                       {"share", static_cast<double>(plan.edits.size()) / static_cast<double>(pairs.size())}};
   record["training"] = training_record(report, key, *model);
   record["metrics"] = std::move(metrics);
+  record["examples"] = std::move(examples);
   record["plugins"] = std::move(plugins);
   const double worker_s = total.lap();
   record["cost"] = {{"wall_s", earlier_s + worker_s},

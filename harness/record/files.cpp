@@ -1,5 +1,6 @@
 #include "harness/record/files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -67,9 +68,21 @@ void write_file(const fs::path& file, std::string_view content, Flush flush) {
   }
 }
 
-void write_json(const fs::path& file, const Json& json, Flush flush) {
-  write_file(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", flush);
+std::string to_text(const Json& json, const std::string& indent) {
+  if (!json.is_structured() || json.empty() || (json.is_array() && std::ranges::none_of(json, &Json::is_structured))) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  const std::string deeper = indent + "  ";
+  std::string text(1, json.is_object() ? '{' : '[');
+  for (auto item = json.begin(); item != json.end(); ++item) {
+    text += (item == json.begin() ? "\n" : ",\n") + deeper;
+    if (json.is_object()) text += Json(item.key()).dump(-1, ' ', false, Json::error_handler_t::replace) + ": ";
+    text += to_text(*item, deeper);
+  }
+  return text + "\n" + indent + (json.is_object() ? '}' : ']');
 }
+
+void write_json(const fs::path& file, const Json& json, Flush flush) { write_file(file, to_text(json) + "\n", flush); }
 
 bool is_temporary(const fs::path& file) {
   const auto name = file.filename().string();

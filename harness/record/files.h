@@ -18,7 +18,9 @@ bool write_all(int descriptor, std::string_view content);
 enum class Flush { kYes, kNo };
 /// Writes to a temporary name in the same folder, flushes to disk unless told not to, renames. @throws Error(kData)
 void write_file(const std::filesystem::path& file, std::string_view content, Flush flush = Flush::kYes);
-/// Two-space indent, keys sorted, final newline; bytes that are not UTF-8 are replaced.
+/// Two-space indent, keys sorted, an array of plain values on one line; bytes that are not UTF-8 are replaced.
+std::string to_text(const Json& json, const std::string& indent = "");
+/// to_text() and a final newline, by write_file().
 void write_json(const std::filesystem::path& file, const Json& json, Flush flush = Flush::kYes);
 /// Whether the name is one that write_file() gives to a file that is not complete.
 bool is_temporary(const std::filesystem::path& file);

@@ -28,6 +28,10 @@ struct OutputFolder {
   std::filesystem::path log_file(const std::string& id) const { return root / "logs" / (id + ".log"); }
   std::filesystem::path trace_file(const std::string& id) const { return root / "logs" / (id + ".trace.json"); }
   std::filesystem::path manifest_file(const std::string& name) const { return root / "manifests" / (name + ".json"); }
+  /// Pictures of the poisons and of a few test images (harness/engine/examples.h), beside the manifest.
+  std::filesystem::path examples_file(const std::string& name) const {
+    return root / "manifests" / (name + ".examples.json");
+  }
   /// Of one training, by its key (harness/engine/training_key.h).
   std::filesystem::path checkpoint_folder(const std::string& training) const { return root / "checkpoints" / training; }
   std::filesystem::path results_file() const { return root / "results.json"; }

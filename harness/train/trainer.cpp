@@ -31,14 +31,14 @@ torch::Tensor augmented_tokens(const TrainingPairs& pairs, const torch::Tensor& 
 
 Json to_json(const TrainReport& report) {
   Json epochs = Json::array();
-  for (const auto& e : report.epochs) epochs.push_back({e.epoch, e.loss, e.logit_scale, e.wall_s});
+  for (const auto& e : report.epochs) epochs.push_back({e.epoch, e.loss, e.logit_scale, e.wall_s, e.watched});
   return {{"epochs", std::move(epochs)}, {"steps", report.steps},     {"pairs", report.pairs},
           {"wall_s", report.wall_s},     {"resumed", report.resumed}, {"trained_by", report.trained_by}};
 }
 
 TrainReport report_from_json(const Json& json) {
   TrainReport report;
-  for (const auto& e : json.at("epochs")) report.epochs.push_back({e[0], e[1], e[2], e[3]});
+  for (const auto& e : json.at("epochs")) report.epochs.push_back({e[0], e[1], e[2], e[3], e[4]});
   json.at("steps").get_to(report.steps);
   json.at("pairs").get_to(report.pairs);
   json.at("wall_s").get_to(report.wall_s);
@@ -115,7 +115,7 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
     }
     defense_.after_epoch(context_);
     report_.epochs.push_back({context_.epoch, loss_sum_ / static_cast<double>(std::max<std::int64_t>(batches, 1)),
-                              model_.logit_scale().item<double>(), epoch_s_});
+                              model_.logit_scale().item<double>(), epoch_s_, watched(hooks)});
     order_.reset();
     position_ = 0;
     loss_sum_ = epoch_s_ = 0;
@@ -129,6 +129,15 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
   model_.train(false);
   report_.phase_s = clock_.phases();
   return report_;
+}
+
+std::map<std::string, double> Trainer::watched(const TrainHooks& hooks) {
+  if (!hooks.at_epoch_end) return {};
+  model_.train(false);
+  auto values = hooks.at_epoch_end();
+  model_.train(true);
+  clock_.lap("watch");
+  return values;
 }
 
 void Trainer::repair() { defense_.repair(context_); }

@@ -41,6 +41,7 @@ struct EpochStats {
   double loss;         ///< nats, mean over the steps
   double logit_scale;  ///< at the end
   double wall_s;
+  std::map<std::string, double> watched;  ///< of TrainHooks::at_epoch_end
 };
 
 struct TrainReport {
@@ -76,6 +77,7 @@ struct TrainHooks {
   std::function<void(const TrainProgress&)> progress;
   std::function<bool()> stop_requested;
   std::function<void(std::int64_t)> after_step;  ///< with the number of steps since the start of training
+  std::function<std::map<std::string, double>()> at_epoch_end;  ///< in evaluation mode; told with the epoch
   CheckpointStore* checkpoints = nullptr;
   std::string owner;  ///< id of the cell, kept in checkpoints
 };
@@ -106,6 +108,7 @@ class Trainer {
   void load(torch::serialize::InputArchive& archive);
   bool resume(CheckpointStore* checkpoints);
   void tell(const TrainHooks& hooks);
+  std::map<std::string, double> watched(const TrainHooks& hooks);
   void checkpoint(const TrainHooks& hooks);
   std::int64_t steps_per_epoch() const { return pairs_.size() / params_.batch_size; }
 

@@ -24,6 +24,27 @@ TEST_CASE("a file that cannot be read or written says which and why", "[record]"
   CHECK_THROWS_WITH(read_json(folder.write("bad.json", "{")), Contains("bad.json: is not JSON"));
 }
 
+TEST_CASE("stored JSON is indented, with plain arrays on one line, and reads back", "[record]") {
+  const Json json = {
+      {"a", {1, 2, 3}}, {"b", {{{"c", "x\ny"}}, Json::array({1, Json::array({2})})}}, {"d", Json::object()}};
+  const auto text = to_text(json);
+  CHECK(text == R"({
+  "a": [1,2,3],
+  "b": [
+    {
+      "c": "x\ny"
+    },
+    [
+      1,
+      [2]
+    ]
+  ],
+  "d": {}
+})");
+  CHECK(Json::parse(text) == json);
+  CHECK(to_text(Json("\xff")) == "\"\xEF\xBF\xBD\"");
+}
+
 TEST_CASE("hashes are those of the reference implementation", "[record]") {
   CHECK(hash_hex("") == "99aa06d3014798d86001c324468d497f");  // XXH3-128 of nothing
   CHECK(hash_hex("a") != hash_hex("b"));
