@@ -8,6 +8,7 @@
 
 #include "harness/app/commands.h"
 #include "harness/app/guarded.h"
+#include "harness/app/report_commands.h"
 #include "harness/record/result.h"
 #include "harness/run/run.h"
 #include "roclip/error.h"
@@ -19,6 +20,8 @@ constexpr const char* kAbout = R"(Benchmark of poisoning and backdoor attacks on
 Examples:
   roclip-bench run results/emoji-quick/matrix.json     train every cell, print the grid
   roclip-bench plan results/emoji-quick/matrix.json    cells, what is done, how long the rest takes
+  roclip-bench report results/emoji-quick/out --format html -o report.html
+  roclip-bench check results/emoji-quick/out           the CI gate
   roclip-bench status results/emoji-quick/out          how a run goes, from another terminal
   roclip-bench plugin info roclip                      parameters, defaults, sources
   roclip-bench data show emoji                         look at the images)";
@@ -175,6 +178,30 @@ int dispatch(int argc, char** argv) {
                  {"program", std::filesystem::read_symlink("/proc/self/exe").string()},
                  {"baseline", baseline.empty() ? Json() : Json(baseline)}});
   });
+
+  ReportOptions report_options;
+  const auto results_options = [&](CLI::App* command, const std::vector<std::string>& formats) {
+    command->add_option("out", report_options.outs, "output folders of `run`, or their results.json")->required();
+    command->add_option("--format", report_options.format, "what to print")
+        ->check(CLI::IsMember(formats))
+        ->capture_default_str();
+    command->add_option("--output,-o", report_options.output, "file to write instead of printing");
+  };
+  auto* report = app.add_subcommand("report", "grids with intervals and paired tests; html is made for looking");
+  results_options(report, {"text", "md", "csv", "latex", "html", "junit", "json"});
+  report->callback([&] { code = report_command(report_options); });
+  auto* check = app.add_subcommand("check", "hold results against gates: exit code 0 pass, 11 fail, 12 inconclusive");
+  results_options(check, {"text", "md", "junit", "json"});
+  check->add_option("--gates", report_options.gates, "matrix file, or array of gates; default: those of the run");
+  check->callback([&] { code = check_command(report_options); });
+  auto* compare = app.add_subcommand("compare", "what changed between two sets of results, paired");
+  results_options(compare, {"text", "json"});
+  compare->get_option("out")->expected(2);
+  compare->callback([&] { code = compare_command(report_options); });
+  auto* verify = app.add_subcommand("verify", "hold results against published claims");
+  results_options(verify, {"text", "md", "json"});
+  verify->add_option("--claims", report_options.claims, "claims file, such as results/paper/claims.json")->required();
+  verify->callback([&] { code = verify_command(report_options); });
 
   auto* plugin = app.add_subcommand("plugin", "attacks, defenses and metrics");
   plugin->require_subcommand(1);

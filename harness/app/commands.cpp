@@ -11,12 +11,12 @@
 
 #include "harness/data/paths.h"
 #include "harness/record/files.h"
-#include "harness/report/grid.h"
+#include "harness/report/render.h"
 #include "harness/run/folder_lock.h"
 #include "harness/run/preparation.h"
 #include "harness/run/run.h"
 #include "harness/run/supervisor.h"
-#include "harness/stats/power.h"
+#include "harness/stats/tests.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -31,7 +31,7 @@ std::string percent(double share) {
 
 /// What differences in attack success this study can show.
 void print_detectable(const Preparation& prepared, std::size_t seeds) {
-  const auto items = fewest_discordant_items(), needed = fewest_seeds();
+  const auto items = fewest_unanimous(), needed = fewest_unanimous();
   for (const auto& [attack, trials] : prepared.trials) {
     if (trials == 0) continue;
     std::printf("  %s: %lld items; at one seed two defenses differ (McNemar, p < 0.05) from %lld items on, %s\n",

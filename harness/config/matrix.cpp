@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "harness/config/gates.h"
 #include "harness/record/files.h"
 #include "roclip/error.h"
 
@@ -11,8 +12,9 @@ namespace roclip::bench {
 namespace {
 
 constexpr int kSchemaVersion = 1;
-const std::vector<std::string> kKeys = {"$schema",  "schema_version", "name",     "data",    "model",  "seeds",
-                                        "training", "attacks",        "defenses", "metrics", "limits", "checkpoint"};
+const std::vector<std::string> kKeys = {"$schema", "schema_version", "name",    "data",     "model",
+                                        "seeds",   "training",       "attacks", "defenses", "metrics",
+                                        "limits",  "checkpoint",     "gates"};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& expected, const Json& got) {
   throw Error(ErrorKind::kMatrix, where + ": expected " + expected + ", got " + got.dump());
@@ -123,6 +125,8 @@ Matrix load_matrix(const std::filesystem::path& file) {
   ParamList checkpoint;
   matrix.checkpoint.declare(checkpoint);
   checkpoint.assign(json.value("checkpoint", Json::object()), matrix.where("/checkpoint"));
+  matrix.gates = json.value("gates", Json::array());
+  read_gates(matrix.gates, matrix.where("/gates"));  // so that a misspelt gate is found before hours of training
   return matrix;
 }
 

@@ -48,6 +48,7 @@ struct Matrix {
   std::vector<PluginEntry> attacks, defenses, metrics;
   Limits limits;
   CheckpointPolicy checkpoint;
+  Json gates = Json::array();  ///< as written; harness/report/gate.h reads them
 
   /// "results/smoke/matrix.json: " + pointer
   std::string where(const std::string& pointer) const { return file.string() + ": " + pointer; }

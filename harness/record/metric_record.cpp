@@ -1,6 +1,6 @@
 #include "harness/record/metric_record.h"
 
-#include "harness/stats/wilson.h"
+#include "harness/stats/intervals.h"
 
 namespace roclip::bench {
 
@@ -18,7 +18,7 @@ Json to_json(const Count& count) {
       {"name", count.name}, {"hits", count.hits}, {"trials", count.trials}, {"value", nullptr},
       {"low", nullptr},     {"high", nullptr},    {"items", count.items},   {"outcomes", digits(count.outcomes)}};
   if (count.trials > 0) {
-    const auto [low, high] = wilson_95(count.hits, count.trials);
+    const auto [low, high] = wilson({count.hits, count.trials});
     json["value"] = static_cast<double>(count.hits) / static_cast<double>(count.trials);
     json["low"] = low;
     json["high"] = high;

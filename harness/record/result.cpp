@@ -35,6 +35,7 @@ Json summary(const Json& metrics) {
     }
     result[id] = {{"headline", metric.at("counts").empty() ? Json() : metric.at("counts")[0].at("name")},
                   {"counts", std::move(counts)},
+                  {"better", metric.at("better")},
                   {"not_applicable", metric.at("not_applicable")}};
   }
   return result;
@@ -170,6 +171,7 @@ Json matrix_result(const Matrix& matrix, const std::vector<Cell>& cells, const s
   return {{"schema_version", kResultSchemaVersion},
           {"name", matrix.name},
           {"metrics", std::move(metrics)},
+          {"gates", matrix.gates},
           {"cells", entries},
           {"aggregates", std::move(groups)}};
 }

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "harness/record/files.h"
-#include "harness/report/grid.h"
+#include "harness/report/render.h"
 #include "harness/run/folder_lock.h"
 #include "harness/run/supervisor.h"
 #include "roclip/error.h"
@@ -165,7 +165,7 @@ int run_matrix(const RunOptions& options) {
                           {"cells", state.snapshot().at("cells")}};
     std::cout << summary.dump(2) << "\n";
   } else if (!options.events) {
-    std::fputs(grid(results.result()).c_str(), stdout);
+    std::fputs(render_text(summarise(study_of(results.result(), out.root))).c_str(), stdout);
   }
   if (supervisor.signal() != 0 || supervisor.stopped_by_failures()) {
     listeners.notice("stopped: " + std::to_string(state.ok()) + " of " + std::to_string(selected.size()) +

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "harness/record/files.h"
-#include "harness/report/grid.h"
+#include "harness/report/render.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {

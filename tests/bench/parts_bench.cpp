@@ -10,6 +10,7 @@
 #include <torch/optim/adamw.h>
 #include <torch/types.h>
 #include <torch/utils.h>
+#include <nlohmann/json.hpp>
 
 #include "caption_pool.h"
 #include "harness/clip/conv_block.h"

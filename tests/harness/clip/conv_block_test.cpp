@@ -19,9 +19,9 @@ struct Reference {
   torch::Tensor forward(const torch::Tensor& x, const ConvOptions& o, bool training) {
     const auto convolved =
         torch::conv2d(x.permute({0, 3, 1, 2}), tensors["weight"].permute({3, 2, 0, 1}), {}, o.stride, o.padding);
-    const auto normed = torch::batch_norm(convolved, tensors["norm.weight"], tensors["norm.bias"],
-                                          tensors["norm.running_mean"], tensors["norm.running_var"], training, 0.1,
-                                          1e-5, false);
+    const auto normed =
+        torch::batch_norm(convolved, tensors["norm.weight"], tensors["norm.bias"], tensors["norm.running_mean"],
+                          tensors["norm.running_var"], training, 0.1, 1e-5, false);
     const auto y = torch::relu(normed).permute({0, 2, 3, 1});
     return o.residual ? x + y : y;
   }

@@ -1,0 +1,221 @@
+#include "harness/report/check.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <boost/math/distributions/students_t.hpp>
+
+#include "harness/report/render.h"
+#include "harness/report/summary.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace {
+
+constexpr std::int64_t kMostSeeds = 1000;
+constexpr const char* kAttackSuccess = "attack_success";
+
+std::string_view word(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kPass:
+      return "pass";
+    case Outcome::kFail:
+      return "fail";
+    case Outcome::kInconclusive:
+      break;
+  }
+  return "inconclusive";
+}
+
+/// The id of a metric by its name or id; "" if the study has none.
+std::string metric_id(const Study& study, const std::string& name) {
+  for (const auto& id : study.metrics) {
+    if (id == name || base_name(id) == name) return id;
+  }
+  return "";
+}
+
+/// The better direction as a sign: worse = sign * (ours - baseline) above 0.
+double worse_sign(const Study& study, const std::string& metric) {
+  for (const auto& cell : study.cells) {
+    const auto better = cell.at("metrics").value(metric, Json::object()).value("better", "");
+    if (!better.empty()) return better == "lower" ? 1 : -1;
+  }
+  return -1;
+}
+
+/// Why the values of a place cannot be judged; "" if they can.
+std::string trouble(const Study& study, const std::string& metric, const std::string& attack,
+                    const std::string& defense) {
+  std::size_t cells = 0;
+  for (const auto seed : study.seeds) {
+    const auto place = study.find(attack, defense, seed);
+    if (place < 0) continue;
+    ++cells;
+    const Json& cell = study.cells[static_cast<std::size_t>(place)];
+    if (cell.at("status") == "ok") continue;
+    const std::string reason = cell.at("reason").is_string() ? ": " + cell.at("reason").get<std::string>() : "";
+    return "cell " + cell.at("id").get<std::string>() + " is " + cell.at("status").get<std::string>() + reason;
+  }
+  const std::string where = attack + " x " + defense;
+  if (cells == 0) {
+    std::string known;
+    for (const auto& a : study.attacks) known += (known.empty() ? "" : ", ") + a;
+    known += " against ";
+    for (std::size_t i = 0; i < study.defenses.size(); ++i) known += (i > 0 ? ", " : "") + study.defenses[i];
+    return "no cell " + where + "; there are " + known;
+  }
+  if (values_of(study, metric, attack, defense).size() < cells) return metric + " does not apply to " + where;
+  return "";
+}
+
+/// Seeds until the interval, of the mean and the spread seen so far, lies on one side of the limit.
+std::optional<std::int64_t> seeds_to_decide(double centre, double limit, const Interval& interval, std::size_t seeds,
+                                            double level) {
+  // One seed tells no spread between seeds: that of counting stands in for it.
+  const double n = static_cast<double>(std::max<std::size_t>(seeds, 2));
+  const auto quantile = [&](double count) {
+    return boost::math::quantile(boost::math::students_t(count - 1), 0.5 + level / 2);
+  };
+  const double half = (interval.high - interval.low) / 2;
+  const double sd = seeds > 1 ? half * std::sqrt(n) / quantile(n) : half / 1.96;
+  for (auto count = static_cast<std::int64_t>(seeds) + 1; count <= kMostSeeds; ++count) {
+    const double wide = quantile(static_cast<double>(count)) * sd / std::sqrt(static_cast<double>(count));
+    if (count > 1 && std::abs(centre - limit) > wide) return count - static_cast<std::int64_t>(seeds);
+  }
+  return std::nullopt;
+}
+
+/// Sets outcome, reason and further seeds for "a value is to lie at or below `limit`" or above it.
+void decide(Verdict& verdict, double centre, double limit, bool at_most, std::size_t seeds, const std::string& what) {
+  const auto [low, high] = *verdict.interval;
+  const bool inside = at_most ? high <= limit : low >= limit, outside = at_most ? low > limit : high < limit;
+  verdict.outcome = inside ? Outcome::kPass : outside ? Outcome::kFail : Outcome::kInconclusive;
+  verdict.reason = what + " " + percent(centre) + " % [" + percent(low) + ", " + percent(high) + "] over " +
+                   std::to_string(seeds) + " seed" + (seeds == 1 ? "" : "s");
+  if (verdict.outcome != Outcome::kInconclusive) return;
+  verdict.further_seeds = seeds_to_decide(centre, limit, *verdict.interval, seeds, verdict.gate.confidence);
+  verdict.reason += verdict.further_seeds
+                        ? "; about " + std::to_string(*verdict.further_seeds) + " further seeds would decide"
+                        : "; no reasonable number of seeds would decide, the value lies at the limit";
+}
+
+Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path& base) {
+  Verdict verdict{.gate = gate, .reason = "", .interval = {}, .further_seeds = {}};
+  const auto fail = [&](const std::string& reason) {
+    verdict.reason = reason;
+    return verdict;
+  };
+  const auto metric = metric_id(study, gate.metric);
+  if (metric.empty()) return fail("the results have no metric " + gate.metric);
+  if (const auto why = trouble(study, metric, gate.attack, gate.defense); !why.empty()) return fail(why);
+  const auto values = values_of(study, metric, gate.attack, gate.defense);
+  const auto counts = counts_of(values);
+  const auto mean_of = [](const std::vector<Counted>& list) {
+    double sum = 0;
+    for (const auto& count : list) sum += count.share();
+    return sum / static_cast<double>(list.size());
+  };
+
+  const std::string& reference = study.defenses.front();
+  const bool limits_attack = base_name(metric) == kAttackSuccess && gate.kind != Gate::Kind::kAtLeast;
+  if (limits_attack && gate.attack_works > 0 && gate.defense != reference) {
+    if (const auto why = trouble(study, metric, gate.attack, reference); !why.empty()) {
+      return fail("whether the attack works is not known: " + why);
+    }
+    const double works = mean_of(counts_of(values_of(study, metric, gate.attack, reference)));
+    if (works < gate.attack_works) {
+      return fail("the attack succeeds in only " + percent(works) + " % against " + reference +
+                  ", so that it says nothing of a defense (attack_works " + percent(gate.attack_works) + " %)");
+    }
+  }
+
+  if (gate.kind != Gate::Kind::kNotWorseThan) {
+    verdict.interval = over_seeds(counts, gate.confidence);
+    decide(verdict, mean_of(counts), gate.limit, gate.kind == Gate::Kind::kAtMost, counts.size(), gate.metric);
+    return verdict;
+  }
+  const auto folder =
+      std::filesystem::path(gate.baseline).is_absolute() ? std::filesystem::path(gate.baseline) : base / gate.baseline;
+  if (!std::filesystem::exists(folder)) return fail("the baseline " + folder.string() + " is missing");
+  const auto baseline = load_study({folder});
+  const auto their_metric = metric_id(baseline, gate.metric);
+  if (their_metric.empty()) return fail("the baseline has no metric " + gate.metric);
+  if (const auto why = trouble(baseline, their_metric, gate.attack, gate.defense); !why.empty()) {
+    return fail("in the baseline: " + why);
+  }
+  const auto [mine, theirs] = paired(values, values_of(baseline, their_metric, gate.attack, gate.defense));
+  if (mine.empty()) return fail("the baseline has none of these seeds");
+  const double sign = worse_sign(study, metric);
+  verdict.interval = sign > 0 ? difference_over_seeds(mine, theirs, gate.confidence)
+                              : difference_over_seeds(theirs, mine, gate.confidence);
+  decide(verdict, sign * (mean_of(mine) - mean_of(theirs)), gate.limit, true, mine.size(), "worse by");
+  return verdict;
+}
+
+}  // namespace
+
+std::vector<Verdict> check(const Study& study, const std::vector<Gate>& gates, const std::filesystem::path& base) {
+  std::vector<Verdict> verdicts;
+  for (const auto& gate : gates) verdicts.push_back(judge(study, gate, base));
+  return verdicts;
+}
+
+int exit_code(const std::vector<Verdict>& verdicts) {
+  const auto any = [&](Outcome outcome) {
+    return std::ranges::find(verdicts, outcome, &Verdict::outcome) != verdicts.end();
+  };
+  return any(Outcome::kFail) ? 11 : any(Outcome::kInconclusive) ? 12 : 0;
+}
+
+std::string render_text(const std::vector<Verdict>& verdicts) {
+  std::string text;
+  for (const auto& verdict : verdicts) {
+    const std::string outcome(word(verdict.outcome));
+    text += outcome + std::string(14 - outcome.size(), ' ') + verdict.gate.text() + "\n" + std::string(14, ' ') +
+            verdict.reason + "\n";
+  }
+  return text;
+}
+
+std::string render_markdown(const std::vector<Verdict>& verdicts) {
+  std::string text = "| gate | outcome | |\n|---|---|---|\n";
+  for (const auto& verdict : verdicts) {
+    text += "| " + escape_markdown(verdict.gate.text()) + " | **" + std::string(word(verdict.outcome)) + "** | " +
+            escape_markdown(verdict.reason) + " |\n";
+  }
+  return text;
+}
+
+std::string render_junit(const std::vector<Verdict>& verdicts, const std::string& name) {
+  std::size_t failures = 0, skipped = 0;
+  std::string cases;
+  for (const auto& verdict : verdicts) {
+    cases += "  <testcase classname=\"gate\" name=\"" + escape_xml(verdict.gate.text()) + "\"";
+    const std::string message = " message=\"" + escape_xml(verdict.reason) + "\"/></testcase>\n";
+    if (verdict.outcome == Outcome::kFail) ++failures;
+    if (verdict.outcome == Outcome::kInconclusive) ++skipped;
+    cases += verdict.outcome == Outcome::kPass   ? "/>\n"
+             : verdict.outcome == Outcome::kFail ? "><failure" + message
+                                                 : "><skipped" + message;
+  }
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"" + escape_xml(name) + "\" tests=\"" +
+         std::to_string(verdicts.size()) + "\" failures=\"" + std::to_string(failures) + "\" skipped=\"" +
+         std::to_string(skipped) + "\">\n" + cases + "</testsuite>\n";
+}
+
+Json to_json(const std::vector<Verdict>& verdicts) {
+  Json list = Json::array();
+  for (const auto& verdict : verdicts) {
+    list.push_back({{"gate", verdict.gate.text()},
+                    {"outcome", word(verdict.outcome)},
+                    {"reason", verdict.reason},
+                    {"low", verdict.interval ? Json(verdict.interval->low) : Json()},
+                    {"high", verdict.interval ? Json(verdict.interval->high) : Json()},
+                    {"further_seeds", verdict.further_seeds ? Json(*verdict.further_seeds) : Json()}});
+  }
+  return {{"exit_code", exit_code(verdicts)}, {"gates", std::move(list)}};
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,81 @@
+/// A study in numbers: what every format of `report` shows.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/report/study.h"
+#include "harness/stats/intervals.h"
+
+namespace roclip::bench {
+
+/// An undefended attack that succeeds less often cannot tell a good defense from a bad one.
+inline constexpr double kStrongAttack = 0.8;
+
+/// One seed of one place of a grid.
+struct SeedValue {
+  std::int64_t seed;
+  Counted count;
+};
+
+/// A defense against the reference, the study's first defense, paired.
+struct Comparison {
+  double difference;  ///< mean of entry - reference
+  double p;           ///< exact, two-sided
+  double p_holm;      ///< adjusted for all comparisons of the table
+  std::string test;   ///< "McNemar" over items at one seed, "permutation" over seeds
+  bool significant() const { return p_holm < 0.05; }
+};
+
+/// One place of a grid: all seeds of an attack, a defense and a metric.
+struct Entry {
+  std::string defense;
+  std::string status;  ///< of the cells: "ok", else that of the first which is not
+  std::string reason;  ///< why it is not, or why the metric does not apply
+  std::size_t cells = 0;
+  std::vector<SeedValue> seeds;  ///< those that have a value
+  double mean = 0;
+  Interval interval{};
+  double wall_s = 0;  ///< mean of a cell
+  std::optional<Comparison> against_reference = {};
+};
+
+struct Row {
+  std::string attack;
+  std::string note;  ///< "" or why this row cannot judge a defense
+  std::vector<Entry> entries;
+};
+
+struct Table {
+  std::string metric;  ///< id
+  bool lower_is_better = false;
+  std::vector<Row> rows;
+  std::int64_t comparisons = 0;
+};
+
+struct Summary {
+  std::string name;
+  std::vector<std::int64_t> seeds;
+  std::vector<std::string> defenses;
+  std::vector<Table> tables;
+  std::vector<Json> problems;  ///< cells that did not end ok, missing ones left out
+  std::size_t missing = 0;
+};
+
+/// Counts of an attack, a defense and a metric, one a seed that has them.
+std::vector<SeedValue> values_of(const Study& study, const std::string& metric, const std::string& attack,
+                                 const std::string& defense);
+std::vector<Counted> counts_of(const std::vector<SeedValue>& seeds);
+/// Counts of those seeds that both have, in the same order.
+std::pair<std::vector<Counted>, std::vector<Counted>> paired(const std::vector<SeedValue>& a,
+                                                             const std::vector<SeedValue>& b);
+
+Summary summarise(const Study& study);
+/// `report --format json`
+Json to_json(const Summary& summary);
+
+/// What a table can show at best with these seeds and comparisons; "" where there is nothing to add.
+std::string detectable(const Table& table, std::size_t seeds);
+
+}  // namespace roclip::bench
