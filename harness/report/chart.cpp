@@ -11,6 +11,7 @@ namespace roclip::bench {
 namespace {
 
 constexpr double kWidth = 420, kHeight = 260, kLeft = 52, kRight = 12, kTop = 12, kBottom = 40;
+constexpr std::size_t kLabelled = 8;
 
 template <class... Values>
 std::string format(const char* pattern, Values... values) {
@@ -42,7 +43,8 @@ std::vector<double> ticks(double low, double high) {
 }
 
 std::string number(double value, bool share) {
-  return share ? format("%.4g %%", 100 * value) : format("%.4g", std::abs(value) < 1e-12 ? 0.0 : value);
+  if (std::abs(value) < 1e-12) value = 0;  // no "-0"
+  return share ? format("%.4g %%", 100 * value) : format("%.4g", value);
 }
 
 void widen(Axis& axis, double value) {
@@ -62,6 +64,7 @@ std::string render_svg(const Chart& chart) {
   }
   if (x.low > x.high) return "";
   if (chart.shares) y.low = 0, y.high = 1;
+  if (chart.y_range) y.low = std::min(y.low, chart.y_range->low), y.high = std::max(y.high, chart.y_range->high);
   if (chart.x_shares) {
     double right = x.high;
     for (const auto& series : chart.series) {
@@ -110,6 +113,13 @@ std::string render_svg(const Chart& chart) {
       svg += format("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%g\"><title>", classes.c_str(), px, py,
                     series.line ? 3.0 : 5.0) +
              escape_xml(point.label.empty() ? series.name : point.label) + "</title></circle>";
+    }
+    if (!series.line && chart.series.size() <= kLabelled) {  // few enough not to hide one another
+      const auto& point = series.points.front();
+      const bool left = x.at(point.x) > kWidth * 0.6;
+      svg += format("<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x.at(point.x) + (left ? -8 : 8),
+                    y.at(point.y) - 7, left ? "end" : "start") +
+             escape_xml(series.name) + "</text>";
     }
     if (series.line) svg += "<path class=\"line " + classes + "\" d=\"" + path + "\"/>";
   }

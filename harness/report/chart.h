@@ -28,7 +28,8 @@ struct Chart {
   std::vector<ChartSeries> series;
   bool shares = true;  ///< y, and x of a scatter, are shares: shown as percentages from 0 to 100
   bool x_shares = false;
-  std::vector<double> x_ticks;  ///< empty = chosen
+  std::optional<Interval> y_range = {};  ///< shown at least
+  std::vector<double> x_ticks;           ///< empty = chosen
   bool log_x = false;
 };
 

@@ -78,7 +78,7 @@ std::optional<std::int64_t> seeds_to_decide(double centre, double limit, const I
   const auto quantile = [&](double count) {
     return boost::math::quantile(boost::math::students_t(count - 1), 0.5 + level / 2);
   };
-  const double half = (interval.high - interval.low) / 2;
+  const double half = std::max(interval.high - centre, centre - interval.low);  // the other side may be cut at 0 or 1
   const double sd = seeds > 1 ? half * std::sqrt(n) / quantile(n) : half / 1.96;
   for (auto count = static_cast<std::int64_t>(seeds) + 1; count <= kMostSeeds; ++count) {
     const double wide = quantile(static_cast<double>(count)) * sd / std::sqrt(static_cast<double>(count));
@@ -138,8 +138,12 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   }
   const auto folder =
       std::filesystem::path(gate.baseline).is_absolute() ? std::filesystem::path(gate.baseline) : base / gate.baseline;
-  if (!std::filesystem::exists(folder)) return fail("the baseline " + folder.string() + " is missing");
-  const auto baseline = load_study({folder});
+  Study baseline;
+  try {
+    baseline = load_study({folder});
+  } catch (const Error& e) {
+    return fail(std::string("the baseline cannot be read: ") + e.what());
+  }
   const auto their_metric = metric_id(baseline, gate.metric);
   if (their_metric.empty()) return fail("the baseline has no metric " + gate.metric);
   if (const auto why = trouble(baseline, their_metric, gate.attack, gate.defense); !why.empty()) {

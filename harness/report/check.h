@@ -25,7 +25,7 @@ struct Verdict {
 /// Passes when the whole interval at the gate's confidence lies on the right side of the limit, fails when it lies on
 /// the wrong side, else is inconclusive. Fails where a cell, a metric or a baseline is missing or a cell did not end
 /// ok, and where an attack whose success has an upper limit does not work against the study's first defense.
-/// @param base folder that baselines are relative to. @throws Error(kData) for a baseline that is something else
+/// @param base folder that baselines are relative to
 std::vector<Verdict> check(const Study& study, const std::vector<Gate>& gates, const std::filesystem::path& base);
 
 /// 0, 11 (a gate failed) or 12 (none failed, one is inconclusive).

@@ -28,7 +28,7 @@ td{padding:.45rem .6rem;border-radius:4px;vertical-align:top;min-width:7rem}td b
 td small{display:block;color:var(--soft);white-space:nowrap}td.none{color:var(--soft);border:1px dashed var(--rule)}
 .better b{text-decoration:underline;text-underline-offset:3px}.note{color:rgb(var(--bad));font-weight:400;font-size:.8rem;display:block;max-width:9rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem}
-figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.7rem .8rem;break-inside:avoid}
+figure{margin:0;max-width:34rem;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.7rem .8rem;break-inside:avoid}
 figcaption{font-weight:600;font-size:.92rem;margin-bottom:.3rem}svg{width:100%;height:auto;display:block;font:11px system-ui,sans-serif}
 .grid{stroke:var(--rule)}.tick{fill:var(--soft)}.axis{fill:var(--ink)}.line{fill:none;stroke-width:2}.dashed.line{stroke-dasharray:5 4}
 .bar{stroke-width:1.5;opacity:.55}.legend{font-size:.82rem;display:flex;flex-wrap:wrap;gap:.15rem .9rem}
@@ -235,6 +235,7 @@ std::string curves(const Study& study, const Stored& stored) {
                       .y_name = "cosine similarity",
                       .series = {{"clean pairs", clean, true, false, 0}, {"poisoned pairs", poisoned, true, true, 1}},
                       .shares = false,
+                      .y_range = Interval{0, 1},
                       .x_ticks = {}});
     }
     if (loss.series.empty()) continue;

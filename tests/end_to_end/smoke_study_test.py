@@ -1,8 +1,11 @@
 """The smoke study through the real program: schemas, equal bits, resume."""
+import csv
+import json
 import pathlib
 import shutil
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 import jsonschema
 
@@ -53,6 +56,61 @@ class SmokeStudy(unittest.TestCase):
                     self.assertEqual(count["outcomes"].count("1"), count["hits"])
                     self.assertEqual(len(count["outcomes"]), count["trials"])
                     self.assertEqual(len(count["items"]), count["trials"])
+
+    def test_the_gates_hold_against_the_committed_reference(self):
+        checked = run("check", self.first, "--gates", SMOKE)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        self.assertEqual(checked.stdout.count("pass "), 5)
+
+    def checked_with(self, name, attack=None, defense=None):
+        """check() of the smoke study's badnets row with another attack or RoCLIP."""
+        matrix = read(SMOKE)
+        matrix["attacks"] = [{**matrix["attacks"][1], **(attack or {})}]
+        matrix["defenses"] = ["clip", {**matrix["defenses"][1], **(defense or {})}]
+        matrix["metrics"], matrix["gates"] = ["attack_success"], matrix["gates"][1:2]
+        file = self.scratch / f"{name}.json"
+        file.write_text(json.dumps(matrix))
+        self.assertEqual(run("run", file, "--out", self.scratch / name).returncode, 0)
+        return run("check", self.scratch / name)
+
+    def test_check_fails_on_a_roclip_whose_pool_is_never_used(self):
+        checked = self.checked_with("no-pool", defense={"match_every": 0})
+        self.assertEqual(checked.returncode, 11, checked.stdout + checked.stderr)
+
+    def test_check_fails_on_an_attack_whose_trigger_does_not_show(self):
+        checked = self.checked_with("no-trigger", attack={"patch_px": 1, "pattern": "white"})  # white on white
+        self.assertEqual(checked.returncode, 11, checked.stdout + checked.stderr)
+        self.assertIn("the attack succeeds in only", checked.stdout)
+
+    def test_check_fails_on_a_missing_cell(self):
+        results = read(self.first / "results.json")
+        results["cells"] = [c for c in results["cells"] if (c["attack"], c["defense"]) != ("badnets", "roclip")]
+        file = self.scratch / "missing.json"
+        file.write_text(json.dumps(results))
+        checked = run("check", file, "--gates", SMOKE)
+        self.assertEqual(checked.returncode, 11, checked.stdout + checked.stderr)
+        self.assertIn("no cell badnets x roclip", checked.stdout)
+
+    def test_every_format_of_report_is_what_it_says(self):
+        printed = {f: run("report", self.first, "--format", f) for f in ("text", "md", "csv", "latex", "html", "junit", "json")}
+        for name, result in printed.items():
+            self.assertEqual(result.returncode, 0, name + result.stderr)
+        self.assertIn("| badnets |", printed["md"].stdout)
+        rows = list(csv.DictReader(printed["csv"].stdout.splitlines()))
+        self.assertEqual(len(rows), 16)
+        self.assertEqual(printed["latex"].stdout.count("\\begin{tabular}"), 4)
+        self.assertEqual(len(xml.etree.ElementTree.fromstring(printed["junit"].stdout).findall("testcase")), 4)
+        self.assertEqual(len(json.loads(printed["json"].stdout)["tables"]), 4)
+        page = printed["html"].stdout
+        for shown in ("<svg", "data:image/png;base64,", "Clean and poisoned pairs by epoch", "--rerun"):
+            self.assertIn(shown, page)
+        for loaded in ("<script", "<link", "src=\"http", "url("):
+            self.assertNotIn(loaded, page)
+
+    def test_a_study_compared_with_itself_is_equal(self):
+        compared = run("compare", self.first, self.first)
+        self.assertEqual(compared.returncode, 0, compared.stderr)
+        self.assertIn("0 values changed", compared.stdout)
 
     def test_defenses_of_a_seed_meet_the_same_poisons(self):
         manifests = {}
