@@ -116,9 +116,9 @@ std::string render_svg(const Chart& chart) {
     }
     if (!series.line && chart.series.size() <= kLabelled) {  // few enough not to hide one another
       const auto& point = series.points.front();
-      const bool left = x.at(point.x) > kWidth * 0.6;
+      const bool left = x.at(point.x) > kWidth * 0.6, below = y.at(point.y) < kTop + 20;
       svg += format("<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x.at(point.x) + (left ? -8 : 8),
-                    y.at(point.y) - 7, left ? "end" : "start") +
+                    y.at(point.y) + (below ? 16 : -7), left ? "end" : "start") +
              escape_xml(series.name) + "</text>";
     }
     if (series.line) svg += "<path class=\"line " + classes + "\" d=\"" + path + "\"/>";

@@ -27,7 +27,7 @@ h3{font-size:1rem;margin:1.4rem 0 .4rem}p,ul{max-width:46rem}.soft{color:var(--s
 td{padding:.45rem .6rem;border-radius:4px;vertical-align:top;min-width:7rem}td b{font-size:1.1rem;font-weight:600}
 td small{display:block;color:var(--soft);white-space:nowrap}td.none{color:var(--soft);border:1px dashed var(--rule)}
 .better b{text-decoration:underline;text-underline-offset:3px}.note{color:rgb(var(--bad));font-weight:400;font-size:.8rem;display:block;max-width:9rem}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem}
+.warning{color:rgb(var(--bad))}.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem}
 figure{margin:0;max-width:34rem;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.7rem .8rem;break-inside:avoid}
 figcaption{font-weight:600;font-size:.92rem;margin-bottom:.3rem}svg{width:100%;height:auto;display:block;font:11px system-ui,sans-serif}
 .grid{stroke:var(--rule)}.tick{fill:var(--soft)}.axis{fill:var(--ink)}.line{fill:none;stroke-width:2}.dashed.line{stroke-dasharray:5 4}
@@ -379,7 +379,7 @@ std::string render_html(const Study& study, const Summary& summary) {
   const Stored stored(study);
   const std::string problems = summary.problems.empty() && summary.missing == 0
                                    ? ""
-                                   : "<p class=\"note\">" + std::to_string(summary.problems.size()) +
+                                   : "<p class=\"warning\">" + std::to_string(summary.problems.size()) +
                                          " cells did not end ok, " + std::to_string(summary.missing) +
                                          " are missing; the reasons stand with the cells below.</p>";
   return "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
