@@ -118,6 +118,13 @@ int dispatch(int argc, char** argv) {
   run->add_option("--events", events, "ndjson: print one JSON event a line instead of the grid")
       ->check(CLI::IsMember({"ndjson"}))
       ->excludes(summary);
+  bool until_decided = false;
+  std::int64_t most_seeds = 20;
+  auto* until = run->add_flag("--until-decided", until_decided,
+                              "then add seeds to the cells whose gate is open, until every gate passes or fails");
+  run->add_option("--max-seeds", most_seeds, "at most as many, those of the matrix file counted")
+      ->needs(until)
+      ->capture_default_str();
   run->add_flag("--trace", run_options.trace,
                 "write a Chrome trace of ten steps of each cell, logs/<id>.trace.json, for ui.perfetto.dev");
   run->callback([&] {
@@ -130,7 +137,7 @@ int dispatch(int argc, char** argv) {
     if (!retry.empty()) run_options.retry = split_statuses(retry);
     if (fail_fast) run_options.max_fail = 1;
     run_options.command_line.assign(argv, argv + argc);
-    code = run_matrix(run_options);
+    code = until_decided ? run_until_decided(run_options, most_seeds) : run_matrix(run_options);
   });
 
   PlanOptions plan_options;

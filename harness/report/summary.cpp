@@ -198,13 +198,19 @@ Json to_json(const Summary& summary) {
 }
 
 std::string detectable(const Table& table, std::size_t seeds) {
+  for (const auto& row : table.rows) {
+    for (const auto& entry : row.entries) {
+      if (entry.against_reference && entry.against_reference->significant()) return "";
+    }
+  }
   if (table.comparisons == 0 || seeds < 2) return "";
   const auto needed = fewest_unanimous(table.comparisons);
   if (static_cast<std::size_t>(needed) <= seeds) return "";
   char text[200];
   std::snprintf(text, sizeof text,
-                "%zu seeds cannot show a difference: the least p is %.3g, and %lld comparisons need %lld seeds", seeds,
-                2 * std::pow(0.5, seeds), static_cast<long long>(table.comparisons), static_cast<long long>(needed));
+                "%zu seeds cannot show a difference: the least p is %.3g, and %lld comparison%s need%s %lld seeds",
+                seeds, 2 * std::pow(0.5, seeds), static_cast<long long>(table.comparisons),
+                table.comparisons == 1 ? "" : "s", table.comparisons == 1 ? "s" : "", static_cast<long long>(needed));
   return text;
 }
 

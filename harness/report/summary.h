@@ -75,7 +75,7 @@ Summary summarise(const Study& study);
 /// `report --format json`
 Json to_json(const Summary& summary);
 
-/// What a table can show at best with these seeds and comparisons; "" where there is nothing to add.
+/// Why a table without any significant difference could not have one with so few seeds; "" otherwise.
 std::string detectable(const Table& table, std::size_t seeds);
 
 }  // namespace roclip::bench

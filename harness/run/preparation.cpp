@@ -39,9 +39,13 @@ std::string how_it_ended(int wait_status) {
 
 std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOptions& options, Nursery& nursery,
                                    const Signals& signals, RunListener& listener, int& signal) {
-  const Json task = {{"task", "prepare"},           {"matrix", matrix.file.string()},
-                     {"out", options.out.string()}, {"plugin_path", options.plugin_path},
-                     {"device", options.device},    {"make_data", options.make_data}};
+  const Json task = {{"task", "prepare"},
+                     {"matrix", matrix.file.string()},
+                     {"out", options.out.string()},
+                     {"plugin_path", options.plugin_path},
+                     {"device", options.device},
+                     {"make_data", options.make_data},
+                     {"further_seeds", options.further_seeds}};
   Worker worker(nursery, task, /*log=*/"");
   Preparation preparation;
   double last_event_s = 0;

@@ -6,7 +6,9 @@
 #include <iostream>
 #include <set>
 
+#include "harness/config/gates.h"
 #include "harness/record/files.h"
+#include "harness/report/check.h"
 #include "harness/report/render.h"
 #include "harness/run/folder_lock.h"
 #include "harness/run/supervisor.h"
@@ -85,7 +87,11 @@ int run_matrix(const RunOptions& options) {
 
   Nursery nursery;
   int signal = 0;
-  const auto prepared = prepare(matrix, {.out = out.root, .plugin_path = options.plugin_path, .device = options.device},
+  const auto prepared = prepare(matrix,
+                                {.out = out.root,
+                                 .plugin_path = options.plugin_path,
+                                 .device = options.device,
+                                 .further_seeds = options.further_seeds},
                                 nursery, signals, listeners, signal);
   if (!prepared) return 128 + signal;
   const auto& cells = prepared->cells;
@@ -172,6 +178,31 @@ int run_matrix(const RunOptions& options) {
                      " cells done; nothing is lost, go on with\n  " + quoted(options.command_line));
   }
   return code;
+}
+
+int run_until_decided(RunOptions options, std::int64_t most_seeds) {
+  const Matrix matrix = load_matrix(options.matrix);
+  const auto gates = read_gates(matrix.gates, matrix.where("/gates"));
+  if (gates.empty()) throw Error(ErrorKind::kMatrix, matrix.where("/gates") + ": is missing; nothing to decide");
+  const auto out = options.out.empty() ? default_out(options.matrix) : options.out;
+  std::int64_t seed = *std::ranges::max_element(matrix.seeds);
+  for (;;) {
+    if (const int code = run_matrix(options); code != 0) return code;
+    const auto study = load_study({out});
+    const auto verdicts = check(study, gates, out);
+    std::fputs(render_text(verdicts).c_str(), stdout);
+    const auto seeds = std::ssize(matrix.seeds) + std::ssize(options.further_seeds);
+    if (exit_code(verdicts) != 12 || seeds >= most_seeds) return exit_code(verdicts);
+    options.further_seeds.push_back(++seed);
+    options.only.clear();
+    for (const auto& verdict : verdicts) {
+      if (verdict.outcome != Outcome::kInconclusive) continue;
+      for (const auto& defense : {verdict.gate.defense, study.defenses.front()}) {
+        options.only.push_back("attack=" + verdict.gate.attack + ",defense=" + defense +
+                               ",seed=" + std::to_string(seed));
+      }
+    }
+  }
 }
 
 }  // namespace roclip::bench

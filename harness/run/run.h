@@ -22,9 +22,11 @@ struct RunOptions {
   std::int64_t max_fail = 0;                      ///< stop when as many cells did not end ok; 0 = never
   ProgressStyle progress = ProgressStyle::kAuto;
   bool color = false;
-  bool json = false;    ///< a summary on stdout instead of the grid
-  bool events = false;  ///< events on stdout instead of the grid
-  bool trace = false;   ///< a Chrome trace of a few steps of each cell
+  bool json = false;                             ///< a summary on stdout instead of the grid
+  bool events = false;                           ///< events on stdout instead of the grid
+  bool trace = false;                            ///< a Chrome trace of a few steps of each cell
+  std::vector<std::int64_t> further_seeds = {};  ///< beside those of the matrix file; their cells are in the results
+                                                 ///< if they were run
   std::vector<std::string> command_line;
 };
 
@@ -36,6 +38,11 @@ std::filesystem::path default_out(const std::filesystem::path& matrix);
 /// @return 0; 10 if some selected cell did not end ok; 128 + n if signal n stopped it. @throws Error before anything
 /// runs
 int run_matrix(const RunOptions& options);
+
+/// run_matrix(), then seed after seed of the cells whose gate is still open (harness/report/check.h), until every gate
+/// is decided or `most_seeds` are reached. Prints the verdicts.
+/// @return as run_matrix() if that is not 0; else 0, 11 or 12 as the gates say. @throws Error(kMatrix) without gates
+int run_until_decided(RunOptions options, std::int64_t most_seeds);
 
 /// Runs the cell of a result file again, alone and in a folder of its own, and compares weights and metrics.
 /// @return 0 if the bits are equal, 11 if not, 10 if it did not end ok. @throws Error

@@ -93,7 +93,14 @@ std::string ResultTable::status(const Cell& cell) const {
   return entries_[static_cast<std::size_t>(&cell - cells_.data())].at("status");
 }
 
-Json ResultTable::result() const { return matrix_result(matrix_, cells_, entries_); }
+Json ResultTable::result() const {
+  std::vector<Json> entries;
+  for (const auto& entry : entries_) {
+    const bool further = std::ranges::find(matrix_.seeds, entry.at("seed").get<std::int64_t>()) == matrix_.seeds.end();
+    if (!further || entry.at("status") != "missing") entries.push_back(entry);
+  }
+  return matrix_result(matrix_, cells_, entries);
+}
 
 void ResultTable::save() {
   last_save_ = Clock::now();

@@ -46,8 +46,9 @@ class SmokeStudy(unittest.TestCase):
         self.assertEqual(len(cells), 4)
         for cell in cells:
             jsonschema.validate(read(cell), read(schemas / "cell.schema.json"))
-        for study in (ROOT / "results").glob("*/matrix.json"):
-            jsonschema.validate(read(study), read(schemas / "matrix.schema.json"))
+        for study in (ROOT / "results").glob("*/*.json"):
+            if "defenses" in read(study):
+                jsonschema.validate(read(study), read(schemas / "matrix.schema.json"))
 
     def test_counts_agree_with_their_outcomes(self):
         for file in (self.first / "cells").glob("*.json"):
@@ -90,6 +91,20 @@ class SmokeStudy(unittest.TestCase):
         checked = run("check", file, "--gates", SMOKE)
         self.assertEqual(checked.returncode, 11, checked.stdout + checked.stderr)
         self.assertIn("no cell badnets x roclip", checked.stdout)
+
+    def test_until_decided_adds_seeds_to_open_gates_only(self):
+        matrix = read(SMOKE)
+        matrix["attacks"], matrix["metrics"] = ["none"], ["zero_shot"]
+        accuracy = next(c for c in read(self.first / "results.json")["cells"] if (c["attack"], c["defense"]) == ("none", "clip"))
+        value = accuracy["metrics"]["zero_shot/1"]["counts"]["top1"]["value"]
+        matrix["gates"] = [{"metric": "zero_shot", "where": {"attack": "none", "defense": "clip"}, "at_least": value},
+                           {"metric": "zero_shot", "where": {"attack": "none", "defense": "roclip"}, "at_most": 0.5}]
+        file, out = self.scratch / "until.json", self.scratch / "until"
+        file.write_text(json.dumps(matrix))
+        result = run("run", file, "--out", out, "--until-decided", "--max-seeds", "2")
+        self.assertEqual(result.returncode, 12, result.stdout + result.stderr)
+        cells = {(c["defense"], c["seed"]) for c in read(out / "results.json")["cells"]}
+        self.assertEqual(cells, {("clip", 1), ("roclip", 1), ("clip", 2)})
 
     def test_every_format_of_report_is_what_it_says(self):
         printed = {f: run("report", self.first, "--format", f) for f in ("text", "md", "csv", "latex", "html", "junit", "json")}
