@@ -7,6 +7,7 @@
 #include "harness/clip/clip.h"
 #include "harness/config/matrix.h"
 #include "harness/data/poisoned_pairs.h"
+#include "harness/engine/examples.h"
 #include "harness/train/trainer.h"
 #include "registry.h"
 #include "support/scratch_folder.h"
@@ -23,7 +24,8 @@ struct Outcome {
 };
 
 /// A whole training on the toy data set, in a process of its own as far as state goes.
-Outcome trained(const std::string& defense_name, const Json& params, std::uint64_t seed, const TrainHooks& hooks = {}) {
+Outcome trained(const std::string& defense_name, const Json& params, std::uint64_t seed, TrainHooks hooks = {},
+                bool watched = false) {
   static const Registry registry({ROCLIP_PLUGIN_DIR});
   const Dataset data = toy_dataset();
   const auto attack = registry.make_attack("none", Json::object());
@@ -38,6 +40,8 @@ Outcome trained(const std::string& defense_name, const Json& params, std::uint64
   training.batch_size = 8;
   training.learning_rate = 0.01;
   Trainer trainer(*model, pairs, *defense, training, vocabulary->known_words(), seed);
+  const SimilarityWatch watch(pairs, seed);
+  if (watched) hooks.at_epoch_end = [&] { return watch(*model); };
   auto report = trainer.run(hooks);
   trainer.repair();
   return {std::move(report), model->weights_hash()};
@@ -75,6 +79,15 @@ TEST_CASE("the same seed gives the same bits twice, with augmentation and with e
     CHECK(trained(name, params, 1).weights == trained(name, params, 1).weights);
   }
   CHECK(trained("clip", Json::object(), 1).weights != trained("clip", Json::object(), 2).weights);
+}
+
+TEST_CASE("watching similarities does not change what is learned, and tells them for every epoch", "[train]") {
+  const auto watched = trained("clip", kAugmented, 1, {}, true);
+  CHECK(watched.weights == trained("clip", kAugmented, 1).weights);
+  for (const auto& epoch : watched.report.epochs) {
+    REQUIRE(epoch.watched.size() == 1);  // without an attack there are no poisoned pairs
+    CHECK(std::abs(epoch.watched.at("similarity_clean")) <= 1);
+  }
 }
 
 TEST_CASE("roclip that never matches is plain CLIP with augmentation, to the bit", "[train][roclip]") {
