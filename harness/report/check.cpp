@@ -28,14 +28,6 @@ std::string_view word(Outcome outcome) {
   return "inconclusive";
 }
 
-/// The id of a metric by its name or id; "" if the study has none.
-std::string metric_id(const Study& study, const std::string& name) {
-  for (const auto& id : study.metrics) {
-    if (id == name || base_name(id) == name) return id;
-  }
-  return "";
-}
-
 /// The better direction as a sign: worse = sign * (ours - baseline) above 0.
 double worse_sign(const Study& study, const std::string& metric) {
   for (const auto& cell : study.cells) {
@@ -107,24 +99,18 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
     verdict.reason = reason;
     return verdict;
   };
-  const auto metric = metric_id(study, gate.metric);
+  const auto metric = study.metric_id(gate.metric);
   if (metric.empty()) return fail("the results have no metric " + gate.metric);
   if (const auto why = trouble(study, metric, gate.attack, gate.defense); !why.empty()) return fail(why);
   const auto values = values_of(study, metric, gate.attack, gate.defense);
   const auto counts = counts_of(values);
-  const auto mean_of = [](const std::vector<Counted>& list) {
-    double sum = 0;
-    for (const auto& count : list) sum += count.share();
-    return sum / static_cast<double>(list.size());
-  };
-
   const std::string& reference = study.defenses.front();
   const bool limits_attack = base_name(metric) == kAttackSuccess && gate.kind != Gate::Kind::kAtLeast;
   if (limits_attack && gate.attack_works > 0 && gate.defense != reference) {
     if (const auto why = trouble(study, metric, gate.attack, reference); !why.empty()) {
       return fail("whether the attack works is not known: " + why);
     }
-    const double works = mean_of(counts_of(values_of(study, metric, gate.attack, reference)));
+    const double works = mean_share(counts_of(values_of(study, metric, gate.attack, reference)));
     if (works < gate.attack_works) {
       return fail("the attack succeeds in only " + percent(works) + " % against " + reference +
                   ", so that it says nothing of a defense (attack_works " + percent(gate.attack_works) + " %)");
@@ -133,7 +119,7 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
 
   if (gate.kind != Gate::Kind::kNotWorseThan) {
     verdict.interval = over_seeds(counts, gate.confidence);
-    decide(verdict, mean_of(counts), gate.limit, gate.kind == Gate::Kind::kAtMost, counts.size(), gate.metric);
+    decide(verdict, mean_share(counts), gate.limit, gate.kind == Gate::Kind::kAtMost, counts.size(), gate.metric);
     return verdict;
   }
   const auto folder =
@@ -144,7 +130,7 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   } catch (const Error& e) {
     return fail(std::string("the baseline cannot be read: ") + e.what());
   }
-  const auto their_metric = metric_id(baseline, gate.metric);
+  const auto their_metric = baseline.metric_id(gate.metric);
   if (their_metric.empty()) return fail("the baseline has no metric " + gate.metric);
   if (const auto why = trouble(baseline, their_metric, gate.attack, gate.defense); !why.empty()) {
     return fail("in the baseline: " + why);
@@ -154,7 +140,7 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   const double sign = worse_sign(study, metric);
   verdict.interval = sign > 0 ? difference_over_seeds(mine, theirs, gate.confidence)
                               : difference_over_seeds(theirs, mine, gate.confidence);
-  decide(verdict, sign * (mean_of(mine) - mean_of(theirs)), gate.limit, true, mine.size(), "worse by");
+  decide(verdict, sign * (mean_share(mine) - mean_share(theirs)), gate.limit, true, mine.size(), "worse by");
   return verdict;
 }
 

@@ -70,23 +70,15 @@ Claim read_claim(const Json& json, const std::string& where) {
 Verified verify_one(const Study& study, const Claim& claim) {
   Verified result{.claim = claim, .reason = claim.not_testable, .interval = {}};
   if (!claim.not_testable.empty()) return result;
-  std::string metric;
-  for (const auto& id : study.metrics) {
-    if (id == claim.metric || base_name(id) == claim.metric) metric = id;
-  }
-  auto values = values_of(study, metric, claim.attack, claim.defense);
+  const auto metric = study.metric_id(claim.metric);
+  const auto values = values_of(study, metric, claim.attack, claim.defense);
   if (values.empty()) {
     result.reason = "no value of " + claim.metric + " for " + claim.attack + " x " + claim.defense;
     return result;
   }
-  const auto mean_of = [](const std::vector<Counted>& counts) {
-    double sum = 0;
-    for (const auto& count : counts) sum += count.share();
-    return sum / static_cast<double>(counts.size());
-  };
   if (claim.minus.empty()) {
     const auto counts = counts_of(values);
-    result.ours = mean_of(counts);
+    result.ours = mean_share(counts);
     result.interval = over_seeds(counts);
     result.seeds = counts.size();
   } else {
@@ -95,7 +87,7 @@ Verified verify_one(const Study& study, const Claim& claim) {
       result.reason = "no value of " + claim.metric + " for " + claim.attack + " x " + claim.minus;
       return result;
     }
-    result.ours = mean_of(mine) - mean_of(other);
+    result.ours = mean_share(mine) - mean_share(other);
     result.interval = difference_over_seeds(mine, other);
     result.seeds = mine.size();
   }

@@ -27,12 +27,6 @@ Json differences(const Json& a, const Json& b) {
   return list;
 }
 
-Json outcomes(const Json& record, const std::string& metric) {
-  if (record.is_null() || !record.value("metrics", Json::object()).contains(metric)) return nullptr;
-  const Json& counts = record.at("metrics").at(metric).at("counts");
-  return counts.empty() ? Json() : counts[0];
-}
-
 }  // namespace
 
 Json compare(const Study& a, const Study& b) {
@@ -71,12 +65,7 @@ Json compare(const Study& a, const Study& b) {
         const auto [mine, theirs] = paired(values_a, values_b);
         if (mine.empty()) continue;
         std::vector<double> by_seed;
-        double mean_a = 0, mean_b = 0;
-        for (std::size_t i = 0; i < mine.size(); ++i) {
-          by_seed.push_back(theirs[i].share() - mine[i].share());
-          mean_a += mine[i].share() / static_cast<double>(mine.size());
-          mean_b += theirs[i].share() / static_cast<double>(mine.size());
-        }
+        for (std::size_t i = 0; i < mine.size(); ++i) by_seed.push_back(theirs[i].share() - mine[i].share());
         if (std::ranges::all_of(by_seed, [](double d) { return d == 0; })) {
           ++equal;
           continue;
@@ -86,7 +75,7 @@ Json compare(const Study& a, const Study& b) {
           p = permutation_test(by_seed);
           test = "permutation";
         } else {
-          const Json out_a = outcomes(record_a, metric), out_b = outcomes(record_b, metric);
+          const Json out_a = stored_headline(record_a, metric), out_b = stored_headline(record_b, metric);
           if (!out_a.is_null() && !out_b.is_null() && out_a.at("items") == out_b.at("items")) {
             p = mcnemar(out_a.at("outcomes").get<std::string>(), out_b.at("outcomes").get<std::string>());
             test = "McNemar";
@@ -96,9 +85,9 @@ Json compare(const Study& a, const Study& b) {
                            {"defense", defense},
                            {"metric", metric},
                            {"seeds", mine.size()},
-                           {"a", mean_a},
-                           {"b", mean_b},
-                           {"difference", mean_b - mean_a},
+                           {"a", mean_share(mine)},
+                           {"b", mean_share(theirs)},
+                           {"difference", mean(by_seed)},
                            {"p", std::move(p)},
                            {"test", std::move(test)}});
       }

@@ -52,6 +52,13 @@ std::int64_t Study::find(const std::string& attack, const std::string& defense, 
   return place == places.end() ? -1 : place->second;
 }
 
+std::string Study::metric_id(const std::string& metric) const {
+  for (const auto& id : metrics) {
+    if (id == metric || base_name(id) == metric) return id;
+  }
+  return "";
+}
+
 Json Study::record(std::int64_t cell) const {
   if (cell < 0 || cells[static_cast<std::size_t>(cell)].at("file").is_null()) return nullptr;
   const auto index = static_cast<std::size_t>(cell);
@@ -79,6 +86,12 @@ Study load_study(const std::vector<fs::path>& outs) {
     add(study, result, file.parent_path());
   }
   return study;
+}
+
+Json stored_headline(const Json& record, const std::string& metric) {
+  if (record.is_null() || !record.value("metrics", Json::object()).contains(metric)) return nullptr;
+  const Json& counts = record.at("metrics").at(metric).at("counts");
+  return counts.empty() ? Json() : counts[0];
 }
 
 std::string base_name(const std::string& id) { return id.substr(0, id.find('/')); }

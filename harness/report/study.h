@@ -26,6 +26,8 @@ struct Study {
 
   /// The cell's index, or -1.
   std::int64_t find(const std::string& attack, const std::string& defense, std::int64_t seed) const;
+  /// The id of a metric, by its id or its name without revision; "" if there is none.
+  std::string metric_id(const std::string& name) const;
   /// The whole stored cell, with outcomes and curves; null if it has none or its file is gone.
   Json record(std::int64_t cell) const;
 
@@ -39,6 +41,9 @@ Study study_of(const Json& matrix_result, const std::filesystem::path& folder);
 /// another configuration in a later folder gets that study's name behind it. @throws Error(kData) for a file that is
 /// missing or something else
 Study load_study(const std::vector<std::filesystem::path>& outs);
+
+/// The count to quote of a metric, with items and outcomes, from a stored cell; null if there is none.
+Json stored_headline(const Json& record, const std::string& metric);
 
 /// "attack_success" of "attack_success/1"
 std::string base_name(const std::string& id);

@@ -11,18 +11,11 @@ namespace {
 
 constexpr const char* kAttackSuccess = "attack_success";
 
-/// The stored headline of a metric, with items and outcomes; null if there is none.
-Json headline(const Json& record, const std::string& metric) {
-  if (record.is_null() || !record.value("metrics", Json::object()).contains(metric)) return nullptr;
-  const Json& counts = record.at("metrics").at(metric).at("counts");
-  return counts.empty() ? Json() : counts[0];
-}
-
 /// McNemar's test needs the outcomes of the same items; nothing if they are not there.
 std::optional<double> over_items(const Study& study, const std::string& metric, const std::string& attack,
                                  const std::string& a, const std::string& b, std::int64_t seed) {
-  const Json mine = headline(study.record(study.find(attack, a, seed)), metric);
-  const Json other = headline(study.record(study.find(attack, b, seed)), metric);
+  const Json mine = stored_headline(study.record(study.find(attack, a, seed)), metric);
+  const Json other = stored_headline(study.record(study.find(attack, b, seed)), metric);
   if (mine.is_null() || other.is_null() || mine.at("items") != other.at("items")) return std::nullopt;
   return mcnemar(mine.at("outcomes").get<std::string>(), other.at("outcomes").get<std::string>());
 }
@@ -65,7 +58,7 @@ Entry entry_of(const Study& study, const std::string& metric, const std::string&
   if (timed > 0) entry.wall_s = wall_s / static_cast<double>(timed);
   if (entry.seeds.empty()) return entry;
   const auto counts = counts_of(entry.seeds);
-  for (const auto& count : counts) entry.mean += count.share() / static_cast<double>(counts.size());
+  entry.mean = mean_share(counts);
   entry.interval = over_seeds(counts);
   return entry;
 }
