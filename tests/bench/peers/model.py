@@ -16,13 +16,20 @@ from torch import nn
 WIDTHS, BLOCKS, TEXT, EMBEDDING, CONTEXT = (32, 64, 128), (1, 1, 0), 64, 64, 12
 
 
-def load_pack(path: pathlib.Path):
-    """Images uint8 [N, 3, S, S] and captions of the training pairs (harness/data/pack.h, pack.cpp)."""
+def read_pack(path):
+    """Images uint8 [N, 3, S, S] and metadata of a packed file (harness/data/pack.cpp)."""
     raw = path.read_bytes()
     size, images, metadata_bytes = struct.unpack_from("<IQQ", raw, 12)
     end = 4096 + images * 3 * size * size
-    train = json.loads(raw[end : end + metadata_bytes])["train"]
     pixels = torch.from_numpy(numpy.frombuffer(raw, numpy.uint8, end - 4096, 4096).copy()).view(-1, 3, size, size)
+    return pixels, json.loads(raw[end : end + metadata_bytes])
+
+
+def training_pairs(resized: pathlib.Path):
+    """Images at the model's resolution and captions; the captions are in the file that it was resized from."""
+    pixels, _ = read_pack(resized)
+    _, metadata = read_pack(resized.with_name(resized.name.replace("-32px", "")))
+    train = metadata["train"]
     return pixels[train["first_image"]:][: len(train["captions"])], train["captions"]
 
 
