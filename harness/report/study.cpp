@@ -83,7 +83,11 @@ Study load_study(const std::vector<fs::path>& outs) {
     if (!result.is_object() || !result.contains("cells") || !result.contains("metrics") || !result.contains("name")) {
       throw Error(ErrorKind::kData, file.string() + ": expected a results.json of `roclip-bench run`; it has no cells");
     }
-    add(study, result, file.parent_path());
+    try {
+      add(study, result, file.parent_path());
+    } catch (const Json::exception& e) {
+      throw Error(ErrorKind::kData, file.string() + ": is damaged, or of another version: " + e.what());
+    }
   }
   return study;
 }

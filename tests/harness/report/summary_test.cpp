@@ -69,6 +69,8 @@ TEST_CASE("a cell that several folders hold is taken once, and one name for two 
   CHECK(study.cells.size() == 3);
   CHECK(study.defenses == std::vector<std::string>{"clip", "roclip", "clip [b]"});
   CHECK_THROWS_WITH(load_study({folder.path() / "c"}), Contains("is missing"));
+  folder.write("d.json", R"({"name": "d", "metrics": [], "cells": [{}]})");
+  CHECK_THROWS_WITH(load_study({folder.path() / "d.json"}), Contains("d.json: is damaged, or of another version"));
   folder.write("c.json", "[]");
   CHECK_THROWS_WITH(load_study({folder.path() / "c.json"}), Contains("expected a results.json"));
 }
