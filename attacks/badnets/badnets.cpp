@@ -137,4 +137,14 @@ torch::Tensor Badnets::apply_trigger(const torch::Tensor& images) const {
   return stamped;
 }
 
+std::optional<torch::Tensor> Badnets::trigger_area(const torch::Tensor& images) const {
+  auto area = torch::zeros({images.size(0), images.size(2), images.size(3)}, torch::kBool);
+  for (std::int64_t i = 0; i < images.size(0); ++i) {
+    for (const auto [top, left] : patch_corners(params_.location, images[i], params_.patch_px)) {
+      area[i].narrow(/*dim=*/0, top, params_.patch_px).narrow(/*dim=*/1, left, params_.patch_px).fill_(true);
+    }
+  }
+  return area;
+}
+
 }  // namespace roclip

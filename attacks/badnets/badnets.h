@@ -44,6 +44,7 @@ class Badnets : public Attack {
 
   PoisonPlan plan(const AttackView& view, std::uint64_t seed) const override;
   torch::Tensor apply_trigger(const torch::Tensor& images) const override;
+  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images) const override;
 
  private:
   Params params_;

@@ -13,6 +13,7 @@
 #include "harness/record/files.h"
 #include "harness/report/render.h"
 #include "harness/run/folder_lock.h"
+#include "harness/run/machine.h"
 #include "harness/run/preparation.h"
 #include "harness/run/run.h"
 #include "harness/run/supervisor.h"
@@ -243,10 +244,7 @@ int show_command(const std::filesystem::path& cell_file, bool json) {
 }
 
 void become_engine(const Json& task) {
-  if (task.at("task") == "perf") {  // as in a worker: one thread, which the BLAS wants to know before main()
-    ::setenv("OMP_NUM_THREADS", "1", 1);
-    ::setenv("OPENBLAS_NUM_THREADS", "1", 1);
-  }
+  if (task.at("task") == "perf" || task.at("task") == "plugin test") prepare_blas();  // as in a worker
   const auto engine = program_dir() / "roclip-bench-engine";
   const std::string text = task.dump();
   ::execl(engine.c_str(), "roclip-bench-engine", text.c_str(), static_cast<char*>(nullptr));

@@ -125,11 +125,7 @@ ModelParams model_params(const Json& model, const std::string& where) {
                                         " (known: " + known + ")");
   }
   const auto file = presets_dir() / (preset.get<std::string>() + ".json");
-  ModelParams params;
-  ParamList list;
-  params.declare(list);
-  list.assign(read_json(file), file.string());
-  list.assign(own, where);
+  const auto params = read_params(own, where, read_params<ModelParams>(read_json(file), file.string()));
   const auto refuse = [&](const std::string& why) { throw Error(ErrorKind::kMatrix, where + why); };
   if (params.stage_widths.empty() || params.stage_widths.size() != params.stage_blocks.size()) {
     refuse("/stage_blocks: expected as many numbers as stage_widths has, at least one");
@@ -142,11 +138,7 @@ ModelParams model_params(const Json& model, const std::string& where) {
   return params;
 }
 
-Json to_json(ModelParams params) {
-  ParamList list;
-  params.declare(list);
-  return list.values();
-}
+Json to_json(ModelParams params) { return write_params(std::move(params)); }
 
 std::unique_ptr<TrainableClip> make_clip(const ModelParams& params, std::shared_ptr<const Vocabulary> vocabulary,
                                          std::uint64_t seed, torch::Device device) {

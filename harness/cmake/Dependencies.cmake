@@ -1,19 +1,14 @@
 # Every third-party library, found once. Their headers are SYSTEM: our warnings are about our code.
 
 find_package(Threads REQUIRED)
-find_package(Torch REQUIRED)
+include(RoclipTorch)  # roclip::torch
 find_package(nlohmann_json REQUIRED)
 find_package(Boost 1.74 REQUIRED COMPONENTS filesystem)
 find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(RSVG REQUIRED librsvg-2.0)
 pkg_check_modules(XXHASH REQUIRED libxxhash)
-
-add_library(roclip_torch INTERFACE)
-target_include_directories(roclip_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(roclip_torch INTERFACE ${TORCH_LIBRARIES})
-separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
-target_compile_options(roclip_torch INTERFACE ${torch_flags})
+pkg_check_modules(ARCHIVE REQUIRED libarchive)
 
 # Debian ships OpenCV's CMake package only with all of OpenCV; three of its libraries are enough here.
 find_path(OPENCV_INCLUDE_DIR opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
@@ -30,3 +25,5 @@ target_include_directories(roclip_rsvg SYSTEM INTERFACE ${RSVG_INCLUDE_DIRS})
 target_link_libraries(roclip_rsvg INTERFACE ${RSVG_LINK_LIBRARIES})
 add_library(roclip_xxhash INTERFACE)
 target_link_libraries(roclip_xxhash INTERFACE ${XXHASH_LINK_LIBRARIES})
+add_library(roclip_archive INTERFACE)
+target_link_libraries(roclip_archive INTERFACE ${ARCHIVE_LINK_LIBRARIES})

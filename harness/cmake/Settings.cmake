@@ -24,6 +24,6 @@ set(ROCLIP_LOOP_OPTIONS -O3 -fno-math-errno -fno-trapping-math -fno-signed-zeros
 add_library(roclip_settings INTERFACE)
 target_compile_options(roclip_settings INTERFACE -Wall -Wextra -Wshadow -Werror)
 if(ROCLIP_BENCH_SANITIZE)
-  target_compile_options(roclip_settings INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -O1 -g1)
-  target_link_options(roclip_settings INTERFACE -fsanitize=address,undefined)
+  target_compile_options(roclip_settings INTERFACE -fsanitize=${ROCLIP_BENCH_SANITIZE} -fno-omit-frame-pointer -O1 -g1)
+  target_link_options(roclip_settings INTERFACE -fsanitize=${ROCLIP_BENCH_SANITIZE})
 endif()

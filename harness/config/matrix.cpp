@@ -85,21 +85,21 @@ void CheckpointPolicy::declare(ParamList& list) {
 }
 
 Limits merged_limits(Limits base, const Json& changes, const std::string& where) {
-  ParamList list;
-  base.declare(list);
-  list.assign(changes, where);
-  return base;
+  return read_params(changes, where, base);
 }
 
 Matrix load_matrix(const std::filesystem::path& file) {
   Matrix matrix;
   matrix.file = file;
-  Json json;
-  try {
-    json = Json::parse(read_file(file));
-  } catch (const Json::parse_error& e) {
-    throw Error(ErrorKind::kMatrix, file.string() + ": is not JSON: " + e.what());
+  if (std::filesystem::is_directory(file)) {
+    throw Error(ErrorKind::kData,
+                file.string() + ": is a folder; expected a matrix file, such as " + (file / "matrix.json").string());
   }
+  if (!std::filesystem::exists(file)) {
+    throw Error(ErrorKind::kData,
+                file.string() + ": No such file; `roclip-bench init " + file.string() + "` writes one to begin with");
+  }
+  const Json json = read_json(file, ErrorKind::kMatrix);
   if (!json.is_object()) refuse(matrix.where("/"), "an object", json);
   for (const auto& [key, value] : json.items()) {
     if (std::ranges::find(kKeys, key) == kKeys.end()) {
@@ -122,9 +122,8 @@ Matrix load_matrix(const std::filesystem::path& file) {
   matrix.metrics = plugin_entries(json.value("metrics", Json::array({"attack_success", "zero_shot", "linear_probe"})),
                                   matrix.where("/metrics"));
   matrix.limits = merged_limits({}, json.value("limits", Json::object()), matrix.where("/limits"));
-  ParamList checkpoint;
-  matrix.checkpoint.declare(checkpoint);
-  checkpoint.assign(json.value("checkpoint", Json::object()), matrix.where("/checkpoint"));
+  matrix.checkpoint =
+      read_params<CheckpointPolicy>(json.value("checkpoint", Json::object()), matrix.where("/checkpoint"));
   matrix.gates = json.value("gates", Json::array());
   read_gates(matrix.gates, matrix.where("/gates"));  // so that a misspelt gate is found before hours of training
   return matrix;

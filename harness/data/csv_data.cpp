@@ -45,13 +45,7 @@ struct Spec {
 };
 
 /// `json` has been validated by effective_csv().
-Spec spec_of(const Json& json) {
-  Spec spec;
-  ParamList list;
-  spec.declare(list);
-  list.assign(json, "data");
-  return spec;
-}
+Spec spec_of(const Json& json) { return read_params<Spec>(json, "data"); }
 
 /// The records of a table as maps; column names by their first match in the header.
 class Table {
@@ -168,10 +162,7 @@ void split(const std::vector<Labelled>& images, std::vector<Labelled>& first, st
 }  // namespace
 
 Json effective_csv(const Json& data, const fs::path& base, const std::string& where) {
-  Spec spec;
-  ParamList list;
-  spec.declare(list);
-  list.assign(data, where);
+  auto spec = read_params<Spec>(data, where);
   const auto refuse = [&](const char* key, const std::string& message) {
     throw Error(ErrorKind::kMatrix, where + "/" + key + ": " + message);
   };
@@ -186,7 +177,7 @@ Json effective_csv(const Json& data, const fs::path& base, const std::string& wh
     if (!path->empty()) *path = fs::absolute(base / *path).lexically_normal().string();
   }
   if (spec.name.empty()) spec.name = fs::path(spec.pairs).stem().string();
-  return list.values();
+  return write_params(spec);
 }
 
 fs::path csv_file(const Json& effective) {

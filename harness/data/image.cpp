@@ -7,6 +7,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -25,11 +26,21 @@ cv::Mat read_rgb(const fs::path& file) {
   return image;
 }
 
-void write_png(const fs::path& file, const cv::Mat& rgb) {
+std::string png_bytes(const cv::Mat& rgb) {
   cv::Mat image;
   cv::cvtColor(rgb, image, cv::COLOR_RGB2BGR);
-  if (!cv::imwrite(file.string(), image)) throw Error(ErrorKind::kData, file.string() + ": cannot be written");
+  std::vector<std::uint8_t> bytes;
+  if (!cv::imencode(".png", image, bytes)) throw Error(ErrorKind::kInternal, "a picture cannot be made a PNG");
+  return {bytes.begin(), bytes.end()};
 }
+
+std::string png_bytes(const torch::Tensor& image) {
+  const auto rows = image.permute({1, 2, 0}).contiguous();  // [H, W, 3]
+  return png_bytes(
+      cv::Mat(static_cast<int>(rows.size(0)), static_cast<int>(rows.size(1)), CV_8UC3, rows.data_ptr<std::uint8_t>()));
+}
+
+void write_png(const fs::path& file, const cv::Mat& rgb) { write_file(file, png_bytes(rgb), Flush::kNo); }
 
 cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px) {
   const double scale = static_cast<double>(px) / std::min(rgb.rows, rgb.cols);

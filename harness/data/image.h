@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include <torch/types.h>
 #include <opencv2/core/mat.hpp>
@@ -13,6 +14,11 @@ namespace roclip::bench {
 /// Whatever OpenCV decodes: JPEG (turned as its EXIF says), PNG, WebP, ... Transparency is dropped.
 /// @throws Error(kData) "file not found" or "not a readable image", without the name of the file.
 cv::Mat read_rgb(const std::filesystem::path& file);
+
+/// The picture as a PNG file, lossless.
+std::string png_bytes(const cv::Mat& rgb);
+/// @param image uint8 [3, H, W]
+std::string png_bytes(const torch::Tensor& image);
 
 /// @throws Error(kData)
 void write_png(const std::filesystem::path& file, const cv::Mat& rgb);

@@ -10,10 +10,6 @@ namespace roclip::bench {
 
 namespace {
 
-const torch::Tensor& images_of(const Dataset& data, ImageRef::Set set) {
-  return set == ImageRef::Set::kTrain ? data.train.images : data.held_out.images;
-}
-
 Json to_json(const ImageRef& image) {
   return {{"set", image.set == ImageRef::Set::kTrain ? "train" : "held_out"}, {"index", image.index}};
 }
@@ -81,13 +77,17 @@ PoisonPlan plan_from_manifest(const Json& json) {
   return plan;
 }
 
+torch::Tensor clean_image(const Dataset& data, const ImageRef& image) {
+  return (image.set == ImageRef::Set::kTrain ? data.train.images : data.held_out.images)[image.index];
+}
+
 PoisonedPairs::PoisonedPairs(const Dataset& data, const PoisonPlan& plan, const Attack& attack, std::uint64_t seed)
     : clean_(data.train) {
   std::vector<bool> replaced(static_cast<std::size_t>(clean_.size()), false);
   std::vector<torch::Tensor> images;
   for (const auto& edit : plan.edits) {
     if (edit.replaces) replaced[static_cast<std::size_t>(*edit.replaces)] = true;
-    const auto image = images_of(data, edit.image.set).narrow(0, edit.image.index, 1);
+    const auto image = clean_image(data, edit.image).unsqueeze(0);
     images.push_back(edit.triggered ? attack.apply_trigger(image) : image);
     poison_captions_.push_back(edit.caption);
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "roclip/attack.h"
@@ -18,6 +19,12 @@ Json manifest(const PoisonPlan& plan);
 /// The plan that manifest() stored. @throws Json::exception if it is something else
 PoisonPlan plan_from_manifest(const Json& json);
 
+/// The clean pixels that an edit starts from. @return uint8 [3, H, W], a view
+torch::Tensor clean_image(const Dataset& data, const ImageRef& image);
+
+/// Role of the stream that decides where poisons stand among the pairs of a cell.
+inline constexpr std::string_view kPlaceOfPoisons = "place of poisons";
+
 /// The training set of a cell: clean pairs less the replaced ones, plus the poisons, in an order drawn from `seed`, so
 /// that the place of a pair says nothing about it. Only the poisons' pixels are held; the rest is read where it is.
 class PoisonedPairs final : public TrainingPairs {
@@ -30,6 +37,10 @@ class PoisonedPairs final : public TrainingPairs {
   torch::Tensor images(const torch::Tensor& indices) const override;
 
   bool poisoned(std::int64_t index) const { return rows_[static_cast<std::size_t>(index)] >= clean_.size(); }
+  /// Which edit of the plan made this pair. @pre poisoned(index)
+  std::size_t edit(std::int64_t index) const {
+    return static_cast<std::size_t>(rows_[static_cast<std::size_t>(index)] - clean_.size());
+  }
 
  private:
   const Pairs& clean_;

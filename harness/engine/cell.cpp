@@ -43,15 +43,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-template <class Params>
-Params read_params(const Json& json, const std::string& where) {
-  Params params;
-  ParamList list;
-  params.declare(list);
-  list.assign(json, where);
-  return params;
-}
-
 std::string plugin_of(const Json& choice) { return choice.at("plugin").get<std::string>(); }
 
 const PluginInfo& find_plugin(const Registry& registry, PluginKind kind, const Json& choice) {
@@ -99,11 +90,11 @@ Json training_record(const TrainReport& report, const std::string& key, Trainabl
           {"weights_hash", model.weights_hash()}};
 }
 
+}  // namespace
+
 std::string_view to_string(Capability capability) {
   return capability == Capability::kCleanSubset ? "clean_subset" : "poisoned_pairs";
 }
-
-}  // namespace
 
 std::vector<torch::Device> parse_devices(const std::string& text) {
   const auto gpus = static_cast<std::int64_t>(torch::cuda::device_count());
@@ -148,28 +139,33 @@ std::string training_key(const Json& config, const std::string& data_hash, const
   return hash_hex(key.dump()).substr(0, 16);
 }
 
+PoisonPlan fresh_plan(const Json& config, const Dataset& data, const Registry& registry) {
+  const AttackView view{data.train, data.held_out, data.classes};
+  const auto seed = config.at("seed").get<std::uint64_t>();
+  auto plan = make_attack(registry, config)->plan(view, stream(seed, role::kPoison));
+  check_plan(plan, view);
+  return plan;
+}
+
 StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out) {
   const Json& choice = config.at("attack");
   const auto& plugin = find_plugin(registry, PluginKind::kAttack, choice);
   const Json key = {choice, config.at("seed"), data.hash, config.at("model").at("image_px"), plugin_hash(plugin)};
   StoredPlan stored;
   stored.name = plugin.name() + "-s" + config.at("seed").dump() + "-" + hash_hex(key.dump()).substr(0, 10);
-  const AttackView view{data.train, data.held_out, data.classes};
   const auto file = out.manifest_file(stored.name);
   if (std::filesystem::exists(file)) {
     try {
       const Json json = read_json(file);
       stored.plan = plan_from_manifest(json);
       stored.hash = hash_hex(json.dump());
-      check_plan(stored.plan, view);
+      check_plan(stored.plan, {data.train, data.held_out, data.classes});
       return stored;
     } catch (const std::exception& e) {
       std::fprintf(stderr, "%s: is damaged, planning again: %s\n", file.c_str(), e.what());
     }
   }
-  const auto seed = config.at("seed").get<std::uint64_t>();
-  stored.plan = make_attack(registry, config)->plan(view, stream(seed, role::kPoison));
-  check_plan(stored.plan, view);
+  stored.plan = fresh_plan(config, data, registry);
   stored.hash = hash_hex(manifest(stored.plan).dump());
   return stored;
 }
@@ -200,7 +196,7 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
   const StoredPlan poison = poison_plan(config, data, registry, around.out);
   store_manifest(poison, around.out);
   const PoisonPlan& plan = poison.plan;
-  const PoisonedPairs pairs(data, plan, *attack, stream(seed, "place of poisons"));
+  const PoisonedPairs pairs(data, plan, *attack, stream(seed, kPlaceOfPoisons));
   store_examples(around.out.examples_file(poison.name), plan, data, pairs, *attack);
   phases["poison"] = watch.lap();
 

@@ -10,6 +10,7 @@
 #include "harness/train/trainer.h"
 #include "registry.h"
 #include "roclip/attack.h"
+#include "roclip/defense.h"
 
 namespace roclip::bench {
 
@@ -22,6 +23,9 @@ struct CellSurroundings {
   std::vector<std::string> command_line;  ///< for the record
 };
 
+/// "poisoned_pairs" or "clean_subset".
+std::string_view to_string(Capability capability);
+
 /// "auto", "cpu", "cuda" or "cuda:1" -> the devices meant, which are there. "auto" and "cuda" mean every GPU.
 /// @throws Error(kUsage)
 std::vector<torch::Device> parse_devices(const std::string& text);
@@ -32,6 +36,10 @@ Dataset open_data(const Json& config, const Progress& progress);
 /// program and of the plugins, so that a checkpoint is never continued by other code.
 std::string training_key(const Json& config, const std::string& data_hash, const Registry& registry,
                          torch::Device device);
+
+/// Lets the attack of a cell plan, and checks what it plans. @throws Error(kPlugin), Error(kMatrix), and whatever the
+/// attack throws
+PoisonPlan fresh_plan(const Json& config, const Dataset& data, const Registry& registry);
 
 /// The poisons of (attack, seed), made once and stored as a manifest.
 struct StoredPlan {

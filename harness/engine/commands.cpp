@@ -1,27 +1,56 @@
 #include "harness/engine/commands.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
 #include <unistd.h>
 
+#include "harness/clip/clip.h"
 #include "harness/config/matrix.h"
+#include "harness/config/schema.h"
 #include "harness/data/data.h"
+#include "harness/data/paths.h"
+#include "harness/engine/cell.h"
+#include "harness/record/files.h"
+#include "harness/train/trainer.h"
 #include "registry.h"
 #include "roclip/error.h"
+#include "roclip/metric.h"
 
 namespace roclip::bench {
 
+namespace fs = std::filesystem;
+
 namespace {
 
+/// What a defense is given, or which way a metric is better; null for an attack, and for a plugin that cannot be made
+/// without parameters.
+Json character(const PluginDescriptor& plugin) {
+  try {
+    const Json none = Json::object();
+    if (plugin.make_defense != nullptr) {
+      return to_string(std::unique_ptr<Defense>(plugin.make_defense(none))->capability());
+    }
+    if (plugin.make_metric != nullptr) {
+      return std::unique_ptr<Metric>(plugin.make_metric(none))->better() == Better::kHigher ? "higher" : "lower";
+    }
+  } catch (const Error&) {
+  }
+  return nullptr;
+}
+
 Json to_json(const PluginInfo& plugin) {
-  return {{"kind", to_string(plugin.descriptor->kind)},
-          {"id", plugin.id()},
-          {"summary", plugin.descriptor->summary},
-          {"file", plugin.file},
-          {"abi", plugin.descriptor->abi},
-          {"build", plugin.descriptor->build_id},
-          {"parameters", plugin.descriptor->describe()}};
+  Json json = {{"kind", to_string(plugin.descriptor->kind)},
+               {"id", plugin.id()},
+               {"summary", plugin.descriptor->summary},
+               {"file", plugin.file},
+               {"abi", plugin.descriptor->abi},
+               {"build", plugin.descriptor->build_id},
+               {"parameters", plugin.descriptor->describe()}};
+  if (plugin.descriptor->kind == PluginKind::kDefense) json["capability"] = character(*plugin.descriptor);
+  if (plugin.descriptor->kind == PluginKind::kMetric) json["better"] = character(*plugin.descriptor);
+  return json;
 }
 
 std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
@@ -49,6 +78,10 @@ void print(const PluginInfo& plugin) {
   std::printf("%s %s\n  %s\n  file %s\n  built for ABI %u, %s\n",
               std::string(to_string(plugin.descriptor->kind)).c_str(), plugin.descriptor->id,
               plugin.descriptor->summary, plugin.file.c_str(), plugin.descriptor->abi, plugin.descriptor->build_id);
+  if (const Json what = character(*plugin.descriptor); what.is_string()) {
+    std::printf("  %s %s\n", plugin.descriptor->kind == PluginKind::kDefense ? "is given" : "better",
+                what.get<std::string>().c_str());
+  }
   const Json parameters = plugin.descriptor->describe();
   std::puts(parameters.empty() ? "  no parameters" : "  parameters");
   for (const auto& p : parameters) {
@@ -60,7 +93,21 @@ void print(const PluginInfo& plugin) {
   }
 }
 
-/// The data that `text` names: a data set of ours, or that of a matrix file.
+Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
+
+/// @throws Error(kPlugin), always
+[[noreturn]] void unknown_plugin(const std::string& name, const Registry& registry) {
+  std::vector<std::string> names;
+  for (const auto& plugin : registry.plugins()) names.push_back(plugin.name());
+  for (const auto& [file, reason] : registry.refused()) {
+    if (file.stem() == name) throw Error(ErrorKind::kPlugin, file.string() + ": it " + reason);
+  }
+  throw Error(ErrorKind::kPlugin,
+              "unknown plugin \"" + name + "\"" + did_you_mean(name, names) + "; `roclip-bench plugin list` shows all");
+}
+
+}  // namespace
+
 Json data_named(const std::string& text) {
   if (text.ends_with(".json")) {
     const Matrix matrix = load_matrix(text);
@@ -69,7 +116,6 @@ Json data_named(const std::string& text) {
   return effective_data(text, ".", "data");
 }
 
-/// Lines about the preparation of data, on stderr.
 Progress show_progress() {
   return [](std::string_view what, std::int64_t done, std::int64_t total) {
     const std::string text(what);
@@ -84,37 +130,13 @@ Progress show_progress() {
   };
 }
 
-Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
-
-}  // namespace
-
-int plugin_list(const Json& task) {
-  const Registry registry = registry_of(task);
-  if (task.at("json")) {
-    Json plugins = Json::array(), refused = Json::array();
-    for (const auto& plugin : registry.plugins()) plugins.push_back(to_json(plugin));
-    for (const auto& [file, reason] : registry.refused()) refused.push_back({{"file", file}, {"reason", reason}});
-    std::cout << Json{{"plugins", plugins}, {"refused", refused}}.dump(2) << "\n";
-    return 0;
-  }
-  for (const auto& plugin : registry.plugins()) {
-    std::printf("%-8s %-18s %s\n", std::string(to_string(plugin.descriptor->kind)).c_str(), plugin.descriptor->id,
-                plugin.descriptor->summary);
-  }
-  for (const auto& [file, reason] : registry.refused())
-    std::printf("refused  %s: it %s\n", file.c_str(), reason.c_str());
-  return 0;
-}
-
 int plugin_info(const Json& task) {
   const Registry registry = registry_of(task);
   const std::string name = task.at("plugin");
   const bool json = task.at("json");
-  std::vector<std::string> names;
   bool found = false;
   Json list = Json::array();
   for (const auto& plugin : registry.plugins()) {
-    names.push_back(plugin.name());
     if (plugin.name() != name && plugin.id() != name) continue;
     found = true;
     if (json) {
@@ -123,11 +145,58 @@ int plugin_info(const Json& task) {
       print(plugin);
     }
   }
-  if (!found) {
-    throw Error(ErrorKind::kPlugin, "unknown plugin \"" + name + "\"" + did_you_mean(name, names) +
-                                        "; `roclip-bench plugin list` shows all");
-  }
+  if (!found) unknown_plugin(name, registry);
   if (json) std::cout << list.dump(2) << "\n";
+  return 0;
+}
+
+int plugin_validate(const Json& task) {
+  Json list = Json::array();
+  bool all = true;
+  for (const fs::path file : task.at("files")) {
+    if (!fs::is_regular_file(file)) throw Error(ErrorKind::kPlugin, file.string() + ": no such file");
+    const Registry registry({fs::canonical(file)});
+    for (const auto& plugin : registry.plugins()) {
+      list.push_back(to_json(plugin));
+      if (!task.at("json")) print(plugin);
+    }
+    for (const auto& [refused, reason] : registry.refused()) {
+      all = false;
+      list.push_back({{"file", refused}, {"refused", reason}});
+      if (!task.at("json")) std::printf("refused %s: it %s\n", refused.c_str(), reason.c_str());
+    }
+  }
+  if (task.at("json")) std::cout << list.dump(2) << "\n";
+  return all ? 0 : static_cast<int>(ErrorKind::kPlugin);
+}
+
+int schema(const Json& task) {
+  const Registry registry = registry_of(task);
+  std::vector<SchemaPlugin> plugins;
+  for (const auto& plugin : registry.plugins()) {
+    plugins.push_back({std::string(to_string(plugin.descriptor->kind)), plugin.id(), plugin.descriptor->summary,
+                       plugin.descriptor->describe()});
+  }
+  if (task.at("plugin").is_null()) {
+    ModelParams model;
+    TrainingParams training;
+    ParamList model_list, training_list;
+    model.declare(model_list);
+    training.declare(training_list);
+    std::cout << matrix_schema(read_json(share_dir() / "schema" / "matrix.schema.json"), plugins, model_presets(),
+                               model_list.describe(), training_list.describe())
+                     .dump(2)
+              << "\n";
+    return 0;
+  }
+  const std::string name = task.at("plugin");
+  const auto found = std::ranges::find_if(plugins, [&](const auto& plugin) {
+    return plugin.id == name || plugin.id.substr(0, plugin.id.find('/')) == name;
+  });
+  if (found == plugins.end()) unknown_plugin(name, registry);
+  Json json = plugin_schema(*found);
+  json["$schema"] = "https://json-schema.org/draft/2020-12/schema";
+  std::cout << json.dump(2) << "\n";
   return 0;
 }
 

@@ -1,14 +1,24 @@
 /// Commands that need plugins or data but train nothing: they print, and return an exit code. Each throws Error.
 #pragma once
 
+#include <string>
+
+#include "harness/data/progress.h"
 #include "roclip/params.h"
 
 namespace roclip::bench {
 
-/// @param task {"task": "plugin list", "plugin_path": [...], "json": bool}
-int plugin_list(const Json& task);
+/// The effective configuration of the data that `text` names: a data set of ours, or that of a matrix file.
+Json data_named(const std::string& text);
+/// Lines about the preparation of data, on stderr.
+Progress show_progress();
+
 /// @param task {"task": "plugin info", "plugin": "badnets" or "badnets/1", of any kind, "plugin_path", "json"}
 int plugin_info(const Json& task);
+/// @param task {"task": "plugin validate", "files": [...], "json"}. @return 0, or 5 if one is refused
+int plugin_validate(const Json& task);
+/// @param task {"task": "schema", "plugin": id, or null for that of a matrix file, "plugin_path"}
+int schema(const Json& task);
 /// @param task {"task": "data prepare", "data": "emoji" or a matrix file, whose data is then meant}
 int data_prepare(const Json& task);
 /// @param task {"task": "data list", "json": bool}

@@ -6,9 +6,8 @@
 #include <glib.h>
 #include <torch/types.h>
 #include <torch/utils.h>
-#include <opencv2/core/mat.hpp>
-#include <opencv2/imgcodecs.hpp>
 
+#include "harness/data/image.h"
 #include "harness/record/files.h"
 #include "roclip/rng.h"
 
@@ -30,13 +29,11 @@ double mean_similarity(ClipModel& model, const PoisonedPairs& pairs, const torch
   return (z_img * z_txt).sum(1).mean().item<double>();
 }
 
-/// @param image uint8 [3, H, W], RGB
+/// As base64 of a PNG. @param image uint8 [3, H, W], RGB
 std::string png(const torch::Tensor& image) {
-  auto bgr = image.flip(0).permute({1, 2, 0}).contiguous();
-  const cv::Mat mat(static_cast<int>(bgr.size(0)), static_cast<int>(bgr.size(1)), CV_8UC3, bgr.data_ptr());
-  std::vector<std::uint8_t> bytes;
-  cv::imencode(".png", mat, bytes);
-  const std::unique_ptr<char, decltype(&g_free)> text(g_base64_encode(bytes.data(), bytes.size()), &g_free);
+  const auto bytes = png_bytes(image);
+  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+  const std::unique_ptr<char, decltype(&g_free)> text(g_base64_encode(data, bytes.size()), &g_free);
   return text.get();
 }
 

@@ -4,8 +4,11 @@
 
 #include "harness/app/guarded.h"
 #include "harness/engine/commands.h"
+#include "harness/engine/conformance/kit.h"
+#include "harness/engine/doctor.h"
 #include "harness/engine/nursery.h"
 #include "harness/engine/perf.h"
+#include "harness/poison/commands.h"
 #include "harness/record/files.h"
 
 int main(int argc, char** argv) {
@@ -13,12 +16,19 @@ int main(int argc, char** argv) {
   using namespace roclip::bench;
   static const std::map<std::string, int (*)(const Json&)> kTasks = {
       {"nursery", [](const Json&) { return nursery_main(); }},
-      {"plugin list", &plugin_list},
       {"plugin info", &plugin_info},
+      {"plugin validate", &plugin_validate},
+      {"schema", &schema},
+      {"plugin test", &conformance::plugin_test},
       {"data prepare", &data_prepare},
       {"data list", &data_list},
       {"data show", &data_show},
       {"perf", &perf},
+      {"doctor", &doctor},
+      {"poison make", &poison_make},
+      {"poison inspect", &poison_inspect},
+      {"poison export", &poison_export},
+      {"poison import", &poison_import},
   };
   return guarded([&] {
     const Json task = argc == 2 ? Json::parse(argv[1], nullptr, /*allow_exceptions=*/false) : Json();

@@ -83,18 +83,6 @@ struct Training {
   Json params;
 };
 
-double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k) {
-  const auto a = torch::randn({m, k}), b = torch::randn({k, n});
-  auto c = torch::empty({m, n});
-  torch::mm_out(c, a, b);
-  const double work = 2 * static_cast<double>(m * n * k);
-  const auto repeats = static_cast<int>(4e8 / work) + 1;
-  return work * repeats / seconds([&] {
-           for (int i = 0; i < repeats; ++i) torch::mm_out(c, a, b);
-         }) /
-         1e9;
-}
-
 struct Bench {
   Registry registry;
   Dataset data;
@@ -278,6 +266,18 @@ void print(const Figures& figures, const Json& environment, const Json& baseline
 }
 
 }  // namespace
+
+double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k) {
+  const auto a = torch::randn({m, k}), b = torch::randn({k, n});
+  auto c = torch::empty({m, n});
+  torch::mm_out(c, a, b);
+  const double work = 2 * static_cast<double>(m * n * k);
+  const auto repeats = static_cast<int>(4e8 / work) + 1;
+  return work * repeats / seconds([&] {
+           for (int i = 0; i < repeats; ++i) torch::mm_out(c, a, b);
+         }) /
+         1e9;
+}
 
 int perf(const Json& task) {
   const std::int64_t rounds = task.at("rounds");

@@ -13,4 +13,7 @@ namespace roclip::bench {
 /// roclip-bench, "baseline": path or null}. @return exit code. @throws Error
 int perf(const Json& task);
 
+/// Speed of [m, k] x [k, n] in f32, with as many threads as LibTorch has.
+double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k);
+
 }  // namespace roclip::bench

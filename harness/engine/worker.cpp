@@ -149,10 +149,7 @@ int run_one(const Json& task) {
   const Registry registry(plugin_search_path(task.at("plugin_path")));
   const auto device = torch::Device(task.at("device").get<std::string>());
   if (cell.limits.memory_mib > 0 && device.is_cpu()) limit_memory(cell.limits.memory_mib);
-  CheckpointPolicy checkpoint;
-  ParamList list;
-  checkpoint.declare(list);
-  list.assign(task.at("checkpoint"), "checkpoint");
+  const auto checkpoint = read_params<CheckpointPolicy>(task.at("checkpoint"), "checkpoint");
   TrainHooks hooks;
   hooks.stop_requested = [] { return stop_requested.load(); };
   if (!task.at("trace").is_null()) hooks.after_step = tracer(task.at("trace"));

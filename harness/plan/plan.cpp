@@ -66,11 +66,7 @@ std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind 
 }
 
 Json training_params(const Json& training, const std::string& where) {
-  TrainingParams params;
-  ParamList list;
-  params.declare(list);
-  list.assign(training, where);
-  return list.values();
+  return write_params(read_params<TrainingParams>(training, where));
 }
 
 std::string with_suffix(const std::string& label, const Json& swept) {

@@ -9,8 +9,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "roclip/error.h"
-
 namespace roclip::bench {
 
 namespace fs = std::filesystem;
@@ -92,11 +90,14 @@ bool is_temporary(const fs::path& file) {
          name.find_first_not_of("0123456789", digits) == std::string::npos;
 }
 
-Json read_json(const fs::path& file) {
+Json read_json(const fs::path& file, ErrorKind syntax) {
   try {
-    return Json::parse(read_file(file));
+    return Json::parse(read_file(file), nullptr, true, /*ignore_comments=*/true);
   } catch (const Json::parse_error& e) {
-    throw Error(ErrorKind::kData, file.string() + ": is not JSON: " + e.what());
+    std::string told = e.what();
+    told.erase(0, told.find(']') + 2);  // the name of the exception
+    const bool comma = told.find("unexpected ']'") != told.npos || told.find("unexpected '}'") != told.npos;
+    throw Error(syntax, file.string() + ": is not JSON: " + told + (comma ? "; is there a comma before it?" : ""));
   }
 }
 

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "roclip/error.h"
+
 namespace roclip::bench {
 
 using Json = nlohmann::json;
@@ -24,7 +26,8 @@ std::string to_text(const Json& json, const std::string& indent = "");
 void write_json(const std::filesystem::path& file, const Json& json, Flush flush = Flush::kYes);
 /// Whether the name is one that write_file() gives to a file that is not complete.
 bool is_temporary(const std::filesystem::path& file);
-/// @throws Error(kData) with file, line and column of a syntax error
-Json read_json(const std::filesystem::path& file);
+/// Comments, // and /* */, are allowed. @throws Error(kData) if it cannot be read, Error(`syntax`) with file, line and
+/// column of a syntax error
+Json read_json(const std::filesystem::path& file, ErrorKind syntax = ErrorKind::kData);
 
 }  // namespace roclip::bench

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "harness/record/csv_field.h"
+
 namespace roclip::bench {
 
 namespace {
@@ -78,11 +80,6 @@ std::string escape_latex(const std::string& text) {
                          {'~', "\\textasciitilde{}"},
                          {'^', "\\textasciicircum{}"},
                          {'\n', " "}});
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  return "\"" + replaced(text, {{'"', "\"\""}}) + "\"";
 }
 
 std::string heading(const Summary& summary) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "harness/data/paths.h"
+#include "harness/run/machine.h"
 
 namespace roclip::bench {
 
@@ -24,18 +25,6 @@ constexpr int kNurserySocket = 3;  // as in harness/engine/nursery.h
 
 [[noreturn]] void fail(const std::string& what, int error) {
   throw Error(ErrorKind::kInternal, "cannot start a worker: " + what + ": " + std::strerror(error));
-}
-
-/// Threads of the BLAS are decided before main(), so the environment of the process has to say it.
-std::vector<std::string> single_threaded_environment() {
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable; ++variable) {
-    const std::string text = *variable;
-    if (!text.starts_with("OMP_NUM_THREADS=") && !text.starts_with("OPENBLAS_NUM_THREADS=")) variables.push_back(text);
-  }
-  variables.emplace_back("OMP_NUM_THREADS=1");
-  variables.emplace_back("OPENBLAS_NUM_THREADS=1");
-  return variables;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
@@ -74,7 +63,7 @@ void Nursery::start() {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) fail("socketpair", errno);
   Descriptor ours(ends[0]), theirs(ends[1]);
   std::vector<std::string> arguments = {"roclip-bench-engine", R"({"task": "nursery"})"};
-  auto variables = single_threaded_environment();
+  prepare_blas();
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -89,8 +78,7 @@ void Nursery::start() {
   ::posix_spawnattr_setpgroup(&attributes, 0);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   const auto engine = program_dir() / "roclip-bench-engine";
-  const int error = ::posix_spawn(&pid_, engine.c_str(), &actions, &attributes, pointers(arguments).data(),
-                                  pointers(variables).data());
+  const int error = ::posix_spawn(&pid_, engine.c_str(), &actions, &attributes, pointers(arguments).data(), environ);
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
@@ -137,8 +125,9 @@ pid_t Nursery::fork_worker(int task, int log, int events) {
     }
     stop();  // it is gone, or out of processes: once more with a new one
   }
-  throw Error(ErrorKind::kInternal, "the engine does not start, or ends at once; its message stands above. Try: " +
-                                        (program_dir() / "roclip-bench-engine").string());
+  throw Error(ErrorKind::kInternal,
+              "the engine does not start, or ends at once; its message stands above; "
+              "`roclip-bench doctor` says what to do");
 }
 
 std::vector<pid_t> Nursery::children() {

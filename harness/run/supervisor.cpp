@@ -4,13 +4,12 @@
 #include <cmath>
 #include <csignal>
 #include <fstream>
-#include <limits>
 
 #include <poll.h>
-#include <sched.h>
 #include <sys/wait.h>
 
 #include "harness/record/files.h"
+#include "harness/run/machine.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -24,18 +23,6 @@ constexpr int kTickMs = 250;
 constexpr auto kGrace = std::chrono::seconds(20);  // for a worker to write its checkpoint
 constexpr double kMemoryShare = 0.9;
 
-/// What this machine, or the container, has.
-double machine_memory_mib() {
-  double mib = std::numeric_limits<double>::infinity();
-  std::ifstream info("/proc/meminfo");
-  std::string key;
-  double kib = 0;
-  if (info >> key >> kib && key == "MemTotal:") mib = kib / 1024;
-  double bytes = 0;
-  if (std::ifstream limit("/sys/fs/cgroup/memory.max"); limit >> bytes) mib = std::min(mib, bytes / 1048576);
-  return mib;
-}
-
 /// How many processes the kernel has killed for want of memory.
 std::int64_t oom_kills() {
   std::ifstream statistics("/proc/vmstat");
@@ -44,18 +31,6 @@ std::int64_t oom_kills() {
     if (key == "oom_kill") return value;
   }
   return 0;
-}
-
-/// The processors that this process may use.
-std::vector<int> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cpus;
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(static_cast<unsigned>(cpu), &set)) cpus.push_back(cpu);
-  }
-  return cpus;
 }
 
 CellProgress progress_of(const Json& event) {

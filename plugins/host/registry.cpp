@@ -1,9 +1,7 @@
 #include "registry.h"
 
 #include <algorithm>
-#include <cstdlib>
 
-#include <boost/dll/runtime_symbol_info.hpp>
 #include <boost/dll/shared_library.hpp>
 
 #include "roclip/attack.h"
@@ -34,20 +32,16 @@ std::string_view to_string(PluginKind kind) {
 
 Registry::Registry(const std::vector<fs::path>& folders) {
   for (const auto& folder : folders) {
-    if (!fs::is_directory(folder)) {
-      throw Error(ErrorKind::kPlugin, folder.string() + ": expected a folder of plugins; no such folder");
-    }
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-      if (entry.path().extension() == ".so") files.push_back(entry.path());
-    }
-    std::ranges::sort(files);
-    for (const auto& file : files) load(file);
+    for (const auto& file : plugin_files(folder)) load(file);
   }
 }
 
 void Registry::load(const fs::path& file) {
   const auto refuse = [&](const std::string& reason) { refused_.push_back({file, reason}); };
+  // A stamp that does not fit spares loading a library whose static objects may already crash this program.
+  if (const auto stamp = read_stamp(file)) {
+    if (const auto reason = mismatch(stamp->abi, stamp->build); !reason.empty()) return refuse(reason);
+  }
   boost::dll::fs::error_code error;
   // Kept for the life of the process: objects and exceptions of the plugin must not outlive its code.
   auto* library = new boost::dll::shared_library();
@@ -66,14 +60,10 @@ void Registry::load(const fs::path& file) {
         "exports no symbol \"roclip_plugin\"; use ROCLIP_ATTACK, ROCLIP_DEFENSE or ROCLIP_METRIC in a source");
   }
   const auto& descriptor = library->get<const PluginDescriptor>(kPluginSymbol);
-  std::string mismatch;
-  if (descriptor.abi != kAbi) {
-    mismatch.append("has plugin ABI ").append(std::to_string(descriptor.abi));
-    mismatch.append(", this program has ").append(std::to_string(kAbi));
-  } else if (std::string_view(descriptor.build_id) != kBuildId) {
-    mismatch.append("was built with ").append(descriptor.build_id).append(", this program with ").append(kBuildId);
-  }
-  if (!mismatch.empty()) return refuse(mismatch + "; rebuild the plugin");
+  // The build id may be read only where the ABI number says where it stands.
+  const bool same_abi = descriptor.abi == kAbi;
+  const auto reason = mismatch(descriptor.abi, same_abi ? descriptor.build_id : "");
+  if (!reason.empty()) return refuse(reason);
   PluginInfo info{&descriptor, file};
   for (const auto& known : plugins_) {
     if (known.descriptor->kind == descriptor.kind && known.name() == info.name()) {
@@ -114,22 +104,6 @@ std::unique_ptr<Defense> Registry::make_defense(std::string_view name, const Jso
 }
 std::unique_ptr<Metric> Registry::make_metric(std::string_view name, const Json& params) const {
   return std::unique_ptr<Metric>(find(PluginKind::kMetric, name, "metric").descriptor->make_metric(params));
-}
-
-std::vector<fs::path> plugin_search_path(const std::vector<fs::path>& first) {
-  std::vector<fs::path> folders = first;
-  if (const char* variable = std::getenv("ROCLIP_BENCH_PLUGIN_PATH")) {
-    std::string_view rest = variable;
-    while (!rest.empty()) {
-      const auto colon = std::min(rest.find(':'), rest.size());
-      if (colon > 0) folders.emplace_back(rest.substr(0, colon));
-      rest.remove_prefix(std::min(colon + 1, rest.size()));
-    }
-  }
-  const fs::path own(boost::dll::program_location().parent_path().string());
-  const fs::path shipped = own.parent_path() / "lib" / "roclip-bench" / "plugins";
-  if (fs::is_directory(shipped)) folders.push_back(shipped);
-  return folders;
 }
 
 }  // namespace roclip

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "roclip/plugin.h"
+#include "stamps.h"
 
 namespace roclip {
 
@@ -57,9 +58,5 @@ class Registry {
   std::vector<PluginInfo> plugins_;
   std::vector<RefusedPlugin> refused_;
 };
-
-/// Where plugins are looked for: `first` (the command line), then ROCLIP_BENCH_PLUGIN_PATH (colon-separated), then
-/// the folder that belongs to this program, ../lib/roclip-bench/plugins from its own.
-std::vector<std::filesystem::path> plugin_search_path(const std::vector<std::filesystem::path>& first);
 
 }  // namespace roclip

@@ -71,10 +71,14 @@ class Attack {
   /// @param images uint8 [B, 3, H, W], RGB. @return a stamped copy of the same shape; the argument stays as it is.
   /// Deterministic, so that the trigger met in training is the trigger met in the test. [any thread]
   virtual torch::Tensor apply_trigger(const torch::Tensor& images) const { return images.clone(); }
+
+  /// The pixels that apply_trigger() may change on each of these images, for whoever wants to hold it to that.
+  /// @return bool [B, H, W]; none (the default): it may change all. [any thread]
+  virtual std::optional<torch::Tensor> trigger_area(const torch::Tensor&) const { return std::nullopt; }
 };
 
 }  // namespace roclip
 
 /// Exports `Class` (derived from Attack, with a nested `Params` and a constructor from it) as an attack.
 /// ID carries a revision, "badnets/1": raise it when equal parameters would give other numbers.
-#define ROCLIP_ATTACK(Class, ID, SUMMARY) ROCLIP_PLUGIN(::roclip::PluginKind::kAttack, Class, ID, SUMMARY)
+#define ROCLIP_ATTACK(Class, ID, SUMMARY) ROCLIP_PLUGIN(kAttack, Class, ID, SUMMARY)

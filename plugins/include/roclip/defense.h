@@ -116,4 +116,4 @@ class Defense {
 }  // namespace roclip
 
 /// Exports `Class` (derived from Defense, with a nested `Params` and a constructor from it) as a defense.
-#define ROCLIP_DEFENSE(Class, ID, SUMMARY) ROCLIP_PLUGIN(::roclip::PluginKind::kDefense, Class, ID, SUMMARY)
+#define ROCLIP_DEFENSE(Class, ID, SUMMARY) ROCLIP_PLUGIN(kDefense, Class, ID, SUMMARY)

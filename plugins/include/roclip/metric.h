@@ -71,4 +71,4 @@ class Metric {
 }  // namespace roclip
 
 /// Exports `Class` (derived from Metric, with a nested `Params` and a constructor from it) as a metric.
-#define ROCLIP_METRIC(Class, ID, SUMMARY) ROCLIP_PLUGIN(::roclip::PluginKind::kMetric, Class, ID, SUMMARY)
+#define ROCLIP_METRIC(Class, ID, SUMMARY) ROCLIP_PLUGIN(kMetric, Class, ID, SUMMARY)

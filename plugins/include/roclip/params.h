@@ -20,7 +20,7 @@
 #include <variant>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 namespace roclip {
 
@@ -69,6 +69,23 @@ class ParamList {
 
   std::vector<Param> params_;
 };
+
+/// `params` with the values of a JSON object in their place: any struct with declare(ParamList&).
+/// @throws Error(kMatrix), as ParamList::assign() does
+template <class Params>
+Params read_params(const Json& object, const std::string& where, Params params = {}) {
+  ParamList list;
+  params.declare(list);
+  list.assign(object, where);
+  return params;
+}
+/// All values of such a struct.
+template <class Params>
+Json write_params(Params params) {
+  ParamList list;
+  params.declare(list);
+  return list.values();
+}
 
 /// The candidate nearest to `word` by edit distance, or "" when none is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);

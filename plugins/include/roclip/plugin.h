@@ -24,12 +24,18 @@ class Defense;
 class Metric;
 
 /// Raised whenever a header in this folder changes in a way that an old plugin would not survive.
-inline constexpr std::uint32_t kAbi = 2;
+#define ROCLIP_ABI 3
+inline constexpr std::uint32_t kAbi = ROCLIP_ABI;
 
-/// What must be equal besides kAbi, or objects would have other layouts on the two sides.
-inline constexpr const char* kBuildId =
-    "torch-" TORCH_VERSION "/gxx-abi-" ROCLIP_STRINGIFY(__GXX_ABI_VERSION) "/cxx11-abi-" ROCLIP_STRINGIFY(
-        _GLIBCXX_USE_CXX11_ABI) "/json-" ROCLIP_STRINGIFY(NLOHMANN_JSON_VERSION_MAJOR) "." ROCLIP_STRINGIFY(NLOHMANN_JSON_VERSION_MINOR);
+/// What must be equal besides kAbi, or objects would have other layouts on the two sides: parts `name-version`.
+#define ROCLIP_BUILD_ID                                                                                  \
+  "torch-" TORCH_VERSION "/gxx-abi-" ROCLIP_STRINGIFY(__GXX_ABI_VERSION) "/cxx11-abi-" ROCLIP_STRINGIFY( \
+      _GLIBCXX_USE_CXX11_ABI) "/json-" ROCLIP_STRINGIFY(NLOHMANN_JSON_VERSION_MAJOR) "." ROCLIP_STRINGIFY(NLOHMANN_JSON_VERSION_MINOR)
+inline constexpr const char* kBuildId = ROCLIP_BUILD_ID;
+
+/// The first bytes of a plugin's stamp: text in the file that says what the descriptor says, so that a host can list or
+/// refuse a plugin without running any of its code. Lines `key value` follow, up to a zero byte.
+#define ROCLIP_STAMP_MARK "\x7Froclip-plugin\n"
 
 enum class PluginKind : std::uint32_t { kAttack = 1, kDefense = 2, kMetric = 3 };
 
@@ -65,20 +71,12 @@ Json describe() {
 
 template <class Class>
 Json effective(const Json& json, const std::string& where) {
-  typename Class::Params params;
-  ParamList list;
-  params.declare(list);
-  list.assign(json, where);
-  return list.values();
+  return write_params(read_params<typename Class::Params>(json, where));
 }
 
 template <class Base, class Class>
 Base* make(const Json& json) {
-  typename Class::Params params;
-  ParamList list;
-  params.declare(list);
-  list.assign(json, "parameters");
-  return new Class(params);
+  return new Class(read_params<typename Class::Params>(json, "parameters"));
 }
 
 /// make() for the base that Class has, null for the others.
@@ -100,17 +98,22 @@ struct NoParams {
 
 }  // namespace roclip
 
-#define ROCLIP_PLUGIN(KIND, Class, ID, SUMMARY)                                                     \
-  extern "C" __attribute__((visibility("default"))) const ::roclip::PluginDescriptor roclip_plugin; \
-  const ::roclip::PluginDescriptor roclip_plugin = {                                                \
-      .abi = ::roclip::kAbi,                                                                        \
-      .build_id = ::roclip::kBuildId,                                                               \
-      .kind = KIND,                                                                                 \
-      .id = ID,                                                                                     \
-      .summary = SUMMARY,                                                                           \
-      .describe = &::roclip::detail::describe<Class>,                                               \
-      .effective = &::roclip::detail::effective<Class>,                                             \
-      .make_attack = ::roclip::detail::maker<::roclip::Attack, Class>(),                            \
-      .make_defense = ::roclip::detail::maker<::roclip::Defense, Class>(),                          \
-      .make_metric = ::roclip::detail::maker<::roclip::Metric, Class>(),                            \
+// KIND is kAttack, kDefense or kMetric; ID and SUMMARY are literals.
+#define ROCLIP_PLUGIN(KIND, Class, ID, SUMMARY)                                                                   \
+  extern "C" __attribute__((visibility("default"))) const char roclip_stamp[];                                    \
+  __attribute__((used)) const char roclip_stamp[] =                                                               \
+      ROCLIP_STAMP_MARK "abi " ROCLIP_STRINGIFY(ROCLIP_ABI) "\nbuild " ROCLIP_BUILD_ID "\nkind " #KIND "\nid " ID \
+                                                            "\nsummary " SUMMARY "\n";                            \
+  extern "C" __attribute__((visibility("default"))) const ::roclip::PluginDescriptor roclip_plugin;               \
+  const ::roclip::PluginDescriptor roclip_plugin = {                                                              \
+      .abi = ::roclip::kAbi,                                                                                      \
+      .build_id = ::roclip::kBuildId,                                                                             \
+      .kind = ::roclip::PluginKind::KIND,                                                                         \
+      .id = ID,                                                                                                   \
+      .summary = SUMMARY,                                                                                         \
+      .describe = &::roclip::detail::describe<Class>,                                                             \
+      .effective = &::roclip::detail::effective<Class>,                                                           \
+      .make_attack = ::roclip::detail::maker<::roclip::Attack, Class>(),                                          \
+      .make_defense = ::roclip::detail::maker<::roclip::Defense, Class>(),                                        \
+      .make_metric = ::roclip::detail::maker<::roclip::Metric, Class>(),                                          \
   };

@@ -53,7 +53,9 @@ TEST_CASE("mistakes in a matrix file name the key and what was expected", "[conf
 
 TEST_CASE("a matrix file that is missing or no JSON is an error of its kind", "[config]") {
   const ScratchFolder folder;
-  CHECK_THROWS_WITH(load_matrix(folder.write("m.json", "{\"name\": ")), Contains("m.json: is not JSON"));
+  CHECK_THROWS_WITH(load_matrix(folder.write("m.json", "{\"name\": ")),
+                    Contains("m.json: is not JSON: parse error at line 1"));
+  CHECK_THROWS_WITH(load_matrix(folder.write("m.json", "{\"seeds\": [1,]}")), Contains("is there a comma before it?"));
   try {
     load_matrix(folder / "none.json");
     FAIL("no error");
@@ -61,6 +63,14 @@ TEST_CASE("a matrix file that is missing or no JSON is an error of its kind", "[
     CHECK(e.kind() == ErrorKind::kData);
     CHECK_THAT(e.what(), Contains("none.json") && Contains("No such file"));
   }
+}
+
+TEST_CASE("a matrix file may hold comments", "[config]") {
+  const ScratchFolder folder;
+  auto text = kGood.dump();
+  text.insert(1, "// a line\n/* and {\"more\": 1} */");
+  CHECK(load_matrix(folder.write("m.json", text)).name == "x");
+  CHECK_THROWS_WITH(load_matrix(folder.path()), Contains("is a folder"));
 }
 
 TEST_CASE("sweeps expand to every combination, in order", "[config]") {

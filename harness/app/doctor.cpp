@@ -1,0 +1,199 @@
+#include "harness/app/doctor.h"
+
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <utility>
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/app/finding.h"
+#include "harness/app/help.h"
+#include "harness/data/paths.h"
+#include "harness/record/build_info.h"
+#include "harness/run/machine.h"
+#include "harness/run/nursery.h"
+
+namespace roclip::bench {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kGibi = 1024.0 * 1024 * 1024;
+
+std::string gibi(double bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f GiB", bytes / kGibi);
+  return text;
+}
+
+Json program() {
+  const std::string type = kBuildType, found = std::string("roclip-bench ") + kVersion + ", " + type + " build with " +
+                                               kCompiler + " of " + kGitRevision + (kGitDirty ? ", changed since" : "");
+  if (type == "Release") return finding("program", "ok", found);
+  return finding("program", "warn", found, "this build is for debugging and slow: cmake --preset release");
+}
+
+Json machine() {
+  constexpr double kWorkerGibi = 2;
+  const auto cores = allowed_cpus().size();
+  const double bytes = machine_memory_mib() * 1024 * 1024;
+  const auto found = std::to_string(cores) + (cores == 1 ? " core, " : " cores, ") +
+                     (std::isfinite(bytes) ? gibi(bytes) + " of memory" : "memory of unknown size");
+  if (bytes >= kWorkerGibi * static_cast<double>(cores) * kGibi) return finding("machine", "ok", found);
+  return finding("machine", "warn", found, "a worker may take 2 GiB and each core gets one: run with --jobs 1");
+}
+
+/// Room and right to write at this place, or where it would be made.
+Json disk(const std::string& what, fs::path folder, const std::string& fix) {
+  constexpr double kEnough = 2 * kGibi;
+  const auto wanted = folder.string();
+  std::error_code error;
+  while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
+  if (!fs::is_directory(folder, error)) errno = ENOTDIR;
+  if (!fs::is_directory(folder, error) || ::access(folder.c_str(), W_OK) != 0) {
+    return finding(what, "fail", wanted + ": cannot be written: " + std::strerror(errno), fix, ErrorKind::kData);
+  }
+  const auto space = fs::space(folder, error);
+  if (error) return finding(what, "warn", wanted + ": free space unknown: " + error.message(), fix);
+  const auto found = wanted + ", " + gibi(static_cast<double>(space.available)) + " free";
+  return static_cast<double>(space.available) >= kEnough ? finding(what, "ok", found)
+                                                         : finding(what, "warn", found, "2 GiB are enough; " + fix);
+}
+
+Json cache() {
+  const auto fix = "set ROCLIP_BENCH_CACHE to a folder with room to write";
+  try {
+    return disk("cache", cache_dir(), fix);
+  } catch (const Error& e) {
+    return finding("cache", "fail", e.what(), fix, ErrorKind::kData);
+  }
+}
+
+Json tool(const std::string& name, const std::string& use) {
+  const char* path = std::getenv("PATH");
+  for (const auto& folder : CLI::detail::split(path == nullptr ? "" : path, ':')) {
+    const auto file = fs::path(folder) / name;
+    if (!folder.empty() && ::access(file.c_str(), X_OK) == 0) return finding(name, "ok", file.string());
+  }
+  return finding(name, "warn", "not on the PATH; it " + use, "apt-get install " + name);
+}
+
+struct Ended {
+  std::string output;  ///< stdout and stderr
+  int status;          ///< of waitpid()
+};
+
+Ended run_engine(const fs::path& engine, const Json& task) {
+  std::array<int, 2> ends{};
+  if (::pipe(ends.data()) != 0) throw Error(ErrorKind::kInternal, std::string("pipe: ") + std::strerror(errno));
+  const Descriptor from(ends[0]);
+  Descriptor to(ends[1]);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addclose(&actions, from.get());
+  ::posix_spawn_file_actions_adddup2(&actions, to.get(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, to.get(), STDERR_FILENO);
+  std::string name = engine.filename(), text = task.dump();
+  std::array<char*, 3> arguments = {name.data(), text.data(), nullptr};
+  pid_t pid = -1;
+  const int error = ::posix_spawn(&pid, engine.c_str(), &actions, nullptr, arguments.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return {engine.string() + ": " + std::strerror(error), 127 << 8};
+  to = Descriptor();
+  Ended ended{};
+  std::array<char, 4096> buffer{};
+  for (ssize_t got = 0; (got = ::read(from.get(), buffer.data(), buffer.size())) != 0;) {
+    if (got > 0) ended.output.append(buffer.data(), static_cast<std::size_t>(got));
+    if (got < 0 && errno != EINTR) break;
+  }
+  while (::waitpid(pid, &ended.status, 0) < 0 && errno == EINTR) {
+  }
+  return ended;
+}
+
+/// What to do when the engine says this instead of starting.
+std::string cure(const std::string& told) {
+  constexpr std::pair<const char*, const char*> kPackages[] = {{"libtorch", "libtorch-dev"},
+                                                               {"libc10", "libtorch-dev"},
+                                                               {"libopencv_core", "libopencv-core-dev"},
+                                                               {"libopencv_imgproc", "libopencv-imgproc-dev"},
+                                                               {"libopencv_imgcodecs", "libopencv-imgcodecs-dev"},
+                                                               {"librsvg", "librsvg2-dev"},
+                                                               {"libxxhash", "libxxhash-dev"},
+                                                               {"libboost", "libboost-filesystem-dev"},
+                                                               {"libarchive", "libarchive-dev"},
+                                                               {"libblas", "libopenblas0-openmp"},
+                                                               {"libopenblas", "libopenblas0-openmp"}};
+  for (const auto& [library, package] : kPackages) {
+    if (told.find(std::string(library)) != std::string::npos) return std::string("apt-get install ") + package;
+  }
+  return "build or install the program again: roclip-bench-engine stands beside it, its libraries in ../lib";
+}
+
+/// What the engine finds; why it cannot look, if it cannot.
+Json engine_findings(const Paths& plugin_path) {
+  prepare_blas();  // as in a worker
+  const auto ended =
+      run_engine(program_dir() / "roclip-bench-engine", {{"task", "doctor"}, {"plugin_path", plugin_path}});
+  auto told = ended.output;
+  while (told.ends_with('\n')) told.pop_back();
+  const auto last = told.substr(told.rfind('\n') + 1);
+  if (ended.status == 0) return Json::parse(last);
+  if (WIFEXITED(ended.status) && WEXITSTATUS(ended.status) == 127) {
+    return Json::array({finding("engine", "fail", "cannot start: " + last, cure(last))});
+  }
+  const auto how = WIFSIGNALED(ended.status) ? "signal " + std::to_string(WTERMSIG(ended.status))
+                                             : "exit code " + std::to_string(WEXITSTATUS(ended.status));
+  return Json::array({finding("engine", "fail", "ended with " + how + (last.empty() ? "" : ": " + last),
+                              "if a plugin does it, take its folder off the search path")});
+}
+
+void print(const Json& findings) {
+  for (const auto& f : findings) {
+    const auto state = f.at("state").get<std::string>();
+    std::printf("%-4s  %-8s  %s\n", state == "fail" ? "FAIL" : state.c_str(), f.at("what").get<std::string>().c_str(),
+                f.at("found").get<std::string>().c_str());
+    if (const auto fix = f.at("fix").get<std::string>(); !fix.empty()) std::printf("%16sto do: %s\n", "", fix.c_str());
+  }
+}
+
+}  // namespace
+
+int doctor_command(const Paths& plugin_path, bool json) {
+  Json findings = {program(),
+                   machine(),
+                   cache(),
+                   disk("disk", fs::current_path(), "write elsewhere: roclip-bench run FILE --out FOLDER"),
+                   tool("git", "names the revision of a build in its results"),
+                   tool("npm", "fetches the drawings of emoji")};
+  for (auto& f : engine_findings(plugin_path)) findings.push_back(std::move(f));
+  int code = 0, warnings = 0, failures = 0;
+  for (const auto& f : findings) {
+    warnings += f.at("state") == "warn";
+    failures += f.at("state") == "fail";
+    if (code == 0) code = f.at("code");
+  }
+  if (json) {
+    std::cout << Json{{"checks", findings}, {"warnings", warnings}, {"failures", failures}}.dump(2) << "\n";
+    return code;
+  }
+  print(findings);
+  if (failures > 0) {
+    std::printf("%d of %zu things keep a run from working.\n", failures, findings.size());
+  } else if (warnings > 0) {
+    std::printf("A run works; %d of %zu things could be better.\n", warnings, findings.size());
+  } else {
+    std::puts("All is well.");
+  }
+  return code;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,175 @@
+#include <algorithm>
+
+#include "harness/app/subcommands.h"
+#include "harness/record/result.h"
+#include "harness/run/run.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace {
+
+/// How a cell can end, but for ok.
+std::vector<std::string> statuses_to_retry() {
+  auto names = status_names();
+  std::erase(names, "ok");
+  return names;
+}
+
+std::vector<std::string> split_statuses(const std::string& text) {
+  if (text == "none") return {};
+  const auto known = statuses_to_retry();
+  std::vector<std::string> statuses = CLI::detail::split(text, ',');
+  for (const auto& status : statuses) {
+    if (std::ranges::find(known, status) == known.end()) {
+      throw Error(ErrorKind::kUsage, "--retry: unknown status \"" + status + "\"" + did_you_mean(status, known) +
+                                         " (known: " + CLI::detail::join(known, ", ") + ", none)");
+    }
+  }
+  return statuses;
+}
+
+void add_jobs(CLI::App* command, std::int64_t& jobs) {
+  command
+      ->add_option_function<std::string>(
+          "--jobs",
+          [&jobs](const std::string& text) {
+            if (text == "auto") return;
+            if (!CLI::detail::lexical_cast(text, jobs) || jobs < 0 || jobs > 1024) {
+              throw CLI::ValidationError("--jobs", "expected auto or a number up to 1024, got " + text);
+            }
+          },
+          "cells at a time; auto = one a core on the CPU, one on each GPU")
+      ->type_name("auto|N");
+}
+
+/// What run and plan have in common.
+template <class Options>
+void add_matrix_options(CLI::App* command, Options& options) {
+  command->add_option("matrix", options.matrix, "matrix file")->required()->type_name("FILE");
+  command->add_option("--out", options.out, "output folder (default: out/ beside the matrix file)")
+      ->type_name("FOLDER");
+  command->add_option("--device", options.device, "a GPU of several: cuda:<index>")
+      ->type_name("auto|cpu|cuda")
+      ->capture_default_str();
+  add_jobs(command, options.jobs);
+  command
+      ->add_option("--only", options.only,
+                   "cells: attack=, defense=, seed= or the beginning of an id; terms joined by commas must all "
+                   "hold; may be given again for more")
+      ->type_name("TERMS")
+      ->expected(1);
+}
+
+void add_run(CLI::App& app, Invocation& invocation) {
+  struct Choices {
+    RunOptions run;
+    std::string retry, progress = "auto", events;
+    bool fail_fast = false, until_decided = false;
+    std::int64_t most_seeds = 20;
+  };
+  const auto choices = std::make_shared<Choices>();
+  auto& options = choices->run;
+  auto* run = add_command(app, "run", "train and evaluate every cell of a matrix file; what is done stays done",
+                          {"results/emoji-quick/matrix.json", "matrix.json --jobs 2 --only attack=badnets,seed=1",
+                           "matrix.json --until-decided --max-seeds 10"});
+  add_matrix_options(run, options);
+  auto* rerun = run->add_flag("--rerun", options.rerun, "run cells again that are done");
+  run->add_option("--retry", choices->retry,
+                  "of the cells that did not end ok in an earlier run, only those of these statuses, joined by "
+                  "commas; default: all")
+      ->type_name(CLI::detail::join(statuses_to_retry(), "|") + "|none")
+      ->excludes(rerun);
+  run->add_flag("--fail-fast", choices->fail_fast, "stop when a cell does not end ok");
+  run->add_option("--max-fail", options.max_fail, "stop when as many cells did not end ok; 0 = never")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  run->add_option("--progress", choices->progress,
+                  "auto = a live view on a terminal, plain = lines, none = the first line, warnings and errors")
+      ->check(CLI::IsMember({"auto", "plain", "none"}))
+      ->capture_default_str();
+  auto* summary = run->add_flag("--json", options.json, "print a summary as JSON instead of the grid");
+  run->add_option("--events", choices->events, "print one JSON event a line instead of the grid")
+      ->check(CLI::IsMember({"ndjson"}))
+      ->excludes(summary);
+  auto* until = run->add_flag("--until-decided", choices->until_decided,
+                              "then add seeds to the cells whose gate is open, until every gate passes or fails");
+  run->add_option("--max-seeds", choices->most_seeds, "at most as many, those of the matrix file counted")
+      ->needs(until)
+      ->type_name("N")
+      ->capture_default_str();
+  run->add_flag("--trace", options.trace,
+                "write a Chrome trace of ten steps of each cell, logs/<id>.trace.json, for ui.perfetto.dev");
+  run->callback([choices, &invocation] {
+    auto& chosen = choices->run;
+    chosen.plugin_path = invocation.plugin_path;
+    chosen.color = invocation.use_color();
+    chosen.events = !choices->events.empty();
+    chosen.progress = choices->progress == "auto"    ? ProgressStyle::kAuto
+                      : choices->progress == "plain" ? ProgressStyle::kPlain
+                                                     : ProgressStyle::kNone;
+    if (!choices->retry.empty()) chosen.retry = split_statuses(choices->retry);
+    if (choices->fail_fast) chosen.max_fail = 1;
+    chosen.command_line = invocation.words;
+    invocation.code = choices->until_decided ? run_until_decided(chosen, choices->most_seeds) : run_matrix(chosen);
+  });
+}
+
+void add_plan(CLI::App& app, Invocation& invocation) {
+  const auto options = std::make_shared<PlanOptions>();
+  auto* plan = add_command(app, "plan", "cells, what is done, what is shared, the time it takes, what can be seen",
+                           {"results/emoji-quick/matrix.json", "matrix.json --json"});
+  add_matrix_options(plan, *options);
+  plan->add_flag("--json", options->json, "as JSON, with every parameter");
+  plan->callback([options, &invocation] {
+    options->plugin_path = invocation.plugin_path;
+    invocation.code = plan_command(*options);
+  });
+}
+
+struct CellOptions {
+  std::string cell;
+  std::filesystem::path out = "out";
+  bool json = false;
+};
+
+std::shared_ptr<CellOptions> add_cell_options(CLI::App* command) {
+  const auto options = std::make_shared<CellOptions>();
+  command->add_option("cell", options->cell, "result file, or an id or its beginning")->required()->type_name("CELL");
+  command->add_option("--out", options->out, "output folder of that id (default: out)")->type_name("FOLDER");
+  return options;
+}
+
+void add_looks(CLI::App& app, Invocation& invocation) {
+  const auto of_run = std::make_shared<CellOptions>();
+  auto* status = add_command(app, "status", "how a run goes, or went", {"results/emoji-quick/out"});
+  status->add_option("out", of_run->out, "output folder")->required()->type_name("FOLDER");
+  status->add_flag("--json", of_run->json, "as JSON");
+  status->callback(
+      [of_run, &invocation] { invocation.code = status_command(of_run->out, of_run->json, invocation.use_color()); });
+
+  auto* show = add_command(app, "show", "everything about one cell",
+                           {"badnets-clip --out results/emoji-quick/out", "out/cells/<id>.json --json"});
+  const auto shown = add_cell_options(show);
+  show->add_flag("--json", shown->json, "the stored result as it is");
+  show->callback(
+      [shown, &invocation] { invocation.code = show_command(find_cell(shown->cell, shown->out), shown->json); });
+
+  auto* replay = add_command(app, "replay", "run one cell again and say whether the bits are equal",
+                             {"badnets-clip --out results/emoji-quick/out"});
+  const auto replayed = add_cell_options(replay);
+  replay->callback([replayed, &invocation] {
+    invocation.code =
+        replay_cell(find_cell(replayed->cell, replayed->out), invocation.plugin_path, invocation.use_color());
+  });
+}
+
+}  // namespace
+
+void add_run_commands(CLI::App& app, Invocation& invocation) {
+  add_run(app, invocation);
+  add_plan(app, invocation);
+  add_looks(app, invocation);
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,33 @@
+# What `cmake --install` puts where, besides targets and the files that the program reads, and what `cpack` makes of it.
+
+install(EXPORT RoclipBench NAMESPACE roclip:: FILE RoclipBenchTargets.cmake DESTINATION lib/cmake/RoclipBench)
+include(CMakePackageConfigHelpers)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/RoclipBenchConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/RoclipBenchConfigVersion.cmake plugins/cmake/RoclipBenchConfig.cmake
+              plugins/cmake/RoclipPlugin.cmake plugins/cmake/RoclipTorch.cmake
+        DESTINATION lib/cmake/RoclipBench)
+install(FILES LICENSE README.md DESTINATION share/doc/roclip-bench)
+
+# Studies to begin with.
+foreach(study smoke emoji-quick emoji-paper paper)
+  file(GLOB files ${CMAKE_SOURCE_DIR}/results/${study}/*.json)
+  list(FILTER files EXCLUDE REGEX "/results\\.json$")
+  install(FILES ${files} DESTINATION share/roclip-bench/studies/${study})
+endforeach()
+
+set(CPACK_GENERATOR DEB TGZ)
+set(CPACK_PACKAGE_VENDOR roclip-bench)
+set(CPACK_PACKAGE_CONTACT "the authors of roclip-bench <roclip-bench@example.org>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)  # needs dpkg-dev: harness/cmake/install-packages package
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})
+# OpenBLAS is found by no symbol of ours: it stands in for the slow reference BLAS.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS libopenblas0-openmp)
+# npm fetches the embedded images; the rest builds plugins.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "npm, g++, cmake, ninja-build, libtorch-dev, nlohmann-json3-dev, catch2")
+include(CPack)

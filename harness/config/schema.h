@@ -1,0 +1,32 @@
+/// JSON Schemas of what a person writes, made from what plugins say of their parameters: so that an editor completes
+/// them, and no second list can be wrong.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace roclip::bench {
+
+using Json = nlohmann::json;
+
+/// @param parameters what ParamList::describe() gives
+/// @return {name: schema}; each value is what the parameter takes, or {"sweep": [...]} of it
+Json parameter_schemas(const Json& parameters);
+
+/// A plugin as a schema sees it.
+struct SchemaPlugin {
+  std::string kind, id, summary;  ///< "attack", "badnets/1"
+  Json parameters;                ///< of ParamList::describe()
+};
+
+/// An entry of "attacks", "defenses" or "metrics" that is this plugin, with parameters.
+Json plugin_schema(const SchemaPlugin& plugin);
+
+/// results/schema/matrix.schema.json, in which plugins, model and training are narrowed to what there is.
+/// @param presets names of models. @param model, training descriptions of their parameters
+Json matrix_schema(Json general, const std::vector<SchemaPlugin>& plugins, const std::vector<std::string>& presets,
+                   const Json& model, const Json& training);
+
+}  // namespace roclip::bench

@@ -1,0 +1,108 @@
+#include "harness/engine/conformance/child.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/record/files.h"
+#include "roclip/error.h"
+
+namespace roclip::bench::conformance {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+[[noreturn]] void work_in_child(const std::function<Json()>& work, int answer, int log, pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(0);  // gone before prctl() could tell us
+  ::setpgid(0, 0);                        // so that what a plugin starts can be ended with it
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::dup2(log, STDOUT_FILENO);
+  ::dup2(log, STDERR_FILENO);
+  const auto text = work().dump(-1, ' ', false, Json::error_handler_t::replace);
+  write_all(answer, text);
+  std::fflush(nullptr);
+  ::_exit(0);  // nothing of LibTorch's needs its destructor
+}
+
+/// All that comes until the other end is closed. @return false if that takes longer than allowed
+bool read_until(int descriptor, Clock::time_point deadline, std::string& text) {
+  std::array<char, 4096> buffer{};
+  while (true) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd ready{descriptor, POLLIN, 0};
+    const int count = ::poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
+    if (count == 0) return false;
+    if (count < 0 && errno == EINTR) continue;
+    const auto got = ::read(descriptor, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return true;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+}
+
+std::string end_of(int log) {
+  constexpr off_t kMost = 600;
+  std::array<char, kMost> buffer{};
+  const auto size = ::lseek(log, 0, SEEK_END);
+  const auto got = ::pread(log, buffer.data(), buffer.size(), std::max<off_t>(0, size - kMost));
+  std::string text(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+ChildEnd in_child(const std::function<Json()>& work, double limit_s) {
+  std::array<int, 2> answer{};
+  const int log = ::memfd_create("output", MFD_CLOEXEC);
+  if (log < 0 || ::pipe2(answer.data(), O_CLOEXEC) != 0) {
+    throw Error(ErrorKind::kInternal, std::string("no pipe to a process: ") + std::strerror(errno));
+  }
+  std::fflush(nullptr);
+  const pid_t self = ::getpid(), child = ::fork();
+  if (child < 0) throw Error(ErrorKind::kInternal, std::string("no process: ") + std::strerror(errno));
+  if (child == 0) work_in_child(work, answer[1], log, self);
+  ::close(answer[1]);
+
+  const auto start = Clock::now();
+  const auto deadline = start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limit_s));
+  std::string text;
+  const bool in_time = read_until(answer[0], deadline, text);
+  ChildEnd end;
+  end.wall_s = std::chrono::duration<double>(Clock::now() - start).count();
+  ::kill(-child, SIGKILL);
+  if (!in_time) ::kill(child, SIGKILL);  // should it not lead its group yet
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  end.output = end_of(log);
+  ::close(answer[0]);
+  ::close(log);
+  if (auto result = Json::parse(text, nullptr, /*allow_exceptions=*/false); !result.is_discarded()) {
+    end.result = std::move(result);
+  } else if (!in_time) {
+    end.how = "ran longer than " + std::to_string(static_cast<std::int64_t>(limit_s)) + " s";
+  } else if (WIFSIGNALED(status)) {
+    end.how = "ended by signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) + ")";
+  } else {
+    end.how = "ended with exit code " + std::to_string(WEXITSTATUS(status));
+  }
+  return end;
+}
+
+}  // namespace roclip::bench::conformance

@@ -1,0 +1,23 @@
+/// Work in a process of its own, which may crash or hang.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "roclip/params.h"
+
+namespace roclip::bench::conformance {
+
+struct ChildEnd {
+  std::optional<Json> result;  ///< what `work` returned
+  std::string how;             ///< else: "ended by signal 11 (Segmentation fault)", "ran longer than 60 s"
+  std::string output;          ///< the end of what it printed
+  double wall_s = 0;
+};
+
+/// Forks, works, and waits. The child ends with all that it started. @pre this process has one thread
+/// @param work must not throw. @throws Error(kInternal) if there can be no process
+ChildEnd in_child(const std::function<Json()>& work, double limit_s);
+
+}  // namespace roclip::bench::conformance

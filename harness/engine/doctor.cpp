@@ -1,0 +1,152 @@
+#include "harness/engine/doctor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+
+#include <torch/cuda.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+#include <torch/version.h>
+
+#include "harness/app/finding.h"
+#include "harness/data/data.h"
+#include "harness/engine/fma_peak.h"
+#include "harness/engine/perf.h"
+#include "harness/record/environment.h"
+#include "registry.h"
+
+namespace roclip::bench {
+
+namespace {
+
+constexpr double kSlowBlas = 0.25;  // of what multiply-adds alone reach
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+std::string whole(double value) { return std::to_string(std::llround(value)); }
+
+/// OpenBLAS's name for kernels that use all of this processor's vectors: for one that is younger than OpenBLAS. "" =
+/// unknown
+std::string widest_core() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("x86-64-v4")) return "SkylakeX";
+  if (__builtin_cpu_supports("x86-64-v3")) return "Haswell";
+#endif
+  return "";
+}
+
+/// The best of a few looks, as neighbours come and go.
+Json blas() {
+  double share = 0, gflops = 0, peak = 0;
+  for (int look = 0; look < 3; ++look) {
+    const double now_peak = fma_peak_gflops(), now = sgemm_gflops(768, 768, 768);
+    if (now / now_peak <= share) continue;
+    share = now / now_peak;
+    gflops = now;
+    peak = now_peak;
+  }
+  const auto speed = whole(gflops) + " GFLOP/s on one core, " + whole(100 * share) + " % of the " + whole(peak) +
+                     " that its multiply-adds reach";
+  const auto name = fast_blas();
+  if (name.empty()) {
+    return finding("blas", "warn", "the reference BLAS, about 30 times slower than OpenBLAS: " + speed,
+                   "apt-get install libopenblas0-openmp; if it is installed: "
+                   "update-alternatives --config libblas.so.3-x86_64-linux-gnu");
+  }
+  const auto found = name.substr(0, name.find_last_not_of(' ') + 1) + ": " + speed;
+  if (share >= kSlowBlas) return finding("blas", "ok", found);
+  const std::string core = widest_core();
+  return finding("blas", "warn", found,
+                 (core.empty() || std::getenv("OPENBLAS_CORETYPE") != nullptr
+                      ? ""
+                      : "if it takes this processor for an older one: export OPENBLAS_CORETYPE=" + core + "; else ") +
+                     "look again when nothing else runs");
+}
+
+Json processor(const Json& environment) {
+  const auto name = environment.at("cpu").get<std::string>();
+  std::string level = "x86-64-v4 (AVX-512)";
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("x86-64-v4")) level = "x86-64-v3 (AVX2, FMA)";
+  if (!__builtin_cpu_supports("x86-64-v3")) {
+    return finding("cpu", "warn", name + ", below x86-64-v3", "it works, several times slower than with AVX2 and FMA");
+  }
+#else
+  level = "not x86-64: the plain loops of the compiler";
+#endif
+  return finding("cpu", "ok", name + ", " + level);
+}
+
+Json gpus() {
+  const auto count = torch::cuda::device_count();
+  const Json names = environment(torch::kCUDA, {}).at("gpu");
+  std::vector<std::string> told;
+  for (const auto& name : names) told.push_back(name);
+  if (count > 0) return finding("gpu", "ok", std::to_string(count) + " usable; " + joined(told));
+  if (told.empty()) return finding("gpu", "ok", "none: cells run on the CPU");
+  return finding("gpu", "warn", "this LibTorch sees none of " + joined(told),
+                 "build with a LibTorch for CUDA (-DCMAKE_PREFIX_PATH=...); until then cells run on the CPU");
+}
+
+void look_at_plugins(const Json& task, Json& findings) {
+  try {
+    const Registry registry(plugin_search_path(task.at("plugin_path")));
+    std::map<PluginKind, std::vector<std::string>> names;
+    for (const auto& plugin : registry.plugins()) names[plugin.descriptor->kind].push_back(plugin.name());
+    for (const auto kind : {PluginKind::kAttack, PluginKind::kDefense, PluginKind::kMetric}) {
+      const std::string plural = std::string(to_string(kind)) + "s";
+      findings.push_back(names[kind].empty()
+                             ? finding(plural, "fail", "none found",
+                                       "roclip-bench --plugin-path FOLDER, or install again", ErrorKind::kPlugin)
+                             : finding(plural, "ok", joined(names[kind])));
+    }
+    for (const auto& [file, reason] : registry.refused()) {
+      const auto semicolon = std::min(reason.find(';'), reason.size());  // what follows says what to do
+      const auto fix = reason.substr(std::min(semicolon + 2, reason.size()));
+      findings.push_back(finding("refused", "warn", file.string() + " " + reason.substr(0, semicolon),
+                                 (fix.empty() ? "" : fix + ", or ") + "take it off the search path"));
+    }
+  } catch (const Error& e) {
+    findings.push_back(
+        finding("plugins", "fail", e.what(), "mend --plugin-path or ROCLIP_BENCH_PLUGIN_PATH", ErrorKind::kPlugin));
+  }
+}
+
+void look_at_data(Json& findings) {
+  try {
+    for (const auto& data : list_data()) {
+      if (data.prepared) {
+        findings.push_back(finding("data", "ok",
+                                   data.name + ": " + std::to_string(data.pairs) + " pairs, " +
+                                       std::to_string(data.held_out) + " held-out images; " + data.file.string()));
+      } else {
+        findings.push_back(finding("data", "warn", data.name + ": not prepared yet",
+                                   "roclip-bench data prepare " + data.name + ", or let the first run do it"));
+      }
+    }
+  } catch (const Error& e) {
+    findings.push_back(finding("data", "fail", e.what(), "", e.kind()));
+  }
+}
+
+}  // namespace
+
+int doctor(const Json& task) {
+  at::set_num_threads(1);
+  const Json here = environment(torch::kCPU, {});
+  Json findings = {finding("libtorch", "ok", here.at("libtorch").get<std::string>() + "; plugins need " + kBuildId),
+                   blas(), processor(here), gpus()};
+  look_at_plugins(task, findings);
+  look_at_data(findings);
+  std::cout << findings.dump() << std::endl;
+  return 0;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,13 @@
+/// The engine's part of `roclip-bench doctor`.
+#pragma once
+
+#include "roclip/params.h"
+
+namespace roclip::bench {
+
+/// Looks at LibTorch, its BLAS, the processor, GPUs, plugins and data sets. Prints findings (harness/app/finding.h) as
+/// one line of JSON.
+/// @param task {"task": "doctor", "plugin_path": [...]}. @return 0
+int doctor(const Json& task);
+
+}  // namespace roclip::bench

@@ -1,0 +1,115 @@
+#include "harness/poison/commands.h"
+
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "harness/engine/cell.h"
+#include "harness/engine/commands.h"
+#include "harness/plan/plan.h"
+#include "harness/poison/export.h"
+#include "harness/poison/inspect.h"
+#include "harness/poison/poison_set.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
+
+PoisonSet set_of(const Json& task) {
+  const std::string data = task.at("data");
+  return open_poison_set(task.at("set").get<std::string>(), data.empty() ? Json() : data_named(data), registry_of(task),
+                         show_progress());
+}
+
+/// A label as the name of a folder: "badnets-rate-0.01".
+std::string folder_name(const std::string& label) {
+  std::string name;
+  for (const char c : label) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_';
+    if (plain) {
+      name += c;
+    } else if (!name.empty() && name.back() != '-') {
+      name += '-';
+    }
+  }
+  if (name.ends_with('-')) name.pop_back();
+  return name.find_first_not_of('.') == std::string::npos ? "attack" : name;
+}
+
+std::int64_t image_px(const Cell& cell) { return cell.config.at("model").at("image_px"); }
+
+}  // namespace
+
+int poison_make(const Json& task) {
+  const Registry registry = registry_of(task);
+  const Matrix matrix = load_matrix(task.at("matrix").get<std::string>());
+  const auto cells = make_plan(matrix, registry);
+  std::set<std::int64_t> sizes;
+  for (const auto& cell : cells) sizes.insert(image_px(cell));
+
+  std::map<std::int64_t, Dataset> data_at;
+  std::set<std::string> seen;
+  int made = 0;
+  for (const auto* cell : select(cells, task.at("only"))) {
+    const Json& attack = cell->config.at("attack");
+    if (!seen.insert(Json{attack, cell->seed, image_px(*cell)}.dump()).second) continue;
+    if (!data_at.contains(image_px(*cell))) data_at.emplace(image_px(*cell), open_data(cell->config, show_progress()));
+    const Dataset& data = data_at.at(image_px(*cell));
+    const auto plan = fresh_plan(cell->config, data, registry);
+    if (plan.edits.empty()) continue;
+    const auto size = sizes.size() > 1 ? "-" + std::to_string(image_px(*cell)) + "px" : "";
+    const auto folder = fs::path(task.at("out").get<std::string>()) /
+                        (folder_name(cell->attack) + size + "-s" + std::to_string(cell->seed));
+    write_poison_set(folder, cell->config, data, plan,
+                     *registry.make_attack(attack.at("plugin").get<std::string>(), attack.at("params")));
+    std::printf("%s\n", folder.c_str());
+    ++made;
+  }
+  if (made == 0) throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": none of those selected poisons anything");
+  return 0;
+}
+
+int poison_inspect(const Json& task) {
+  const auto set = set_of(task);
+  std::fputs(summary(set).c_str(), stdout);
+  if (const std::string png = task.at("png"); !png.empty()) {
+    write_poison_sheet(set, task.at("count"), png);
+    std::printf("%s\n", png.c_str());
+  }
+  return 0;
+}
+
+int poison_export(const Json& task) {
+  const auto set = set_of(task);
+  const std::string format = task.at("format"), out = task.at("out");
+  export_poison_set(set, format, out, show_progress());
+  std::printf("%s\n  poisons.csv says which pairs are poisons: keep it from whoever defends\n", out.c_str());
+  if (format == "csv") {
+    std::printf(
+        "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s/train.csv --image_key path --caption_key caption --delimiter ,\n"
+        "  open_clip, started in that folder: --train-data train.csv --csv-img-key path --csv-caption-key caption "
+        "--csv-separator ,\n",
+        out.c_str());
+  } else {
+    std::int64_t shards = 0;
+    for (const auto& file : fs::directory_iterator(out)) shards += file.path().extension() == ".tar";
+    std::printf("  open_clip: --dataset-type webdataset --train-data '%s/{00000..%05lld}.tar'\n", out.c_str(),
+                static_cast<long long>(shards - 1));
+  }
+  return 0;
+}
+
+int poison_import(const Json& task) {
+  const auto set = set_of(task);
+  std::fprintf(stderr, "%s: whole, and fits the data; the entry for \"attacks\" in a matrix file:\n",
+               set.folder.c_str());
+  std::printf("%s\n", set.entry.dump().c_str());
+  return 0;
+}
+
+}  // namespace roclip::bench

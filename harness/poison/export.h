@@ -1,0 +1,20 @@
+/// A whole poisoned data set in the layouts of other programs, so that others train on the same poisons.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "harness/data/progress.h"
+#include "harness/poison/poison_set.h"
+
+namespace roclip::bench {
+
+/// Writes the training pairs (in the order in which a cell meets them: the place of a poison says nothing), the
+/// held-out images, and the targets or the triggered images; results/README.md lists the files. Equal sets give
+/// equal bytes.
+/// @param format "csv" (CSV and PNG files) or "webdataset" (tar shards)
+/// @throws Error(kUsage) for another format, Error(kData) if `folder` is there and not empty or cannot be written
+void export_poison_set(const PoisonSet& set, const std::string& format, const std::filesystem::path& folder,
+                       const Progress& progress);
+
+}  // namespace roclip::bench

@@ -1,0 +1,246 @@
+#include "harness/poison/inspect.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <vector>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/data/drawing.h"
+#include "harness/data/image.h"
+#include "harness/data/poisoned_pairs.h"
+
+namespace roclip::bench {
+
+namespace {
+
+constexpr int kImagePx = 112, kGapPx = 8, kTextPx = 300, kHeaderPx = 40, kAmplification = 8;
+constexpr std::size_t kLettersPerLine = 48;
+const cv::Scalar kGrey(110, 110, 110), kRed(190, 30, 30), kBlack(0, 0, 0);
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+/// "3 pairs", "1 pair"
+std::string counted(std::size_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::string class_name(const PoisonSet& set, std::int64_t index) {
+  return set.data.classes[static_cast<std::size_t>(index)].name;
+}
+std::string true_class(const PoisonSet& set, std::int64_t held_out) {
+  return class_name(set, set.data.held_out.labels[held_out].item<std::int64_t>());
+}
+
+/// `count` of [0, size), spread evenly.
+std::vector<std::size_t> spread(std::size_t count, std::size_t size) {
+  count = std::min(count, size);
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < count; ++i) chosen.push_back((2 * i + 1) * size / (2 * count));
+  return chosen;
+}
+
+/// One row of the sheet: one picture, or clean, poisoned and difference.
+struct Row {
+  std::vector<torch::Tensor> pictures;
+  struct Line {
+    std::string text;
+    cv::Scalar rgb;
+    int lines = 2;
+  };
+  std::vector<Line> text;
+};
+
+std::vector<torch::Tensor> side_by_side(const torch::Tensor& clean, const torch::Tensor& poisoned) {
+  const auto difference = (poisoned.to(torch::kInt) - clean.to(torch::kInt)) * kAmplification + 128;
+  return {clean, poisoned, difference.clamp(0, 255).to(torch::kUInt8)};
+}
+
+torch::Tensor stamped(const PoisonSet& set, const torch::Tensor& image) {
+  return set.attack->apply_trigger(image.unsqueeze(0))[0];
+}
+
+Row edit_row(const PoisonSet& set, std::size_t index) {
+  const auto& edit = set.plan.edits[index];
+  const auto clean = clean_image(set.data, edit.image);
+  Row row;
+  row.pictures = edit.triggered ? side_by_side(clean, stamped(set, clean)) : std::vector{clean};
+  const auto title = "poison " + std::to_string(index);
+  if (edit.replaces) {
+    row.text.push_back({title + " replaces training pair " + std::to_string(*edit.replaces), kGrey});
+    row.text.push_back({set.data.train.captions[static_cast<std::size_t>(*edit.replaces)], kBlack, 3});
+  } else {
+    row.text.push_back({title + " is added", kGrey});
+  }
+  row.text.push_back({"-> " + edit.caption, kRed, 3});
+  return row;
+}
+
+Row target_row(const PoisonSet& set, const TargetImage& target) {
+  constexpr std::size_t kCaptions = 5;
+  Row row{.pictures = {set.data.held_out.images[target.held_out]}, .text = {}};
+  row.text.push_back(
+      {"test image " + std::to_string(target.held_out) + ": " + true_class(set, target.held_out), kBlack});
+  row.text.push_back({"-> " + class_name(set, target.adversarial_class), kRed});
+  std::size_t captions = 0;
+  for (const auto& edit : set.plan.edits) {
+    if (edit.image != ImageRef{ImageRef::Set::kHeldOut, target.held_out}) continue;
+    if (++captions <= kCaptions) row.text.push_back({edit.caption, kGrey, 1});
+  }
+  if (captions > kCaptions) {
+    row.text.push_back({"and " + counted(captions - kCaptions, "caption") + " more", kGrey});
+  }
+  return row;
+}
+
+Row test_row(const PoisonSet& set, std::int64_t held_out) {
+  const auto clean = set.data.held_out.images[held_out];
+  Row row{.pictures = side_by_side(clean, stamped(set, clean)), .text = {}};
+  row.text.push_back({"test image " + std::to_string(held_out) + ": " + true_class(set, held_out), kBlack});
+  row.text.push_back({"-> " + class_name(set, *set.plan.target_class), kRed});
+  return row;
+}
+
+std::vector<Row> rows_of(const PoisonSet& set, std::size_t count) {
+  std::vector<Row> rows;
+  std::set<std::int64_t> targets;
+  for (const auto& target : set.plan.targets) targets.insert(target.held_out);
+  std::vector<std::size_t> edits;  // those that no target shows
+  for (std::size_t i = 0; i < set.plan.edits.size(); ++i) {
+    const auto& image = set.plan.edits[i].image;
+    if (image.set != ImageRef::Set::kHeldOut || !targets.contains(image.index)) edits.push_back(i);
+  }
+  std::vector<std::int64_t> tests;
+  for (std::int64_t i = 0; set.plan.target_class && i < set.data.held_out.size(); ++i) {
+    if (set.data.held_out.labels[i].item<std::int64_t>() != *set.plan.target_class) tests.push_back(i);
+  }
+  for (const auto i : spread(count, set.plan.targets.size())) rows.push_back(target_row(set, set.plan.targets[i]));
+  const auto left = count - rows.size();
+  const auto shown_tests = std::min(tests.size(), left / 3);
+  for (const auto i : spread(left - shown_tests, edits.size())) rows.push_back(edit_row(set, edits[i]));
+  for (const auto i : spread(shown_tests, tests.size())) rows.push_back(test_row(set, tests[i]));
+  return rows;
+}
+
+std::string title(const PoisonSet& set) {
+  return set.attack_id + ", seed " + std::to_string(set.seed) + ", on " + set.data.name + " at " +
+         std::to_string(set.data.train.images.size(3)) + " px";
+}
+
+/// "L-infinity: mean 0.99, max 1.00"
+std::string mean_max(const std::string& what, double mean, double max, double scale, const char* unit) {
+  std::array<char, 128> text{};
+  std::snprintf(text.data(), text.size(), "    %-22s mean %.3g%s, max %.3g%s\n", what.c_str(), mean * scale, unit,
+                max * scale, unit);
+  return text.data();
+}
+
+/// Of the test images if there are any with a trigger, else of the triggered poisons.
+TriggerSize trigger_size_of(const PoisonSet& set, std::string& of_what) {
+  std::vector<torch::Tensor> images;
+  of_what = "held-out image";
+  if (set.plan.target_class) images = set.data.held_out.images.split(1);
+  if (images.empty()) {
+    of_what = "poison";
+    for (const auto& edit : set.plan.edits) {
+      if (edit.triggered) images.push_back(clean_image(set.data, edit.image).unsqueeze(0));
+    }
+  }
+  TriggerSize all;
+  for (const auto& image : images) {
+    const auto one = trigger_size(image, set.attack->apply_trigger(image));
+    ++all.images;
+    all.l_infinity_mean += one.l_infinity_mean;
+    all.l2_mean += one.l2_mean;
+    all.share_changed_mean += one.share_changed_mean;
+    all.l_infinity_max = std::max(all.l_infinity_max, one.l_infinity_max);
+    all.l2_max = std::max(all.l2_max, one.l2_max);
+    all.share_changed_max = std::max(all.share_changed_max, one.share_changed_max);
+  }
+  const auto count = static_cast<double>(std::max<std::int64_t>(all.images, 1));
+  all.l_infinity_mean /= count;
+  all.l2_mean /= count;
+  all.share_changed_mean /= count;
+  return all;
+}
+
+}  // namespace
+
+TriggerSize trigger_size(const torch::Tensor& clean, const torch::Tensor& triggered) {
+  const auto difference = (triggered.to(torch::kDouble) - clean.to(torch::kDouble)).abs().div(255);  // [N, 3, H, W]
+  const auto largest = difference.amax({1, 2, 3}), length = difference.square().sum({1, 2, 3}).sqrt();
+  const auto share = difference.amax(1).gt(0).to(torch::kDouble).mean({1, 2});
+  const auto value = [](const torch::Tensor& scalar) { return scalar.item<double>(); };
+  return {.images = clean.size(0),
+          .l_infinity_mean = value(largest.mean()),
+          .l_infinity_max = value(largest.max()),
+          .l2_mean = value(length.mean()),
+          .l2_max = value(length.max()),
+          .share_changed_mean = value(share.mean()),
+          .share_changed_max = value(share.max())};
+}
+
+std::string summary(const PoisonSet& set) {
+  const auto& edits = set.plan.edits;
+  const auto replaced =
+      static_cast<std::size_t>(std::ranges::count_if(edits, [](const Edit& e) { return e.replaces.has_value(); }));
+  const auto stamps = static_cast<std::size_t>(std::ranges::count_if(edits, &Edit::triggered));
+  const auto pairs = set.data.train.size() + std::ssize(edits) - static_cast<std::int64_t>(replaced);
+  std::array<char, 64> share{};
+  std::snprintf(share.data(), share.size(), "%.3g %% of %lld pairs",
+                100.0 * static_cast<double>(edits.size()) / static_cast<double>(pairs), static_cast<long long>(pairs));
+  std::string text = title(set) + "\n  parameters " + set.params.dump() + "\n  " + counted(edits.size(), "poison") +
+                     " (" + share.data() + "): " + std::to_string(replaced) + " in place of a pair, " +
+                     std::to_string(edits.size() - replaced) + " added, " + std::to_string(stamps) +
+                     " with the trigger\n";
+  for (const auto& target : set.plan.targets) {
+    text += "  target " + std::to_string(target.held_out) + ": " + true_class(set, target.held_out) + " -> " +
+            class_name(set, target.adversarial_class) + "\n";
+  }
+  if (set.plan.target_class) text += "  target class " + class_name(set, *set.plan.target_class) + "\n";
+  std::string of_what;
+  if (const auto size = trigger_size_of(set, of_what); size.images > 0) {
+    text += "  the trigger, on " + counted(static_cast<std::size_t>(size.images), of_what) + "\n";
+    text += mean_max("largest change (0..1)", size.l_infinity_mean, size.l_infinity_max, 1, "");
+    text += mean_max("L2", size.l2_mean, size.l2_max, 1, "");
+    text += mean_max("pixels changed", size.share_changed_mean, size.share_changed_max, 100, " %");
+  }
+  return text;
+}
+
+void write_poison_sheet(const PoisonSet& set, std::int64_t count, const std::filesystem::path& png) {
+  const auto rows = rows_of(set, static_cast<std::size_t>(count));
+  if (rows.empty()) throw Error(ErrorKind::kEmpty, set.folder.string() + ": poisons nothing; there is nothing to draw");
+  int pictures = 1;
+  for (const auto& row : rows) pictures = std::max(pictures, static_cast<int>(row.pictures.size()));
+  const auto count_rows = static_cast<int>(rows.size());
+  const int wanted_columns = count_rows < 6 ? 1 : pictures == 1 ? 3 : 2;
+  const int lines = (count_rows + wanted_columns - 1) / wanted_columns, columns = (count_rows + lines - 1) / lines;
+  const int step_px = kImagePx + kGapPx, width_px = pictures * step_px + kTextPx + 2 * kGapPx;
+  cv::Mat sheet(kHeaderPx + lines * step_px + kGapPx, columns * width_px, CV_8UC3, cv::Scalar::all(255));
+  std::string head = title(set);
+  if (set.plan.target_class) head += "; target class " + quoted(class_name(set, *set.plan.target_class));
+  draw_text(sheet, {kGapPx, 2}, head, 200, 1);
+  for (int column = 0; pictures == 3 && column < columns; ++column) {
+    const char* const kHeads[] = {"clean", "poisoned", "difference x 8"};
+    for (int i = 0; i < 3; ++i) {
+      draw_text(sheet, {column * width_px + kGapPx + i * step_px, kHeaderPx - kLinePx - 6}, kHeads[i], 30, 1, kGrey);
+    }
+  }
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const auto place = static_cast<int>(r);
+    cv::Point corner(place / lines * width_px + kGapPx, kHeaderPx + place % lines * step_px);
+    for (const auto& picture : rows[r].pictures) {
+      draw_image(sheet, corner, picture, kImagePx);
+      corner.x += step_px;
+    }
+    for (const auto& line : rows[r].text) {
+      corner.y += kLinePx * draw_text(sheet, corner, line.text, kLettersPerLine, line.lines, line.rgb);
+    }
+  }
+  write_png(png, sheet);
+}
+
+}  // namespace roclip::bench

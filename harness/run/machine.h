@@ -1,0 +1,20 @@
+/// What this machine, or the container, lets the program use.
+#pragma once
+
+#include <vector>
+
+namespace roclip::bench {
+
+/// Infinity if nobody tells.
+double machine_memory_mib();
+
+/// The processors that this process may run on.
+std::vector<int> allowed_cpus();
+
+/// Tells the BLAS of programs started from here what it wants to know before their main(): one thread, and, unless
+/// OPENBLAS_CORETYPE is set, which kernels this processor can run. OpenBLAS goes by a list of models, and takes one
+/// that is newer than itself for a Prescott of 2004: five times slower on one with AVX-512 (sgemm 24 instead of 113
+/// GFLOP/s).
+void prepare_blas();
+
+}  // namespace roclip::bench

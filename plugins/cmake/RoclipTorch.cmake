@@ -1,0 +1,10 @@
+# roclip::torch: LibTorch with its flags, as a SYSTEM target. Used by the build of roclip-bench and by its package.
+find_package(Torch REQUIRED)
+if(NOT TARGET roclip::torch)
+  add_library(roclip::torch INTERFACE IMPORTED GLOBAL)
+  target_include_directories(roclip::torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  target_link_libraries(roclip::torch INTERFACE ${TORCH_LIBRARIES})
+  separate_arguments(roclip_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+  target_compile_options(roclip::torch INTERFACE ${roclip_torch_flags})
+  unset(roclip_torch_flags)
+endif()

@@ -1,0 +1,140 @@
+#include "stamps.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "roclip/error.h"
+#include "roclip/plugin.h"
+
+namespace roclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Parts of a build id in words for a person.
+const std::map<std::string, std::string, std::less<>> kPartNames = {{"torch", "LibTorch"},
+                                                                    {"gxx-abi", "compiler ABI"},
+                                                                    {"cxx11-abi", "_GLIBCXX_USE_CXX11_ABI"},
+                                                                    {"json", "nlohmann/json"}};
+
+/// "torch-1.13.1/json-3.11" -> {"torch": "1.13.1", "json": "3.11"}
+std::map<std::string, std::string> parts_of(std::string_view build) {
+  std::map<std::string, std::string> parts;
+  while (!build.empty()) {
+    const auto part = build.substr(0, build.find('/'));
+    const auto dash = part.rfind('-');
+    if (dash == std::string_view::npos) {
+      parts[std::string(part)] = "";
+    } else {
+      parts[std::string(part.substr(0, dash))] = part.substr(dash + 1);
+    }
+    build.remove_prefix(std::min(part.size() + 1, build.size()));
+  }
+  return parts;
+}
+
+}  // namespace
+
+std::optional<Stamp> read_stamp(const fs::path& file) {
+  constexpr std::string_view kMark = ROCLIP_STAMP_MARK;
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream buffer;
+  if (fs::is_regular_file(file)) buffer << in.rdbuf();
+  const std::string content = std::move(buffer).str();
+  const auto at = content.find(kMark);
+  if (at == std::string::npos) return std::nullopt;
+  const auto begin = at + kMark.size();
+  const auto end = content.find('\0', begin);
+  if (end == std::string::npos) return std::nullopt;
+  std::istringstream lines(content.substr(begin, end - begin));
+  Stamp stamp;
+  for (std::string key, value; lines >> key && std::getline(lines >> std::ws, value);) {
+    if (key == "abi") std::from_chars(value.data(), value.data() + value.size(), stamp.abi);
+    if (key == "build") stamp.build = value;
+    if (key == "kind" && value == "kAttack") stamp.kind = "attack";
+    if (key == "kind" && value == "kDefense") stamp.kind = "defense";
+    if (key == "kind" && value == "kMetric") stamp.kind = "metric";
+    if (key == "id") stamp.id = value;
+    if (key == "summary") stamp.summary = value;
+  }
+  return stamp;
+}
+
+std::string mismatch(std::uint32_t abi, std::string_view build) {
+  std::string text;
+  if (abi != kAbi) text = "has plugin ABI " + std::to_string(abi) + ", this program has " + std::to_string(kAbi);
+  if (build != kBuildId && abi == kAbi) {
+    const auto theirs = parts_of(build), ours = parts_of(kBuildId);
+    for (const auto& [part, version] : ours) {
+      const auto found = theirs.find(part);
+      const std::string other = found == theirs.end() ? "another" : found->second;
+      if (other == version) continue;
+      const auto name = kPartNames.find(part);
+      text += (text.empty() ? "was built with " : "; with ") + (name == kPartNames.end() ? part : name->second) + " " +
+              other + ", this program with " + version;
+    }
+    if (text.empty()) text.append("was built as ").append(build).append(", this program as ").append(kBuildId);
+  }
+  return text.empty() ? text : text + "; rebuild it against the headers of this program";
+}
+
+std::vector<fs::path> plugin_search_path(const std::vector<fs::path>& first) {
+  std::vector<fs::path> folders = first;
+  if (const char* variable = std::getenv("ROCLIP_BENCH_PLUGIN_PATH")) {
+    std::string_view rest = variable;
+    while (!rest.empty()) {
+      const auto colon = std::min(rest.find(':'), rest.size());
+      if (colon > 0) folders.emplace_back(rest.substr(0, colon));
+      rest.remove_prefix(std::min(colon + 1, rest.size()));
+    }
+  }
+  const auto shipped = fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "lib/roclip-bench/plugins";
+  if (fs::is_directory(shipped)) folders.push_back(shipped);
+  return folders;
+}
+
+std::vector<fs::path> plugin_files(const fs::path& folder) {
+  if (fs::is_regular_file(folder)) return {folder};
+  if (!fs::is_directory(folder)) {
+    throw Error(ErrorKind::kPlugin, folder.string() + ": expected a folder of plugins; no such folder");
+  }
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".so") files.push_back(entry.path());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+std::vector<StampedPlugin> stamped_plugins(const std::vector<fs::path>& folders) {
+  std::vector<StampedPlugin> plugins;
+  for (const auto& folder : folders) {
+    for (const auto& file : plugin_files(folder)) {
+      StampedPlugin plugin{file, {}, ""};
+      const auto same = [&](const StampedPlugin& other) {
+        return other.refused.empty() && other.stamp.kind == plugin.stamp.kind &&
+               other.stamp.name() == plugin.stamp.name();
+      };
+      if (const auto stamp = read_stamp(file)) {
+        plugin.stamp = *stamp;
+        plugin.refused = mismatch(stamp->abi, stamp->build);
+        const auto earlier = plugin.refused.empty() ? std::ranges::find_if(plugins, same) : plugins.end();
+        if (earlier != plugins.end()) {
+          if (fs::equivalent(earlier->file, file)) continue;
+          plugin.refused = "is shadowed by " + earlier->file.string() + ", found earlier on the search path";
+        }
+      } else {
+        plugin.refused = "has no stamp of a plugin; use ROCLIP_ATTACK, ROCLIP_DEFENSE or ROCLIP_METRIC in a source";
+      }
+      plugins.push_back(std::move(plugin));
+    }
+  }
+  return plugins;
+}
+
+}  // namespace roclip

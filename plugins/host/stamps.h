@@ -1,0 +1,49 @@
+/// What can be known of plugins without running any of their code: where they are, and the stamps in their files.
+/// Needs neither LibTorch nor Boost. [any thread]
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace roclip {
+
+/// What ROCLIP_ATTACK and its siblings leave in a library's file.
+struct Stamp {
+  std::uint32_t abi = 0;
+  std::string build;    ///< ROCLIP_BUILD_ID of its compilation
+  std::string kind;     ///< "attack", "defense", "metric"
+  std::string id;       ///< "badnets/1"
+  std::string summary;  ///< one line
+
+  std::string name() const { return id.substr(0, id.find('/')); }
+};
+
+/// @return none if the file cannot be read, or has no stamp: no plugin, or one from before there were stamps.
+std::optional<Stamp> read_stamp(const std::filesystem::path& file);
+
+/// What differs between a plugin and this program, and what to do; "" when they fit: "has plugin ABI 2, this program
+/// has 3; rebuild it".
+std::string mismatch(std::uint32_t abi, std::string_view build);
+
+/// Where plugins are looked for: `first` (the command line), then ROCLIP_BENCH_PLUGIN_PATH (colon-separated), then
+/// the folder that belongs to this program, ../lib/roclip-bench/plugins from its own.
+std::vector<std::filesystem::path> plugin_search_path(const std::vector<std::filesystem::path>& first);
+
+/// Every *.so below a folder, sorted; or the one file that is given instead. @throws Error(kPlugin) if there is no such
+/// folder
+std::vector<std::filesystem::path> plugin_files(const std::filesystem::path& folder);
+
+/// A library on the search path that fits this program, as far as its stamp tells; or the reason why not.
+struct StampedPlugin {
+  std::filesystem::path file;
+  Stamp stamp;
+  std::string refused;  ///< "" = fits
+};
+/// In the order of the search path; of two of one kind and name, the second is refused as shadowed.
+std::vector<StampedPlugin> stamped_plugins(const std::vector<std::filesystem::path>& folders);
+
+}  // namespace roclip

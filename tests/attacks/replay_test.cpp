@@ -1,0 +1,180 @@
+#include "replay.h"
+
+#include <catch2/catch.hpp>
+
+#include "harness/poison/poison_set.h"
+#include "harness/record/files.h"
+#include "support/scratch_folder.h"
+#include "support/toy_dataset.h"
+
+using namespace roclip;
+using namespace roclip::bench;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// Darkens the first row of pixels.
+class Shade final : public Attack {
+ public:
+  PoisonPlan plan(const AttackView&, std::uint64_t) const override { return {}; }
+  torch::Tensor apply_trigger(const torch::Tensor& images) const override {
+    auto stamped = images.clone();
+    stamped.select(2, 0).sub_(50);
+    return stamped;
+  }
+};
+
+/// Two stamped poisons in place of pairs 1 and 4, an added one, a target, and a backdoor.
+PoisonPlan toy_plan() {
+  PoisonPlan plan;
+  plan.edits.push_back(
+      {.replaces = 1, .image = {ImageRef::Set::kTrain, 1}, .triggered = true, .caption = "a red, \"A\""});
+  plan.edits.push_back({.replaces = 4, .image = {ImageRef::Set::kTrain, 4}, .triggered = true, .caption = "a red B"});
+  plan.edits.push_back(
+      {.replaces = {}, .image = {ImageRef::Set::kHeldOut, 5}, .triggered = false, .caption = "a red C"});
+  plan.targets = {{5, 0}};
+  plan.target_class = 0;
+  return plan;
+}
+
+/// A data set whose images all differ: in the toy data, training and held-out images are equal.
+Dataset data_set() {
+  Dataset data = toy_dataset();
+  data.held_out.images = data.held_out.images.clone();
+  data.held_out.images.select(3, 7).fill_(120);
+  return data;
+}
+
+struct StoredSet {
+  StoredSet() {
+    const Json config = {
+        {"attack", {{"plugin", "shade/1"}, {"params", Json::object()}}}, {"seed", 3}, {"data", {{"reader", "toy"}}}};
+    write_poison_set(folder, config, data, toy_plan(), Shade());
+  }
+
+  /// Changes the manifest as somebody with an editor would. @return its hash
+  std::string edit_manifest(const std::function<void(Json&)>& change) const {
+    Json manifest = read_json(folder / "manifest.json");
+    change(manifest);
+    write_json(folder / "manifest.json", manifest);
+    return hash();
+  }
+  std::string hash() const { return hash_of(read_file(folder / "manifest.json")); }
+  Replay replay() const { return Replay({.folder = folder.string(), .hash = hash()}); }
+  PoisonPlan plan(std::uint64_t seed = 3) const { return replay().plan(view_of(data), seed); }
+
+  ScratchFolder scratch;
+  std::filesystem::path folder = scratch / "set";
+  Dataset data = data_set();
+};
+
+}  // namespace
+
+TEST_CASE("replay plans what was stored, whatever the seed", "[attack][replay]") {
+  const StoredSet set;
+  CHECK(set.plan(3) == toy_plan());
+  CHECK(set.plan(4) == toy_plan());
+}
+
+TEST_CASE("replay gives the stored images their trigger, alone and in any batch", "[attack][replay]") {
+  const StoredSet set;
+  const auto replay = set.replay();
+  const auto& held_out = set.data.held_out.images;
+  CHECK(replay.apply_trigger(held_out).equal(Shade().apply_trigger(held_out)));
+  const auto order = torch::tensor({7, 2, 2, 0}, torch::kLong);
+  CHECK(replay.apply_trigger(held_out.index_select(0, order))
+            .equal(Shade().apply_trigger(held_out).index_select(0, order)));
+  const auto poison = set.data.train.images.slice(0, 4, 5);
+  CHECK(replay.apply_trigger(poison).equal(Shade().apply_trigger(poison)));
+}
+
+TEST_CASE("replay refuses to guess the trigger of an image that it does not know", "[attack][replay]") {
+  const StoredSet set;
+  CHECK_THROWS_WITH(set.replay().apply_trigger(set.data.train.images.slice(0, 4, 8)),
+                    Contains("no triggered form of image 1 of this batch"));
+}
+
+TEST_CASE("replay wants a folder and the hash of its manifest", "[attack][replay]") {
+  const StoredSet set;
+  CHECK_THROWS_WITH(Replay({.folder = "", .hash = ""}),
+                    Contains("replay/folder: is required") && Contains("poison import"));
+  CHECK_THROWS_WITH(Replay({.folder = set.folder.string(), .hash = "1234"}),
+                    Contains("replay/hash: got \"1234\"") && Contains(set.hash()));
+  const auto file = set.scratch.write("file", "x");
+  CHECK_THROWS_WITH(Replay({.folder = file.string(), .hash = ""}), Contains("file/manifest.json: cannot be read"));
+}
+
+TEST_CASE("replay refuses other data and says what differs", "[attack][replay]") {
+  const StoredSet set;
+  auto other = set.data;
+  other.train.captions[4] = "another";
+  CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3),
+                    Contains("was made for other data") && Contains("the caption of pair 4 is \"another\""));
+  other = set.data;
+  other.train.images = other.train.images.clone();
+  other.train.images[1][0][0][0] += 1;
+  CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3), Contains("the image of edit 0 shows something else"));
+  other = set.data;
+  other.train.captions.pop_back();
+  CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3), Contains("60 training pairs expected, got 59"));
+  other = set.data;
+  other.held_out.labels = other.held_out.labels.clone();
+  other.held_out.labels[5] = 1;
+  CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3),
+                    Contains("target 5 is of class \"green\", expected \"blue\""));
+  other = set.data;
+  other.classes[0].name = "reed";
+  CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3), Contains("did you mean \"reed\""));
+}
+
+TEST_CASE("replay names the damaged file of a set", "[attack][replay]") {
+  const StoredSet set;
+  const auto file = set.folder / GENERATE("poisons/000001.png", "targets/000005.png", "triggered/000007.png");
+  const auto whole = read_file(file);
+  std::filesystem::remove(file);
+  CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": is missing"));
+  write_file(file, whole.substr(0, whole.size() / 2));
+  CHECK_THROWS_WITH(set.plan(), Contains(file.string()));
+  write_file(file, "no picture");
+  CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": is not a readable image"));
+  std::filesystem::remove(file);
+  std::filesystem::copy_file(set.folder / "poisons/000000.png", file);
+  CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": has other pixels"));
+}
+
+TEST_CASE("replay refuses a manifest that does not hold together", "[attack][replay]") {
+  const StoredSet set;
+  set.edit_manifest([](Json& json) { json["edits"][0]["file"] = "../../secret.png"; });
+  CHECK_THROWS_WITH(set.replay(), Contains("is not in its folder"));
+  set.edit_manifest([](Json& json) { json["edits"][0]["file"] = "poisons/000000.png", json["edits"][2]["hash"] = ""; });
+  CHECK_THROWS_WITH(set.plan(), Contains("poisons/000002.png: has other pixels"));
+  set.edit_manifest([](Json& json) { json["edits"][2]["hash"] = json["edits"][2]["image"]["hash"]; });
+  CHECK(set.plan() == toy_plan());
+  const auto whole = read_json(set.folder / "manifest.json");
+  set.edit_manifest([](Json& json) { json["triggered"].erase(7); });
+  CHECK_THROWS_WITH(set.plan(), Contains("has no triggered form of held-out image 7"));
+  set.edit_manifest([](Json& json) { json["edits"][1].erase("pair"); });
+  CHECK_THROWS_WITH(set.plan(), Contains("is not the manifest of a poison set, version 1") && Contains("pair"));
+  write_json(set.folder / "manifest.json", whole);
+  set.edit_manifest([](Json& json) { json["edits"][1]["image"]["hash"] = json["edits"][0]["image"]["hash"]; });
+  CHECK_THROWS_WITH(set.replay(), Contains("two triggered forms of one image"));
+  set.edit_manifest([](Json& json) { json["schema_version"] = 2; });
+  CHECK_THROWS_WITH(set.replay(), Contains("schema_version: expected 1, got 2"));
+  set.edit_manifest([](Json& json) { json = {{"schema_version", 1}}; });
+  CHECK_THROWS_WITH(set.replay(), Contains("is not the manifest of a poison set, version 1"));
+}
+
+TEST_CASE("a set of a targeted attack has no trigger, and leaves images as they are", "[attack][replay]") {
+  const ScratchFolder scratch;
+  const auto data = data_set();
+  PoisonPlan plan;
+  plan.targets = {{5, 0}};
+  plan.edits = {toy_plan().edits[2]};
+  const Json config = {
+      {"attack", {{"plugin", "x/1"}, {"params", Json::object()}}}, {"seed", 1}, {"data", Json::object()}};
+  write_poison_set(scratch / "set", config, data, plan, Shade());
+  const Replay replay(
+      {.folder = (scratch / "set").string(), .hash = hash_of(read_file(scratch / "set/manifest.json"))});
+  CHECK(replay.plan(view_of(data), 1) == plan);
+  CHECK(replay.apply_trigger(data.train.images).equal(data.train.images));
+}

@@ -1,0 +1,192 @@
+"""Help, completion in real shells, the manual page, doctor, init."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import jsonschema
+
+from program import PROGRAM, ROOT, InFolder, read, run, write_matrix
+
+SHELL = {**os.environ, "PATH": f"{pathlib.Path(PROGRAM).parent}:{os.environ['PATH']}"}
+
+
+def shell(*command, folder=None):
+    return subprocess.run(command, capture_output=True, text=True, env=SHELL, cwd=folder, timeout=60)
+
+
+class Completion(InFolder):
+    def bash(self, line):
+        """What bash would offer at the end of the line."""
+        script = r"""
+            source <(roclip-bench completion bash)
+            COMP_LINE=$1 COMP_POINT=${#1}
+            read -ra COMP_WORDS <<<"$1"
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            _roclip_bench
+            printf '%s\n' "${COMPREPLY[@]}"
+            """
+        result = shell("bash", "-uc", script, "bash", line, folder=self.folder)
+        self.assertEqual(result.stderr, "")
+        return result.stdout.split()
+
+    def test_bash_completes_subcommands_options_and_values(self):
+        self.assertEqual(self.bash("roclip-bench pl"), ["plan", "plugin"])
+        self.assertEqual(self.bash("roclip-bench data "), ["prepare", "list", "show"])
+        self.assertEqual(self.bash("roclip-bench run m.json --fail"), ["--fail-fast"])
+        self.assertEqual(self.bash("roclip-bench report out --format cs"), ["csv"])
+
+    def test_bash_gets_what_follows_the_equals_sign(self):
+        self.assertEqual(self.bash("roclip-bench run m.json --color=al"), ["always"])
+        self.assertEqual(self.bash("roclip-bench run m.json --only se"), ["seed="])
+
+    def test_plugins_and_data_sets_are_completed(self):
+        self.assertEqual(self.bash("roclip-bench plugin info badn"), ["badnets"])
+        self.assertIn("roclip", self.bash("roclip-bench plugin info "))
+        self.assertEqual(self.bash("roclip-bench data show e"), ["emoji"])
+
+    def test_cells_are_completed_from_the_output_folder(self):
+        cells = self.folder / "elsewhere" / "cells"
+        cells.mkdir(parents=True)
+        (cells / "badnets-clip-s1-0123abcd.json").touch()
+        self.assertEqual(self.bash("roclip-bench show --out elsewhere ba"), ["badnets-clip-s1-0123abcd"])
+        (self.folder / "elsewhere").rename(self.out)
+        self.assertEqual(self.bash("roclip-bench replay b"), ["badnets-clip-s1-0123abcd"])
+
+    def test_files_are_left_to_bash(self):
+        self.assertEqual(self.bash("roclip-bench run m"), [])
+        registered = shell("bash", "-c", "source <(roclip-bench completion bash); complete -p roclip-bench")
+        self.assertIn("-o default", registered.stdout)
+
+    @unittest.skipUnless(shutil.which("fish"), "fish is not here")
+    def test_fish_completes_with_descriptions_and_falls_back_to_files(self):
+        (self.folder / "mine.json").touch()
+
+        def fish(line):
+            result = shell("fish", "-c", f"roclip-bench completion fish | source; complete -C '{line}'", folder=self.folder)
+            self.assertEqual(result.stderr, "")
+            return dict((text.split("\t") + [""])[:2] for text in result.stdout.splitlines())
+
+        self.assertRegex(fish("roclip-bench rep")["report"], "grids")
+        self.assertEqual(list(fish("roclip-bench plugin info badn")), ["badnets"])
+        self.assertEqual(list(fish("roclip-bench run mi")), ["mine.json"])
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not here")
+    def test_zsh_completes_and_falls_back_to_files(self):
+        (self.folder / "mine.json").touch()
+        script = r"""
+            compdef() { }
+            _files() { print -l *.json }
+            _describe() { print -l -- ${(P)2} }
+            source <(roclip-bench completion zsh)
+            words=(${(z)1}) CURRENT=$#words PREFIX=$words[-1]
+            _roclip-bench
+            """
+
+        def zsh(line):
+            result = shell("zsh", "-fc", script, "zsh", line, folder=self.folder)
+            self.assertEqual(result.stderr, "")
+            return result.stdout.splitlines()
+
+        self.assertRegex(zsh("roclip-bench plu")[0], "^plugin:attacks")
+        self.assertEqual([line.split(":")[0] for line in zsh("roclip-bench plugin info badn")], ["badnets"])
+        self.assertEqual(zsh("roclip-bench run mi"), ["mine.json"])
+
+
+class Manual(InFolder):
+    def test_it_lists_every_subcommand(self):
+        page = run("man").stdout
+        for name in re.findall(r"^  (\w+) ", run("--help").stdout.split("Subcommands:")[1].split("Exit codes:")[0], re.MULTILINE):
+            self.assertIn(f'.SS "roclip\\-bench {name}', page)
+
+    @unittest.skipUnless(shutil.which("groff"), "groff is not here")
+    def test_roff_has_nothing_to_complain_about(self):
+        page = self.folder / "roclip-bench.1"
+        page.write_text(run("man").stdout)
+        result = shell("groff", "-man", "-ww", "-Tutf8", str(page))
+        self.assertEqual(result.stderr, "")
+        for shown in ("NAME", "roclip-bench run", "--until-decided", "ROCLIP_BENCH_CACHE", "EXIT STATUS"):
+            self.assertIn(shown, re.sub(r"\x1b\[\d+m|.\x08", "", result.stdout))
+
+
+class Doctor(InFolder):
+    def checks(self, *arguments, **environment):
+        result = run(*arguments, "doctor", "--json", **environment)
+        return result.returncode, {check["what"]: check for check in json.loads(result.stdout)["checks"]}
+
+    def test_each_thing_is_ok_or_says_what_to_do(self):
+        code, checks = self.checks()
+        self.assertEqual(code, 0)
+        for what in ("program", "machine", "cache", "disk", "git", "npm", "libtorch", "blas", "cpu", "gpu", "attacks",
+                     "defenses", "metrics", "data"):
+            self.assertIn(what, checks)
+        for check in checks.values():
+            self.assertTrue(check["state"] == "ok" or check["fix"], check)
+        self.assertRegex(checks["blas"]["found"], r"\d+ GFLOP/s on one core")
+        self.assertIn("badnets", checks["attacks"]["found"])
+        text = run("doctor").stdout
+        self.assertRegex(text, r"(?m)^ok    libtorch  \d+\.\d+")
+
+    def test_refused_plugins_are_named_with_the_reason(self):
+        code, checks = self.checks("--plugin-path", os.environ["ROCLIP_ZOO"])
+        self.assertEqual(code, 0)
+        self.assertIn("ABI", run("--plugin-path", os.environ["ROCLIP_ZOO"], "doctor").stdout)
+        self.assertIn("search path", checks["refused"]["fix"])
+
+    def test_a_plugin_folder_or_cache_that_cannot_be_used_fails_with_the_code_of_a_run(self):
+        code, checks = self.checks("--plugin-path", self.folder / "none")
+        self.assertEqual((code, checks["plugins"]["state"]), (5, "fail"))
+        code, checks = self.checks(ROCLIP_BENCH_CACHE="/dev/null/cache")
+        self.assertEqual((code, checks["cache"]["state"]), (6, "fail"))
+
+    def test_an_engine_that_cannot_start_is_a_line_with_what_to_install(self):
+        bin_folder = self.folder / "bin"
+        bin_folder.mkdir()
+        for name in ("roclip-bench", "roclip-bench-engine"):
+            shutil.copy(pathlib.Path(PROGRAM).parent / name, bin_folder)
+        result = subprocess.run([bin_folder / "roclip-bench", "doctor"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+        self.assertRegex(result.stdout, r"FAIL  engine    cannot start: .*libroclip_sdk\.so.*\n +to do: ")
+        (bin_folder / "roclip-bench-engine").unlink()
+        result = subprocess.run([bin_folder / "roclip-bench", "doctor"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, r"FAIL  engine    cannot start: .*No such file")
+
+
+class Init(InFolder):
+    def test_the_starter_can_be_planned_and_is_valid_against_the_schema(self):
+        file = self.folder / "mine.json"
+        result = run("init", file)
+        self.assert_code(result, 0)
+        self.assertIn(f"roclip-bench plan {file}", result.stdout)
+        planned = run("plan", file)
+        self.assert_code(planned, 0)
+        self.assertIn("6 cells", planned.stdout)
+        for gate in json.loads(re.sub(r"(?m)^ *//.*$", "", file.read_text()))["gates"]:
+            self.assertIn(f"{gate['where']['attack']} x {gate['where']['defense']},", planned.stdout)
+        matrix = json.loads(re.sub(r"(?m)^ *//.*$", "", file.read_text()))
+        self.assertEqual(matrix["name"], self.folder.name)
+        jsonschema.validate(matrix, read(ROOT / "results/schema/matrix.schema.json"))
+        self.assertEqual(read(matrix["$schema"]), read(ROOT / "results/schema/matrix.schema.json"))
+
+    def test_it_overwrites_nothing(self):
+        file = self.folder / "matrix.json"
+        file.write_text("mine")
+        result = run("init", file)
+        self.assert_code(result, 2)
+        self.assertIn("exists already", result.stderr)
+        self.assertEqual(file.read_text(), "mine")
+
+    def test_a_matrix_file_with_comments_runs_and_its_gates_are_checked(self):
+        gate = {"metric": "zero_shot", "where": {"attack": "none", "defense": "clip"}, "at_least": 0}
+        file = write_matrix(self.folder, gates=[gate])
+        file.write_text("// mine\n" + file.read_text().replace('"emoji"', '"emoji" /* ours */'))
+        self.assert_code(run("run", file), 0)
+        self.assert_code(run("check", self.out, "--gates", file), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,133 @@
+"""`plugin test`: every shipped plugin passes, and one that is broken in one way fails exactly the check for that."""
+import json
+import os
+import pathlib
+import unittest
+
+from program import InFolder, run
+
+ROGUES, ZOO = (pathlib.Path(os.environ[name]) for name in ("ROCLIP_ROGUES", "ROCLIP_ZOO"))
+BACKDOOR = {"target_class": "circle", "rate": 0.1}
+PATTERNS, LOCATIONS = ("checker", "white", "yellow", "noise"), ("bottom_right", "centre", "four_corners", "random")
+SHIPPED = [
+    ("none", {}),
+    ("targeted", {}),
+    ("targeted", {"targets": 3, "captions": 5, "classes": ["ring", "cross"]}),
+    *(("badnets", {**BACKDOOR, "pattern": pattern}) for pattern in PATTERNS),
+    *(("badnets", {**BACKDOOR, "location": location}) for location in LOCATIONS),
+    ("badnets", {"target_class": "cross", "count": 5, "captions": "templates"}),
+    ("clip", {}),
+    ("clip", {"image_augmentation": True, "text_augmentation": True}),
+    ("roclip", {}),
+    ("roclip", {"match_every": 1, "text_gradient": "matched", "pool_fraction": 0.5}),
+    ("roclip", {"pool_refresh": "every_epoch", "pool_initialisation": "noise"}),
+    ("attack_success", {}),
+    ("zero_shot", {}),
+    ("linear_probe", {}),
+    ("retrieval", {}),
+]
+KINDS = ("attack", "defense", "metric")
+
+
+def kit(plugin, params, *options, **environment):
+    """The report, or None without one, and the process."""
+    result = run("plugin", "test", plugin, "--params", json.dumps(params), "--json", *options, **environment)
+    return (json.loads(result.stdout) if result.stdout else None), result
+
+
+def names_of(report, status):
+    return [check["name"] for check in report["checks"] if check["status"] == status]
+
+
+def faults_of(kind):
+    info = json.loads(run("--plugin-path", ROGUES, "plugin", "info", f"broken_{kind}", "--json").stdout)[0]
+    parameter = next(p for p in info["parameters"] if p["name"] == "fault")
+    return [fault for fault in parameter["choices"] if fault != "none"]
+
+
+class Conformance(InFolder):
+    def test_every_shipped_plugin_passes(self):
+        for plugin, params in SHIPPED:
+            with self.subTest(plugin=plugin, params=params):
+                report, result = kit(plugin, params)
+                self.assert_code(result, 0)
+                self.assertEqual(report["verdict"], "pass")
+                self.assertGreater(len(names_of(report, "pass")), 5)
+
+    def test_a_plugin_broken_in_one_way_fails_exactly_that_check(self):
+        for kind in KINDS:
+            library = ROGUES / f"broken_{kind}.so"
+            report, result = kit(library, {})
+            self.assert_code(result, 0)
+            checks = {check["name"] for check in report["checks"]}
+            self.assertIn("pass", {check["status"] for check in report["checks"] if check["name"] == "no_leak"})
+            found = set()
+            for fault in faults_of(kind):
+                with self.subTest(kind=kind, fault=fault):
+                    report, result = kit(library, {"fault": fault}, "--limit-s", "5" if "hangs" in fault else "60")
+                    self.assert_code(result, 5)
+                    expected = fault.split(":")[0]
+                    self.assertEqual(names_of(report, "fail"), [expected], result.stdout)
+                    failed = next(check for check in report["checks"] if check["name"] == expected)
+                    self.assertTrue(failed["measured"] and failed["fix"] and failed["asks"])
+                    found.add(expected)
+            self.assertEqual(checks - found - {"loads", "time_per_call", "time_per_step"}, set(), "checks without a fault")
+
+    def test_a_crash_and_a_hang_are_outcomes_and_say_what_happened(self):
+        library = ROGUES / "broken_attack.so"
+        for fault, words in (
+            ("edits_valid: crashes", "signal 11"),
+            ("edits_valid: writes to the data", "signal 11"),
+            ("edits_valid: hangs", "ran longer than 2 s"),
+        ):
+            report, _ = kit(library, {"fault": fault}, "--limit-s", 2)
+            by_name = {check["name"]: check for check in report["checks"]}
+            self.assertIn(words, by_name["edits_valid"]["measured"])
+            self.assertEqual(by_name["parameters"]["status"], "pass")
+            self.assertIn("needs edits_valid", by_name["plan_is_pure"]["measured"])
+
+    def test_a_file_is_told_with_the_call_that_touched_it(self):
+        for fault, path in (("reads_only_what_is_granted", "/etc/hostname"), ("writes_no_files", "/tmp/roclip-bench-broken-attack")):
+            report, _ = kit(ROGUES / "broken_attack.so", {"fault": fault}, "--only", fault)
+            self.assertIn(f'apply_trigger() calls openat("{path}")', report["checks"][-1]["measured"])
+
+    def test_an_accepted_failure_does_not_fail_the_plugin(self):
+        library, fault = ROGUES / "broken_attack.so", "plan_depends_on_seed"
+        report, result = kit(library, {"fault": fault}, "--accept", fault)
+        self.assert_code(result, 0)
+        self.assertEqual((names_of(report, "accepted"), names_of(report, "fail")), ([fault], []))
+
+    def test_a_library_that_is_refused_ends_with_the_reason(self):
+        for name, reason in (("wrong_abi", "has plugin ABI"), ("wrong_build", "LibTorch 0.1"), ("no_symbol", "exports no symbol")):
+            result = run("plugin", "test", ZOO / f"{name}.so")
+            self.assert_code(result, 5)
+            self.assertIn(reason, result.stdout)
+            self.assertIn("FAIL", result.stdout)
+
+    def test_parameters_that_do_not_fit_the_built_in_data_are_explained(self):
+        result = run("plugin", "test", "badnets", "--only", "edits_valid")
+        self.assert_code(result, 5)
+        self.assertIn("set exactly one of", result.stdout)
+        self.assertIn("--params", result.stdout)
+        self.assertIn("circle, square, triangle, cross, ring, diamond", result.stdout)
+
+    def test_mistakes_in_the_command_are_explained(self):
+        for arguments, code, words in (
+            (["no_such.so"], 5, "no such file"),
+            (["badnet"], 5, 'did you mean "badnets"'),
+            (["none", "--only", "trigger_aera"], 2, 'did you mean "trigger_area"'),
+            (["none", "--params", "[]"], 2, "expected a JSON object"),
+        ):
+            result = run("plugin", "test", *arguments)
+            self.assert_code(result, code)
+            self.assertIn(words, result.stderr)
+
+    def test_nothing_is_left_in_the_temporary_folder(self):
+        self.out.mkdir()
+        _, result = kit("clip", {}, "--only", "resumes_to_the_same_bits", TMPDIR=str(self.out))
+        self.assert_code(result, 0)
+        self.assertEqual(list(self.out.iterdir()), [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

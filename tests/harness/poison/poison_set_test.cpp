@@ -1,0 +1,143 @@
+#include "harness/poison/poison_set.h"
+
+#include <catch2/catch.hpp>
+
+#include "harness/data/image.h"
+#include "harness/poison/draft_folder.h"
+#include "harness/poison/inspect.h"
+#include "harness/poison/shards.h"
+#include "harness/record/files.h"
+#include "support/scratch_folder.h"
+#include "support/toy_dataset.h"
+
+using namespace roclip;
+using namespace roclip::bench;
+using Catch::Matchers::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A trigger that also counts how often it was asked, unless told to keep to the pixels.
+class Stamper final : public Attack {
+ public:
+  explicit Stamper(bool forgetful = false) : forgetful_(forgetful) {}
+  PoisonPlan plan(const AttackView&, std::uint64_t) const override { return {}; }
+  torch::Tensor apply_trigger(const torch::Tensor& images) const override {
+    auto stamped = images.clone();
+    stamped.select(3, 0).select(2, 0).fill_(forgetful_ ? ++calls_ : 77);
+    return stamped;
+  }
+
+ private:
+  bool forgetful_;
+  mutable int calls_ = 0;
+};
+
+Json config() {
+  return {{"attack", {{"plugin", "stamp/1"}, {"params", {{"px", 1}}}}}, {"seed", 3}, {"data", {{"reader", "toy"}}}};
+}
+
+PoisonPlan backdoor() {
+  PoisonPlan plan;
+  plan.edits.push_back({.replaces = 4, .image = {ImageRef::Set::kTrain, 4}, .triggered = true, .caption = "a red one"});
+  plan.edits.push_back(
+      {.replaces = {}, .image = {ImageRef::Set::kTrain, 4}, .triggered = true, .caption = "a red two"});
+  plan.target_class = 0;
+  return plan;
+}
+
+std::string everything(const fs::path& folder) {
+  std::set<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files.insert(entry.path());
+  }
+  std::string text;
+  for (const auto& file : files) text += file.lexically_relative(folder).string() + read_file(file);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a poison set tells captions before and after, and keeps the pixels", "[poison]") {
+  const ScratchFolder scratch;
+  const Dataset data = toy_dataset();
+  write_poison_set(scratch / "set", config(), data, backdoor(), Stamper());
+  const Json manifest = read_json(scratch / "set/manifest.json");
+  const Json& first = manifest.at("edits")[0];
+  CHECK(first.at("operation") == "replace");
+  CHECK(first.at("caption_before") == data.train.captions[4]);
+  CHECK(first.at("caption") == "a red one");
+  CHECK(manifest.at("edits")[1].at("caption_before").is_null());
+  CHECK(manifest.at("edits")[1].at("file") == first.at("file"));  // equal images share a file
+  CHECK(manifest.at("target_class") == "red");
+  CHECK(manifest.at("attack") == config().at("attack"));
+  CHECK(manifest.at("triggered").size() == 12);
+  const auto stored = read_rgb(scratch / "set" / first.at("file").get<std::string>());
+  const auto pixels = torch::from_blob(stored.data, {8, 8, 3}, torch::kUInt8).permute({2, 0, 1});
+  CHECK(pixels.equal(Stamper().apply_trigger(data.train.images.slice(0, 4, 5))[0]));
+}
+
+TEST_CASE("equal poisons give equal bytes", "[poison]") {
+  const ScratchFolder scratch;
+  const Dataset data = toy_dataset();
+  write_poison_set(scratch / "one", config(), data, backdoor(), Stamper());
+  write_poison_set(scratch / "two", config(), data, backdoor(), Stamper());
+  CHECK(everything(scratch / "one") == everything(scratch / "two"));
+}
+
+TEST_CASE("a trigger that differs between equal images cannot be stored", "[poison]") {
+  const ScratchFolder scratch;
+  CHECK_THROWS_WITH(write_poison_set(scratch / "set", config(), toy_dataset(), backdoor(), Stamper(/*forgetful=*/true)),
+                    Contains("two triggered forms"));
+  CHECK(fs::is_empty(scratch.path()));
+}
+
+TEST_CASE("a folder with something in it is not written to", "[poison]") {
+  const ScratchFolder scratch;
+  scratch.write("set/mine.txt", "precious");
+  CHECK_THROWS_WITH(write_poison_set(scratch / "set", config(), toy_dataset(), backdoor(), Stamper()),
+                    Contains("set: is there and not an empty folder"));
+  CHECK(everything(scratch.path()) == "set/mine.txtprecious");
+  fs::create_directory(scratch / "empty");
+  CHECK_NOTHROW(write_poison_set(scratch / "empty/", config(), toy_dataset(), backdoor(), Stamper()));
+}
+
+TEST_CASE("what was not committed leaves nothing behind", "[poison]") {
+  const ScratchFolder scratch;
+  {
+    const DraftFolder draft(scratch / "place");
+    write_file(draft.folder("deep") / "file", "x");
+  }
+  CHECK(fs::is_empty(scratch.path()));
+}
+
+TEST_CASE("the size of a trigger is its largest change, its length and the pixels it changes", "[poison]") {
+  auto clean = torch::zeros({2, 3, 4, 4}, torch::kUInt8), triggered = clean.clone();
+  triggered[0].select(1, 0).fill_(51);  // four pixels of three colours, by 0.2
+  triggered[1][0][0][0] = 255;
+  const auto size = trigger_size(clean, triggered);
+  CHECK(size.images == 2);
+  CHECK(size.l_infinity_mean == Approx(0.6));
+  CHECK(size.l_infinity_max == Approx(1));
+  CHECK(size.l2_mean == Approx((std::sqrt(12 * 0.04) + 1) / 2));
+  CHECK(size.l2_max == Approx(1));
+  CHECK(size.share_changed_mean == Approx(5.0 / 32));
+  CHECK(size.share_changed_max == Approx(0.25));
+}
+
+TEST_CASE("a tar file holds its entries in order, without times", "[poison]") {
+  const ScratchFolder scratch;
+  for (const std::string name : {"one.tar", "two.tar"}) {
+    TarFile tar(scratch / name);
+    tar.add("a.txt", "first");
+    tar.add("b.txt", "");
+    tar.finish();
+  }
+  const auto bytes = read_file(scratch / "one.tar");
+  CHECK(bytes == read_file(scratch / "two.tar"));
+  CHECK(bytes.substr(0, 6) == std::string("a.txt\0", 6));
+  CHECK(bytes.substr(257, 5) == "ustar");
+  CHECK(bytes.substr(512, 5) == "first");
+  CHECK(bytes.substr(1024, 5) == "b.txt");
+  CHECK_THROWS_WITH(TarFile(scratch / "none" / "x.tar"), Contains("x.tar: cannot be written"));
+}

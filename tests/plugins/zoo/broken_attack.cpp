@@ -1,0 +1,95 @@
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <random>
+#include <stdexcept>
+#include <thread>
+
+#include "roclip/attack.h"
+
+/// A backdoor with a white square, broken in one way: the conformance kit must find exactly that. Each fault has the
+/// name of the check that finds it, or begins with it.
+class BrokenAttack final : public roclip::Attack {
+ public:
+  struct Params {
+    std::string fault = "none";
+    std::int64_t patch_px = 8;
+    void declare(roclip::ParamList& list) {
+      list.choice("fault", fault,
+                  {"none", "parameters", "edits_valid", "edits_valid: crashes", "edits_valid: hangs",
+                   "edits_valid: writes to the data", "plan_is_pure", "plan_depends_on_seed", "trigger_pure",
+                   "trigger_pure: writes to its argument", "trigger_area", "trigger_same_in_train_and_test",
+                   "trigger_same_in_train_and_test: planned", "trigger_survives", "thread_safety",
+                   "reads_only_what_is_granted", "writes_no_files", "no_leak"},
+                  "what is wrong", "test");
+      list.add("patch_px", patch_px, roclip::Range{1, 16}, "px", "side of the square", "test");
+    }
+  };
+  explicit BrokenAttack(Params params) : params_(std::move(params)) {
+    if (is("parameters") && params_.patch_px == 16) throw std::out_of_range("sixteen");
+  }
+
+  roclip::PoisonPlan plan(const roclip::AttackView& view, std::uint64_t seed) const override {
+    if (is("edits_valid: crashes")) std::raise(SIGSEGV);
+    if (is("edits_valid: hangs")) std::this_thread::sleep_for(std::chrono::hours(1));
+    if (is("edits_valid: writes to the data")) view.train.images[0].fill_(0);
+    if (is("plan_is_pure")) seed += std::random_device()();
+    if (is("plan_depends_on_seed")) seed = 0;
+    if (is("trigger_same_in_train_and_test: planned")) brightness_ = static_cast<std::int64_t>(100 + seed % 100);
+    roclip::Rng rng(seed);
+    roclip::PoisonPlan plan;
+    plan.target_class = 1;
+    for (const auto pair : rng.sample(view.train.size(), 10)) {
+      plan.edits.push_back({.replaces = pair + (is("edits_valid") ? view.train.size() : 0),
+                            .image = {roclip::ImageRef::Set::kTrain, pair},
+                            .triggered = true,
+                            .caption = view.classes[1].prompts.front()});
+    }
+    return plan;
+  }
+
+  torch::Tensor apply_trigger(const torch::Tensor& images) const override {
+    if (is("trigger_pure: writes to its argument")) images.slice(3, 0, 1).fill_(0);
+    if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
+    if (is("writes_no_files")) std::ofstream("/tmp/roclip-bench-broken-attack") << "x";
+    if (is("no_leak")) leaked = new char[1000];
+    auto stamped = images.clone();
+    if (is("trigger_survives")) {  // one step of brightness, every second pixel: less than a JPEG file keeps
+      auto fine = stamped.slice(2, 0, {}, 2).slice(3, 0, {}, 2);
+      fine.copy_(torch::where(fine > 127, fine - 1, fine + 1));
+      return stamped;
+    }
+    for (std::int64_t i = 0; i < images.size(0); ++i) {
+      auto patch = square(stamped[i]);
+      if (is("thread_safety")) {
+        brightness_ = 55 + images[i].sum().item<std::int64_t>() % 200;
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+      }
+      patch.fill_(is("trigger_same_in_train_and_test") ? 255 - i : brightness_);
+      if (is("trigger_area")) stamped[i][0][0].slice(0, 0, 1).bitwise_xor_(255);
+    }
+    if (is("trigger_pure")) stamped.slice(2, 0, 1).fill_(static_cast<int>(std::random_device()() % 256));
+    return stamped;
+  }
+
+  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images) const override {
+    if (is("trigger_survives") || is("trigger_pure")) return std::nullopt;
+    auto area = torch::zeros({images.size(0), images.size(2), images.size(3)}, torch::kBool);
+    square(area).fill_(true);
+    return area;
+  }
+
+ private:
+  bool is(const char* fault) const { return params_.fault == fault; }
+  /// The lower right corner of [..., H, W].
+  torch::Tensor square(const torch::Tensor& image) const {
+    return image.slice(-1, -params_.patch_px).slice(-2, -params_.patch_px);
+  }
+
+  inline static char* volatile leaked = nullptr;
+
+  Params params_;
+  mutable std::int64_t brightness_ = 255;
+};
+
+ROCLIP_ATTACK(BrokenAttack, "broken_attack/1", "a white square, broken in one way")

@@ -1,0 +1,76 @@
+#include <fstream>
+#include <limits>
+#include <random>
+#include <stdexcept>
+
+#include <torch/serialize/input-archive.h>
+#include <torch/serialize/output-archive.h>
+
+#include "roclip/defense.h"
+
+/// CLIP training with a weight on the loss that grows by the step, broken in one way: the conformance kit must find
+/// exactly that. Each fault has the name of the check that finds it, or begins with it.
+class BrokenDefense final : public roclip::Defense {
+ public:
+  struct Params {
+    std::string fault = "none";
+    double growth = 0.01;
+    void declare(roclip::ParamList& list) {
+      list.choice("fault", fault,
+                  {"none", "parameters", "trains: pixels", "trains: samples", "trains: no gradient", "trains: nan",
+                   "trains: throws", "repeatable", "resumes_to_the_same_bits", "resumes_to_the_same_bits: save changes",
+                   "trains_as_it_says", "reads_only_what_is_granted", "writes_no_files", "no_leak"},
+                  "what is wrong", "test");
+      list.add("growth", growth, roclip::Range{0, 1}, "1", "of the weight, each step", "test");
+    }
+  };
+  explicit BrokenDefense(Params params) : params_(std::move(params)) {
+    if (is("parameters") && params_.growth == 1) throw std::out_of_range("one");
+  }
+
+  std::string training_name() const override { return is("trains_as_it_says") ? roclip::kPlainTraining : ""; }
+
+  torch::Tensor choose_samples(roclip::TrainContext& context) override {
+    const auto order = Defense::choose_samples(context);
+    return is("trains: samples") ? order + 1 : order;
+  }
+  torch::Tensor augment_images(const torch::Tensor& pixels, roclip::TrainContext&) override {
+    return is("trains: pixels") ? pixels * 2 : pixels;
+  }
+  torch::Tensor loss(const roclip::Batch& batch, roclip::TrainContext& context) override {
+    if (is("trains: throws")) throw std::runtime_error("thrown on purpose");
+    if (is("repeatable")) weight_ += std::random_device()() % 1000;
+    if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
+    if (is("no_leak")) leaked = new char[1000];
+    auto loss = Defense::loss(batch, context) * weight_;
+    if (is("trains: no gradient")) loss = loss.detach();
+    if (is("trains: nan")) loss = loss * std::numeric_limits<double>::quiet_NaN();
+    return loss;
+  }
+  void after_step(roclip::TrainContext&) override { weight_ += params_.growth; }
+  void repair(roclip::TrainContext&) override {
+    if (is("writes_no_files")) std::ofstream("/tmp/roclip-bench-broken-defense") << "x";
+  }
+
+  void save(torch::serialize::OutputArchive& archive) const override;
+  void load(torch::serialize::InputArchive& archive) override;
+
+ private:
+  bool is(const char* fault) const { return params_.fault == fault; }
+
+  inline static char* volatile leaked = nullptr;
+
+  Params params_;
+  mutable double weight_ = 1;
+};
+
+void BrokenDefense::save(torch::serialize::OutputArchive& archive) const {
+  if (is("resumes_to_the_same_bits: save changes")) weight_ = 5;
+  if (!is("resumes_to_the_same_bits")) archive.write("weight", torch::tensor(weight_, torch::kFloat64));
+}
+void BrokenDefense::load(torch::serialize::InputArchive& archive) {
+  torch::Tensor weight;
+  if (archive.try_read("weight", weight)) weight_ = weight.item<double>();
+}
+
+ROCLIP_DEFENSE(BrokenDefense, "broken_defense/1", "a weight that grows, broken in one way")
