@@ -10,7 +10,15 @@
 ///       }
 ///     };
 ///
-/// The value that a member has when declare() is called is its default.
+/// The value that a member has when declare() is called is its default. A matrix file gives some of the values, by
+/// name; the rest keep their defaults, and the result of a run records all of them. Every parameter says what it is for
+/// and where its default is from: a paper, a file of the authors' code, or "ours". No parameter is ever ignored: a key
+/// that was not declared, a value of another type and one out of range are errors that name file, key, what was
+/// expected and what was found.
+///
+/// Types in JSON: std::int64_t takes integers only (2, not 2.0), double takes any number, the others what they look
+/// like. NaN and infinity do not exist in JSON. What only a combination of parameters forbids is an Error(kMatrix) of
+/// the plugin's constructor.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +34,7 @@ namespace roclip {
 
 using Json = nlohmann::json;
 
-/// Closed interval of allowed values.
+/// Closed interval of allowed values, in the parameter's unit. Default: everything.
 struct Range {
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
@@ -35,6 +43,9 @@ struct Range {
 /// References to the members of one params struct; must not outlive it. [one thread]
 class ParamList {
  public:
+  /// Declares a parameter. The reference is kept: the member must stay where it is while the list is used. Names are
+  /// snake_case, end in their unit where they have one (patch_px), and differ within a list.
+  /// @param value the default now, what assign() writes to later. @param doc a few words without a full stop.
   /// @param unit "px", "1" (a pure number), "epochs", ...  @param source paper or upstream file the default is from.
   void add(std::string name, std::int64_t& value, Range range, std::string unit, std::string doc, std::string source);
   void add(std::string name, double& value, Range range, std::string unit, std::string doc, std::string source);
@@ -44,10 +55,12 @@ class ParamList {
   /// @param range of each element
   void add(std::string name, std::vector<std::int64_t>& value, Range range, std::string unit, std::string doc,
            std::string source);
+  /// A word out of a few. @param choices all that are allowed; the default is one of them
   void choice(std::string name, std::string& value, std::vector<std::string> choices, std::string doc,
               std::string source);
 
-  /// Takes the members from a JSON object. @param where "matrix.json: /attacks/1", the front of every message.
+  /// Takes the members from a JSON object. Keys may be missing; members that they name keep their value. If it throws,
+  /// some members may have been taken. @param where "matrix.json: /attacks/1", the front of every message.
   /// @throws Error(kMatrix) for an unknown key (with the nearest known one), a wrong type or a value out of range.
   void assign(const Json& object, const std::string& where);
   /// All values as they now are: the effective, fully defaulted configuration.

@@ -1,4 +1,9 @@
 /// Where the time of a step goes.
+///
+/// A training loop laps a phase when it ends: "data", "augment", "forward", "loss", "backward", "optimizer" are those
+/// of the trainer, and a defense may lap phases of its own within loss() or augment_images(), such as "matching": what
+/// it takes from the trainer's phase is then told apart in the result (`cost.phase_s`) and by `roclip-bench perf`.
+/// Phases are wall time. They never decide what is computed, and are not part of what must repeat to the bit.
 #pragma once
 
 #include <chrono>
@@ -7,7 +12,8 @@
 
 namespace roclip {
 
-/// Adds the time since the last lap to a named phase. Header-only; not thread-safe.
+/// Adds the time since the last lap, of whatever phase, to a named one; the first lap counts from construction. Owned
+/// by the trainer. Header-only; throws nothing but std::bad_alloc. [one thread]
 class PhaseClock {
  public:
   void lap(const std::string& phase) {

@@ -3,6 +3,21 @@
 /// Tensors and exceptions cross the boundary, so this is a C++ ABI: exact match or a clear refusal. Libraries are
 /// never unloaded, since objects, exceptions and LibTorch registrations from them may live on.
 /// Authors use ROCLIP_ATTACK, ROCLIP_DEFENSE or ROCLIP_METRIC and need nothing else from here.
+///
+/// How a host takes a plugin, in this order; the first thing that does not fit ends it, with the reason in words:
+/// 1. It reads the stamp out of the file, without loading it. Another ABI or build is refused here, before any code of
+///    the library, its static objects included, can run. A library without a stamp gets no further than step 3.
+/// 2. It loads the library with its symbols kept apart from those of other plugins. An undefined symbol is refused with
+///    the dynamic linker's words.
+/// 3. It reads the descriptor, `abi` first, since only an equal ABI says where the other fields stand.
+/// 4. Of two plugins of one kind and name the one found first stays.
+///
+/// Ownership: the descriptor and its strings are static data of the library. What a maker returns belongs to the
+/// caller, who deletes it while the library is loaded, that is, at any time.
+/// Threads: a descriptor is constant. Its functions may be called from several threads at once, as long as the plugin's
+/// Params and constructor touch no shared state.
+/// Errors: functions of a descriptor throw Error(kMatrix) for parameters that the user got wrong. Anything else that
+/// leaves a plugin is taken for its failure: it costs the cell, whose result then says what was thrown.
 #pragma once
 
 #include <cstdint>
@@ -37,14 +52,15 @@ inline constexpr const char* kBuildId = ROCLIP_BUILD_ID;
 /// refuse a plugin without running any of its code. Lines `key value` follow, up to a zero byte.
 #define ROCLIP_STAMP_MARK "\x7Froclip-plugin\n"
 
+/// What a library holds: one of these. The numbers are part of the ABI.
 enum class PluginKind : std::uint32_t { kAttack = 1, kDefense = 2, kMetric = 3 };
 
 /// Read field by field from the front: abi, then build_id; the rest only when both match. Never reorder the first two.
 struct PluginDescriptor {
-  std::uint32_t abi;
-  const char* build_id;
+  std::uint32_t abi;     ///< kAbi of the headers that the plugin was compiled with
+  const char* build_id;  ///< ROCLIP_BUILD_ID of that compilation
   PluginKind kind;
-  const char* id;       ///< "badnets/1"
+  const char* id;       ///< "badnets/1": a name of [a-z0-9_], and a revision that rises when numbers change
   const char* summary;  ///< one line
   /// ParamList::describe() of the defaults.
   Json (*describe)();
@@ -56,11 +72,14 @@ struct PluginDescriptor {
   Metric* (*make_metric)(const Json& params);
 };
 
-/// Name of the exported symbol.
+/// Name of the exported symbol. It is data, not a function: reading it runs no code.
 inline constexpr const char* kPluginSymbol = "roclip_plugin";
 
+/// What ROCLIP_PLUGIN fills a descriptor with. Each function makes a fresh Params, so that a default is what the member
+/// is initialised with, and nothing is kept between calls.
 namespace detail {
 
+/// Parameters as documentation: name, type, default, range, unit, what it is, where it is from.
 template <class Class>
 Json describe() {
   typename Class::Params params;
@@ -69,11 +88,13 @@ Json describe() {
   return list.describe();
 }
 
+/// What a matrix file says, checked, with every default filled in: this is hashed into the id of a cell.
 template <class Class>
 Json effective(const Json& json, const std::string& where) {
   return write_params(read_params<typename Class::Params>(json, where));
 }
 
+/// A new object from parameters that need not be complete. Class may check combinations in its constructor.
 template <class Base, class Class>
 Base* make(const Json& json) {
   return new Class(read_params<typename Class::Params>(json, "parameters"));
@@ -98,7 +119,10 @@ struct NoParams {
 
 }  // namespace roclip
 
-// KIND is kAttack, kDefense or kMetric; ID and SUMMARY are literals.
+/// Defines the stamp and the descriptor. One source of a library has it once, outside of any namespace.
+/// @param KIND kAttack, kDefense or kMetric. @param Class of the plugin, with a nested Params and a constructor from
+/// it.
+/// @param ID, SUMMARY string literals, since the stamp joins them when it is compiled
 #define ROCLIP_PLUGIN(KIND, Class, ID, SUMMARY)                                                                   \
   extern "C" __attribute__((visibility("default"))) const char roclip_stamp[];                                    \
   __attribute__((used)) const char roclip_stamp[] =                                                               \
