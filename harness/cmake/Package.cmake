@@ -15,6 +15,7 @@ foreach(study smoke emoji-quick emoji-paper paper)
   install(FILES ${files} DESTINATION share/roclip-bench/studies/${study})
 endforeach()
 
+set(CPACK_PACKAGE_NAME roclip-bench)
 set(CPACK_GENERATOR DEB TGZ)
 set(CPACK_PACKAGE_VENDOR roclip-bench)
 set(CPACK_PACKAGE_CONTACT "the authors of roclip-bench <roclip-bench@example.org>")
