@@ -97,8 +97,10 @@ int plugin_new_command(const std::string& kind, const std::string& name, const f
   };
   std::printf("%s/\n", target.c_str());
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(share_dir() / "template" / kind)) files.push_back(entry.path());
-  std::ranges::sort(files);
+  for (const auto& part : {std::string("any"), kind}) {
+    for (const auto& entry : fs::directory_iterator(share_dir() / "template" / part)) files.push_back(entry.path());
+  }
+  std::ranges::sort(files, {}, [](const fs::path& file) { return file.filename(); });
   for (const auto& file : files) {
     const fs::path written = filled(file.extension() == ".in" ? file.stem().string() : file.filename().string());
     write_file(target / written, filled(read_file(file)));

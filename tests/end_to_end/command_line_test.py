@@ -1,10 +1,13 @@
 """Bad input gets one clear message, its documented exit code, and leaves nothing behind."""
+import json
 import os
 import pathlib
 import tempfile
 import unittest
 
-from program import run, write_matrix
+import jsonschema
+
+from program import ROOT, run, write_matrix
 
 
 class CommandLine(unittest.TestCase):
@@ -75,12 +78,38 @@ class CommandLine(unittest.TestCase):
         zoo = os.environ["ROCLIP_ZOO"]
         for result in (run("--plugin-path", zoo, "plugin", "list"), run("plugin", "list", ROCLIP_BENCH_PLUGIN_PATH=zoo)):
             self.assertEqual(result.returncode, 0, result.stderr)
-            self.assertRegex(result.stdout, r"has plugin ABI \d, this program has \d")
-            self.assertIn("torch-0.1/another-compiler", result.stdout)
+            self.assertRegex(result.stdout, r"has plugin ABI 999, this program has \d; rebuild")
+            self.assertRegex(result.stdout, r"was built with .*LibTorch 0.1, this program with \d")
+            self.assertIn("no_stamp.so: it has no stamp", result.stdout)
         matrix = write_matrix(self.folder, attacks=["wrong_abi"])
         result = run("--plugin-path", zoo, "run", matrix)
         self.assertEqual(result.returncode, 5)
         self.assertIn("has plugin ABI", result.stderr)
+
+    def test_a_library_is_validated_with_the_reason_why_it_is_refused(self):
+        zoo = pathlib.Path(os.environ["ROCLIP_ZOO"])
+        result = run("plugin", "validate", zoo / "wrong_abi.so", zoo / "no_symbol.so")
+        self.assertEqual(result.returncode, 5, result.stderr)
+        self.assertIn("has plugin ABI 999", result.stdout)
+        self.assertIn("ROCLIP_ATTACK", result.stdout)
+
+    def test_the_schema_of_a_matrix_knows_plugins_and_their_parameters(self):
+        schema = jsonschema.Draft202012Validator(json.loads(run("schema", "matrix").stdout))
+        for file in ("smoke/matrix", "emoji-quick/matrix", "emoji-paper/matrix", "emoji-paper/ablation", "paper/cc3m"):
+            with self.subTest(file):
+                self.assertEqual(list(schema.iter_errors(json.loads((ROOT / f"results/{file}.json").read_text()))), [])
+        matrix = json.loads((ROOT / "results/smoke/matrix.json").read_text())
+        matrix["attacks"][1]["patch_pixels"] = 3
+        self.assertEqual([list(error.path)[:2] for error in schema.iter_errors(matrix)], [["attacks", 1]])
+
+    def test_a_plugin_project_is_not_written_over_anything_or_under_an_odd_name(self):
+        self.assertEqual(run("plugin", "new", "attack", "My-Trigger", "--dir", self.folder / "a").returncode, 2)
+        (self.folder / "b").mkdir()
+        (self.folder / "b" / "mine.txt").write_text("mine")
+        refused = run("plugin", "new", "attack", "my_trigger", "--dir", self.folder / "b")
+        self.assertEqual(refused.returncode, 6)
+        self.assertIn("not empty", refused.stderr)
+        self.assertEqual([file.name for file in (self.folder / "b").iterdir()], ["mine.txt"])
 
     def test_plugin_info_tells_default_range_unit_and_source(self):
         text = run("plugin", "info", "roclip").stdout

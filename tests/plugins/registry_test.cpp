@@ -21,7 +21,8 @@ TEST_CASE("libraries of another ABI or build, or without the symbol, are refused
   const Registry registry({ROCLIP_ZOO_DIR});
   CHECK(registry.plugins().empty());
   CHECK_THAT(refusal(registry, "wrong_abi"),
-             Contains("ABI " + std::to_string(kAbi + 1) + ", this program has " + std::to_string(kAbi) + "; rebuild"));
+             Contains("ABI 999, this program has " + std::to_string(kAbi) + "; rebuild"));
+  CHECK_THAT(refusal(registry, "no_stamp"), Contains("ABI " + std::to_string(kAbi + 1) + ", this program has"));
   CHECK_THAT(refusal(registry, "wrong_build"),
              Contains("LibTorch 0.1, this program with " TORCH_VERSION) && Contains("rebuild"));
   CHECK_THAT(refusal(registry, "no_symbol"), Contains("roclip_plugin") && Contains("ROCLIP_ATTACK"));
