@@ -15,7 +15,7 @@ EXPECTED = {
     "eats_memory": ("oom", "memory"),
     "diverges": ("diverged", "epoch 1 step 1"),
     "wrong_abi": ("failed", "has plugin ABI"),
-    "wrong_build": ("failed", "torch-0.1/another-compiler"),
+    "wrong_build": ("failed", "LibTorch 0.1, this program with"),
     "no_symbol": ("failed", "exports no symbol"),
     "chatters": ("ok", None),
     "fills_disk": ("ok", None),
