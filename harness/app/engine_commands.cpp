@@ -197,6 +197,7 @@ void add_poison(CLI::App& app, Invocation& invocation) {
     std::string matrix, set, data, png, format = "csv", out;
     std::vector<std::string> only;
     std::int64_t count = 12;
+    bool json = false;
   };
   const auto options = std::make_shared<Options>();
   auto* make = add_command(*poison, "make", "write the poisons of each attack and seed as a folder: a poison set",
@@ -225,12 +226,14 @@ void add_poison(CLI::App& app, Invocation& invocation) {
   inspect->add_option("--count", options->count, "rows of the sheet")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  inspect->add_flag("--json", options->json, "the numbers as JSON");
   inspect->callback([options, &invocation] {
     engine_task(invocation, {{"task", "poison inspect"},
                              {"set", options->set},
                              {"data", options->data},
                              {"png", options->png},
-                             {"count", options->count}});
+                             {"count", options->count},
+                             {"json", options->json}});
   });
 
   auto* export_set = add_command(

@@ -32,16 +32,6 @@ std::string joined(const std::vector<std::string>& words) {
 
 std::string whole(double value) { return std::to_string(std::llround(value)); }
 
-/// OpenBLAS's name for kernels that use all of this processor's vectors: for one that is younger than OpenBLAS. "" =
-/// unknown
-std::string widest_core() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("x86-64-v4")) return "SkylakeX";
-  if (__builtin_cpu_supports("x86-64-v3")) return "Haswell";
-#endif
-  return "";
-}
-
 /// The best of a few looks, as neighbours come and go.
 Json blas() {
   double share = 0, gflops = 0, peak = 0;
@@ -62,12 +52,10 @@ Json blas() {
   }
   const auto found = name.substr(0, name.find_last_not_of(' ') + 1) + ": " + speed;
   if (share >= kSlowBlas) return finding("blas", "ok", found);
-  const std::string core = widest_core();
+  const char* core = std::getenv("OPENBLAS_CORETYPE");  // as set by the user, or else by prepare_blas()
   return finding("blas", "warn", found,
-                 (core.empty() || std::getenv("OPENBLAS_CORETYPE") != nullptr
-                      ? ""
-                      : "if it takes this processor for an older one: export OPENBLAS_CORETYPE=" + core + "; else ") +
-                     "look again when nothing else runs");
+                 "look again when nothing else runs; if that does not help, see whether OPENBLAS_CORETYPE=" +
+                     std::string(core == nullptr ? "" : core) + " is right for this processor");
 }
 
 Json processor(const Json& environment) {

@@ -76,10 +76,12 @@ int poison_make(const Json& task) {
 
 int poison_inspect(const Json& task) {
   const auto set = set_of(task);
-  std::fputs(summary(set).c_str(), stdout);
+  const bool json = task.at("json");
+  const Json found = facts(set);
+  std::fputs((json ? found.dump(2) + "\n" : summary(set, found)).c_str(), stdout);
   if (const std::string png = task.at("png"); !png.empty()) {
     write_poison_sheet(set, task.at("count"), png);
-    std::printf("%s\n", png.c_str());
+    if (!json) std::printf("%s\n", png.c_str());
   }
   return 0;
 }

@@ -130,10 +130,10 @@ std::string title(const PoisonSet& set) {
 }
 
 /// "L-infinity: mean 0.99, max 1.00"
-std::string mean_max(const std::string& what, double mean, double max, double scale, const char* unit) {
+std::string mean_max(const std::string& what, const Json& value, double scale, const char* unit) {
   std::array<char, 128> text{};
-  std::snprintf(text.data(), text.size(), "    %-22s mean %.3g%s, max %.3g%s\n", what.c_str(), mean * scale, unit,
-                max * scale, unit);
+  std::snprintf(text.data(), text.size(), "    %-22s mean %.3g%s, max %.3g%s\n", what.c_str(),
+                scale * value.at("mean").get<double>(), unit, scale * value.at("max").get<double>(), unit);
   return text.data();
 }
 
@@ -182,30 +182,58 @@ TriggerSize trigger_size(const torch::Tensor& clean, const torch::Tensor& trigge
           .share_changed_max = value(share.max())};
 }
 
-std::string summary(const PoisonSet& set) {
+Json facts(const PoisonSet& set) {
   const auto& edits = set.plan.edits;
-  const auto replaced =
-      static_cast<std::size_t>(std::ranges::count_if(edits, [](const Edit& e) { return e.replaces.has_value(); }));
-  const auto stamps = static_cast<std::size_t>(std::ranges::count_if(edits, &Edit::triggered));
-  const auto pairs = set.data.train.size() + std::ssize(edits) - static_cast<std::int64_t>(replaced);
-  std::array<char, 64> share{};
-  std::snprintf(share.data(), share.size(), "%.3g %% of %lld pairs",
-                100.0 * static_cast<double>(edits.size()) / static_cast<double>(pairs), static_cast<long long>(pairs));
-  std::string text = title(set) + "\n  parameters " + set.params.dump() + "\n  " + counted(edits.size(), "poison") +
-                     " (" + share.data() + "): " + std::to_string(replaced) + " in place of a pair, " +
-                     std::to_string(edits.size() - replaced) + " added, " + std::to_string(stamps) +
-                     " with the trigger\n";
+  const auto replacing = std::ranges::count_if(edits, [](const Edit& edit) { return edit.replaces.has_value(); });
+  Json json = {{"folder", set.folder},
+               {"attack", {{"plugin", set.attack_id}, {"params", set.params}}},
+               {"seed", set.seed},
+               {"data", {{"name", set.data.name}, {"image_px", set.data.train.images.size(3)}}},
+               {"pairs", set.data.train.size() + std::ssize(edits) - replacing},
+               {"poisons", edits.size()},
+               {"replacing", replacing},
+               {"added", std::ssize(edits) - replacing},
+               {"triggered", std::ranges::count_if(edits, &Edit::triggered)},
+               {"targets", Json::array()},
+               {"target_class", set.plan.target_class ? Json(class_name(set, *set.plan.target_class)) : Json()},
+               {"trigger", nullptr}};
   for (const auto& target : set.plan.targets) {
-    text += "  target " + std::to_string(target.held_out) + ": " + true_class(set, target.held_out) + " -> " +
-            class_name(set, target.adversarial_class) + "\n";
+    json["targets"].push_back({{"held_out", target.held_out},
+                               {"class", true_class(set, target.held_out)},
+                               {"adversarial_class", class_name(set, target.adversarial_class)}});
   }
-  if (set.plan.target_class) text += "  target class " + class_name(set, *set.plan.target_class) + "\n";
   std::string of_what;
   if (const auto size = trigger_size_of(set, of_what); size.images > 0) {
-    text += "  the trigger, on " + counted(static_cast<std::size_t>(size.images), of_what) + "\n";
-    text += mean_max("largest change (0..1)", size.l_infinity_mean, size.l_infinity_max, 1, "");
-    text += mean_max("L2", size.l2_mean, size.l2_max, 1, "");
-    text += mean_max("pixels changed", size.share_changed_mean, size.share_changed_max, 100, " %");
+    json["trigger"] = {{"on", of_what},
+                       {"images", size.images},
+                       {"l_infinity", {{"mean", size.l_infinity_mean}, {"max", size.l_infinity_max}}},
+                       {"l2", {{"mean", size.l2_mean}, {"max", size.l2_max}}},
+                       {"share_changed", {{"mean", size.share_changed_mean}, {"max", size.share_changed_max}}}};
+  }
+  return json;
+}
+
+std::string summary(const PoisonSet& set, const Json& facts) {
+  const auto number = [&](const char* key) { return facts.at(key).get<std::size_t>(); };
+  std::array<char, 64> share{};
+  std::snprintf(share.data(), share.size(), "%.3g %% of %zu pairs",
+                100.0 * static_cast<double>(number("poisons")) / static_cast<double>(number("pairs")), number("pairs"));
+  std::string text =
+      title(set) + "\n  parameters " + set.params.dump() + "\n  " + counted(number("poisons"), "poison") + " (" +
+      share.data() + "): " + std::to_string(number("replacing")) + " in place of a pair, " +
+      std::to_string(number("added")) + " added, " + std::to_string(number("triggered")) + " with the trigger\n";
+  for (const auto& target : facts.at("targets")) {
+    text += "  target " + target.at("held_out").dump() + ": " + target.at("class").get<std::string>() + " -> " +
+            target.at("adversarial_class").get<std::string>() + "\n";
+  }
+  if (const auto& target = facts.at("target_class"); !target.is_null()) {
+    text += "  target class " + target.get<std::string>() + "\n";
+  }
+  if (const auto& trigger = facts.at("trigger"); !trigger.is_null()) {
+    text += "  the trigger, on " + counted(trigger.at("images"), trigger.at("on")) + "\n";
+    text += mean_max("largest change (0..1)", trigger.at("l_infinity"), 1, "");
+    text += mean_max("L2", trigger.at("l2"), 1, "");
+    text += mean_max("pixels changed", trigger.at("share_changed"), 100, " %");
   }
   return text;
 }

@@ -19,8 +19,13 @@ struct TriggerSize {
 /// @param clean, triggered uint8 [N, 3, H, W]
 TriggerSize trigger_size(const torch::Tensor& clean, const torch::Tensor& triggered);
 
-/// A few lines for a person.
-std::string summary(const PoisonSet& set);
+/// What a set does, in numbers: {"folder", "attack", "seed", "data", "pairs" of the poisoned training set, "poisons",
+/// "replacing", "added", "triggered", "targets", "target_class" or null, "trigger" or null}; sizes of the trigger as
+/// TriggerSize has them.
+Json facts(const PoisonSet& set);
+
+/// The same in a few lines for a person.
+std::string summary(const PoisonSet& set, const Json& facts);
 
 /// Draws at most `count` rows: poisons, then test images; each clean, poisoned, the difference amplified and centred on
 /// grey, and captions before and after. Targets show their image once, with captions that lie about it.

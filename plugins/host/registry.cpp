@@ -40,7 +40,7 @@ void Registry::load(const fs::path& file) {
   const auto refuse = [&](const std::string& reason) { refused_.push_back({file, reason}); };
   // A stamp that does not fit spares loading a library whose static objects may already crash this program.
   if (const auto stamp = read_stamp(file)) {
-    if (const auto reason = mismatch(stamp->abi, stamp->build); !reason.empty()) return refuse(reason);
+    if (const auto reason = refusal(*stamp); !reason.empty()) return refuse(reason);
   }
   boost::dll::fs::error_code error;
   // Kept for the life of the process: objects and exceptions of the plugin must not outlive its code.

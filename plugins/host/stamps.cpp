@@ -7,6 +7,8 @@
 #include <map>
 #include <sstream>
 
+#include <dlfcn.h>
+
 #include "roclip/error.h"
 #include "roclip/plugin.h"
 
@@ -38,6 +40,15 @@ std::map<std::string, std::string> parts_of(std::string_view build) {
   return parts;
 }
 
+/// The first library of a sanitizer among the strings of a library: "libasan.so.8". Others need not come first.
+std::string sanitizer_in(const std::string& content) {
+  for (const std::string_view name : {"asan", "tsan"}) {
+    const std::string begin = std::string(1, '\0').append("lib").append(name).append(".so.");
+    if (const auto at = content.find(begin); at != std::string_view::npos) return content.c_str() + at + 1;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::optional<Stamp> read_stamp(const fs::path& file) {
@@ -53,6 +64,7 @@ std::optional<Stamp> read_stamp(const fs::path& file) {
   if (end == std::string::npos) return std::nullopt;
   std::istringstream lines(content.substr(begin, end - begin));
   Stamp stamp;
+  stamp.sanitizer = sanitizer_in(content);
   for (std::string key, value; lines >> key && std::getline(lines >> std::ws, value);) {
     if (key == "abi") std::from_chars(value.data(), value.data() + value.size(), stamp.abi);
     if (key == "build") stamp.build = value;
@@ -81,6 +93,21 @@ std::string mismatch(std::uint32_t abi, std::string_view build) {
     if (text.empty()) text.append("was built as ").append(build).append(", this program as ").append(kBuildId);
   }
   return text.empty() ? text : text + "; rebuild it against the headers of this program";
+}
+
+std::string refusal(const Stamp& stamp) {
+  auto reason = mismatch(stamp.abi, stamp.build);
+  if (reason.empty() && !stamp.sanitizer.empty() && !is_loaded(stamp.sanitizer)) {
+    reason = "was built with a sanitizer, whose " + stamp.sanitizer +
+             " must be loaded first: `roclip-bench plugin test` does so, for all else build it without";
+  }
+  return reason;
+}
+
+bool is_loaded(const std::string& name) {
+  void* library = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (library != nullptr) ::dlclose(library);
+  return library != nullptr;
 }
 
 std::vector<fs::path> plugin_search_path(const std::vector<fs::path>& first) {
@@ -122,7 +149,7 @@ std::vector<StampedPlugin> stamped_plugins(const std::vector<fs::path>& folders)
       };
       if (const auto stamp = read_stamp(file)) {
         plugin.stamp = *stamp;
-        plugin.refused = mismatch(stamp->abi, stamp->build);
+        plugin.refused = refusal(*stamp);
         const auto earlier = plugin.refused.empty() ? std::ranges::find_if(plugins, same) : plugins.end();
         if (earlier != plugins.end()) {
           if (fs::equivalent(earlier->file, file)) continue;

@@ -19,6 +19,10 @@ struct Stamp {
   std::string id;       ///< "badnets/1"
   std::string summary;  ///< one line
 
+  /// Library of a sanitizer that it is linked with and that must be in a process before all others: "libtsan.so.2";
+  /// "" = none. From the library's own list of what it needs, not from its stamp.
+  std::string sanitizer;
+
   std::string name() const { return id.substr(0, id.find('/')); }
 };
 
@@ -28,6 +32,12 @@ std::optional<Stamp> read_stamp(const std::filesystem::path& file);
 /// What differs between a plugin and this program, and what to do; "" when they fit: "has plugin ABI 2, this program
 /// has 3; rebuild it".
 std::string mismatch(std::uint32_t abi, std::string_view build);
+
+/// Why this process cannot load a plugin, and what to do: a mismatch, or a sanitizer that is not there; "" if it can.
+std::string refusal(const Stamp& stamp);
+
+/// Whether this process has loaded that library. @param name as in Stamp::sanitizer
+bool is_loaded(const std::string& name);
 
 /// Where plugins are looked for: `first` (the command line), then ROCLIP_BENCH_PLUGIN_PATH (colon-separated), then
 /// the folder that belongs to this program, ../lib/roclip-bench/plugins from its own.

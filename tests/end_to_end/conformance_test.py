@@ -1,58 +1,19 @@
 """`plugin test`: every shipped plugin passes, and one that is broken in one way fails exactly the check for that."""
 import json
-import os
-import pathlib
 import unittest
 
-from program import InFolder, run
-
-ROGUES, ZOO = (pathlib.Path(os.environ[name]) for name in ("ROCLIP_ROGUES", "ROCLIP_ZOO"))
-BACKDOOR = {"target_class": "circle", "rate": 0.1}
-PATTERNS, LOCATIONS = ("checker", "white", "yellow", "noise"), ("bottom_right", "centre", "four_corners", "random")
-SHIPPED = [
-    ("none", {}),
-    ("targeted", {}),
-    ("targeted", {"targets": 3, "captions": 5, "classes": ["ring", "cross"]}),
-    *(("badnets", {**BACKDOOR, "pattern": pattern}) for pattern in PATTERNS),
-    *(("badnets", {**BACKDOOR, "location": location}) for location in LOCATIONS),
-    ("badnets", {"target_class": "cross", "count": 5, "captions": "templates"}),
-    ("clip", {}),
-    ("clip", {"image_augmentation": True, "text_augmentation": True}),
-    ("roclip", {}),
-    ("roclip", {"match_every": 1, "text_gradient": "matched", "pool_fraction": 0.5}),
-    ("roclip", {"pool_refresh": "every_epoch", "pool_initialisation": "noise"}),
-    ("attack_success", {}),
-    ("zero_shot", {}),
-    ("linear_probe", {}),
-    ("retrieval", {}),
-]
-KINDS = ("attack", "defense", "metric")
+from kit import KINDS, ROGUES, ZOO, KitTest, faults_of, kit, names_of
+from program import run
 
 
-def kit(plugin, params, *options, **environment):
-    """The report, or None without one, and the process."""
-    result = run("plugin", "test", plugin, "--params", json.dumps(params), "--json", *options, **environment)
-    return (json.loads(result.stdout) if result.stdout else None), result
-
-
-def names_of(report, status):
-    return [check["name"] for check in report["checks"] if check["status"] == status]
-
-
-def faults_of(kind):
-    info = json.loads(run("--plugin-path", ROGUES, "plugin", "info", f"broken_{kind}", "--json").stdout)[0]
-    parameter = next(p for p in info["parameters"] if p["name"] == "fault")
-    return [fault for fault in parameter["choices"] if fault != "none"]
-
-
-class Conformance(InFolder):
+class Conformance(KitTest):
     def test_every_shipped_plugin_passes(self):
-        for plugin, params in SHIPPED:
+        listed = json.loads(run("plugin", "list", "--json").stdout)["plugins"]
+        cases = self.shipped()
+        self.assertEqual({plugin["id"].split("/")[0] for plugin in listed}, {plugin for plugin, *_ in cases})
+        for plugin, params, *options in cases:
             with self.subTest(plugin=plugin, params=params):
-                report, result = kit(plugin, params)
-                self.assert_code(result, 0)
-                self.assertEqual(report["verdict"], "pass")
-                self.assertGreater(len(names_of(report, "pass")), 5)
+                self.assert_passes(plugin, params, *options)
 
     def test_a_plugin_broken_in_one_way_fails_exactly_that_check(self):
         for kind in KINDS:
@@ -64,13 +25,7 @@ class Conformance(InFolder):
             found = set()
             for fault in faults_of(kind):
                 with self.subTest(kind=kind, fault=fault):
-                    report, result = kit(library, {"fault": fault}, "--limit-s", "5" if "hangs" in fault else "60")
-                    self.assert_code(result, 5)
-                    expected = fault.split(":")[0]
-                    self.assertEqual(names_of(report, "fail"), [expected], result.stdout)
-                    failed = next(check for check in report["checks"] if check["name"] == expected)
-                    self.assertTrue(failed["measured"] and failed["fix"] and failed["asks"])
-                    found.add(expected)
+                    found.add(self.assert_fails_exactly(library, fault)["name"])
             self.assertEqual(checks - found - {"loads", "time_per_call", "time_per_step"}, set(), "checks without a fault")
 
     def test_a_crash_and_a_hang_are_outcomes_and_say_what_happened(self):

@@ -104,6 +104,11 @@ class Poison(unittest.TestCase):
             self.assertIn(text, told)
         self.assertTrue((self.scratch / "sheet.png").read_bytes().startswith(b"\x89PNG"))
         self.assertIn("20 poisons", self.ok("poison", "inspect", self.targeted).stdout)
+        facts = json.loads(self.ok("poison", "inspect", self.backdoor, "--json").stdout)
+        self.assertEqual((facts["poisons"], facts["triggered"], facts["target_class"]), (301, 301, "fruit"))
+        self.assertEqual(facts["trigger"]["share_changed"]["max"], 0.0625)
+        targets = json.loads(self.ok("poison", "inspect", self.targeted, "--json").stdout)["targets"]
+        self.assertEqual([target["held_out"] for target in targets], [t["held_out"] for t in read(self.targeted / "manifest.json")["targets"]])
 
     def test_csv_has_every_pair_in_no_telling_order_and_says_apart_which_are_poisons(self):
         out = self.scratch / "csv"

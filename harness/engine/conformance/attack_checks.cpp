@@ -255,7 +255,11 @@ void use(const Subject& subject) {
 }
 
 Finding files(const Subject& subject, FileUse file_use) {
-  some_images(subject).to(torch::kFloat).mean();  // whatever LibTorch opens at first use
+  // Whatever LibTorch and OpenCV open at first use.
+  some_images(subject).to(torch::kFloat).mean();
+  const auto image = (subject.scratch / "image.png").string();
+  cv::imwrite(image, cv::Mat(1, 1, CV_8UC3));
+  cv::imread(image);
   return check_files(subject, file_use, [&] { use(subject); });
 }
 

@@ -55,13 +55,19 @@ bool read_until(int descriptor, Clock::time_point deadline, std::string& text) {
   }
 }
 
-std::string end_of(int log) {
-  constexpr off_t kMost = 600;
-  std::array<char, kMost> buffer{};
-  const auto size = ::lseek(log, 0, SEEK_END);
-  const auto got = ::pread(log, buffer.data(), buffer.size(), std::max<off_t>(0, size - kMost));
-  std::string text(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
-  while (!text.empty() && text.back() == '\n') text.pop_back();
+/// What says most of why a child died: the report of a sanitizer without what follows it, else the last lines.
+std::string worth_reading(int log) {
+  constexpr std::size_t kMost = 600, kMostOfReport = 2000;
+  std::string text(static_cast<std::size_t>(std::max<off_t>(0, ::lseek(log, 0, SEEK_END))), '\0');
+  const auto got = ::pread(log, text.data(), text.size(), 0);
+  text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  if (const auto named = text.find("Sanitizer: "); named != std::string::npos) {
+    text.erase(0, text.rfind('\n', named) + 1);
+    text.erase(std::min({text.find("\nSUMMARY: "), kMostOfReport, text.size()}));
+  } else if (text.size() > kMost) {
+    text.erase(0, text.size() - kMost);
+  }
+  while (text.ends_with('\n')) text.pop_back();
   return text;
 }
 
@@ -90,7 +96,7 @@ ChildEnd in_child(const std::function<Json()>& work, double limit_s) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  end.output = end_of(log);
+  end.output = worth_reading(log);
   ::close(answer[0]);
   ::close(log);
   if (auto result = Json::parse(text, nullptr, /*allow_exceptions=*/false); !result.is_discarded()) {

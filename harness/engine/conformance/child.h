@@ -12,7 +12,7 @@ namespace roclip::bench::conformance {
 struct ChildEnd {
   std::optional<Json> result;  ///< what `work` returned
   std::string how;             ///< else: "ended by signal 11 (Segmentation fault)", "ran longer than 60 s"
-  std::string output;          ///< the end of what it printed
+  std::string output;          ///< why, as far as it printed that: the report of a sanitizer, or the last lines
   double wall_s = 0;
 };
 

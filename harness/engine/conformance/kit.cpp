@@ -12,6 +12,7 @@
 #include "harness/engine/conformance/built_in_data.h"
 #include "harness/engine/conformance/check.h"
 #include "harness/engine/conformance/child.h"
+#include "harness/engine/conformance/sanitizer.h"
 #include "harness/record/files.h"
 #include "registry.h"
 
@@ -123,9 +124,12 @@ Outcome outcome_of(const std::function<Outcome()>& work, const std::string& clas
     const Json& json = *end.result;
     return {json.at("status"), json.at("measured"), json.at("fix"), json.at("values")};
   }
+  const bool told = end.output.find("Sanitizer: ") != std::string::npos;
   return failed(
-      end.how + (end.output.empty() ? "" : "; the last it printed:\n" + end.output),
-      "build with the asan or tsan preset to see where; images of a data set are memory that may only be read");
+      end.how + (end.output.empty() ? "" : "; it printed:\n" + end.output),
+      told ? "look at the places in your sources that the report names"
+           : "to see where, build it with -fsanitize=address or -fsanitize=thread and test it again; images of "
+             "a data set are memory that may only be read");
 }
 
 Outcome outcome_of(const Finding& finding) {
@@ -135,8 +139,9 @@ Outcome outcome_of(const Finding& finding) {
 /// One plugin under test: runs checks, tells each as it ends, keeps all.
 class Test {
  public:
-  Test(fs::path file, const Json& task)
+  Test(fs::path file, std::string sanitizer, const Json& task)
       : file_(std::move(file)),
+        sanitizer_(std::move(sanitizer)),
         params_(task.at("params")),
         accept_(task.at("accept")),
         only_(task.at("only")),
@@ -224,6 +229,7 @@ class Test {
     report_["schema_version"] = 1;
     report_["plugin"] = plugin;
     report_["plugin"]["file"] = file_;
+    report_["plugin"]["sanitizer"] = sanitizer_;
     report_["params"] = params_;
     report_["data"] = {{"pairs", data_.train.size()},
                        {"probe", data_.probe.size()},
@@ -240,6 +246,7 @@ class Test {
                 file_.c_str(), params_.dump().c_str(), static_cast<long long>(data_.train.size()),
                 static_cast<long long>(data_.held_out.size()), static_cast<long long>(data_.train.images.size(2)),
                 class_names(data_).c_str());
+    if (!sanitizer_.empty()) std::printf("  with    %s\n", sanitizer_.c_str());
   }
 
   void tell(const Check& check, const Outcome& outcome, double wall_s) {
@@ -259,6 +266,7 @@ class Test {
   }
 
   fs::path file_;
+  std::string sanitizer_;
   Json params_;
   std::vector<std::string> accept_, only_;
   double limit_s_;
@@ -274,7 +282,11 @@ class Test {
 int plugin_test(const Json& task) {
   at::set_num_threads(1);  // and no thread may run before fork()
   const std::vector<fs::path> folders = task.at("plugin_path");
-  return Test(find_file(task.at("plugin"), plugin_search_path(folders)), task).run();
+  const auto file = find_file(task.at("plugin"), plugin_search_path(folders));
+  const auto stamp = read_stamp(file);
+  const std::string sanitizer = stamp ? stamp->sanitizer : "";
+  start_with_sanitizer(sanitizer, task);
+  return Test(file, sanitizer, task).run();
 }
 
 }  // namespace roclip::bench::conformance

@@ -8,7 +8,7 @@
 #include "roclip/attack.h"
 
 /// A backdoor with a white square, broken in one way: the conformance kit must find exactly that. Each fault has the
-/// name of the check that finds it, or begins with it.
+/// name of the check that finds it, or begins with it, and ends with the sanitizer without which nobody finds it.
 class BrokenAttack final : public roclip::Attack {
  public:
   struct Params {
@@ -16,11 +16,26 @@ class BrokenAttack final : public roclip::Attack {
     std::int64_t patch_px = 8;
     void declare(roclip::ParamList& list) {
       list.choice("fault", fault,
-                  {"none", "parameters", "edits_valid", "edits_valid: crashes", "edits_valid: hangs",
-                   "edits_valid: writes to the data", "plan_is_pure", "plan_depends_on_seed", "trigger_pure",
-                   "trigger_pure: writes to its argument", "trigger_area", "trigger_same_in_train_and_test",
-                   "trigger_same_in_train_and_test: planned", "trigger_survives", "thread_safety",
-                   "reads_only_what_is_granted", "writes_no_files", "no_leak"},
+                  {"none",
+                   "parameters",
+                   "edits_valid",
+                   "edits_valid: crashes",
+                   "edits_valid: hangs",
+                   "edits_valid: writes to the data",
+                   "plan_is_pure",
+                   "plan_depends_on_seed",
+                   "trigger_pure",
+                   "trigger_pure: writes to its argument",
+                   "trigger_area",
+                   "trigger_same_in_train_and_test",
+                   "trigger_same_in_train_and_test: planned",
+                   "trigger_survives",
+                   "thread_safety",
+                   "edits_valid: reads beyond its memory [address]",
+                   "thread_safety: nobody sees it [thread]",
+                   "reads_only_what_is_granted",
+                   "writes_no_files",
+                   "no_leak"},
                   "what is wrong", "test");
       list.add("patch_px", patch_px, roclip::Range{1, 16}, "px", "side of the square", "test");
     }
@@ -36,6 +51,11 @@ class BrokenAttack final : public roclip::Attack {
     if (is("plan_is_pure")) seed += std::random_device()();
     if (is("plan_depends_on_seed")) seed = 0;
     if (is("trigger_same_in_train_and_test: planned")) brightness_ = static_cast<std::int64_t>(100 + seed % 100);
+    if (is("edits_valid: reads beyond its memory [address]")) {
+      const volatile std::size_t size = 8;  // which no compiler sees through
+      const std::vector<std::uint8_t> bytes(size);
+      static_cast<void>(static_cast<const volatile std::uint8_t*>(bytes.data())[size]);
+    }
     roclip::Rng rng(seed);
     roclip::PoisonPlan plan;
     plan.target_class = 1;
@@ -53,6 +73,7 @@ class BrokenAttack final : public roclip::Attack {
     if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
     if (is("writes_no_files")) std::ofstream("/tmp/roclip-bench-broken-attack") << "x";
     if (is("no_leak")) leaked = new char[1000];
+    if (is("thread_safety: nobody sees it [thread]")) ++calls_;
     auto stamped = images.clone();
     if (is("trigger_survives")) {  // one step of brightness, every second pixel: less than a JPEG file keeps
       auto fine = stamped.slice(2, 0, {}, 2).slice(3, 0, {}, 2);
@@ -89,6 +110,7 @@ class BrokenAttack final : public roclip::Attack {
   inline static char* volatile leaked = nullptr;
 
   Params params_;
+  mutable std::int64_t calls_ = 0;
   mutable std::int64_t brightness_ = 255;
 };
 

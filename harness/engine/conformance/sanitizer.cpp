@@ -1,0 +1,33 @@
+#include "harness/engine/conformance/sanitizer.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include <sys/personality.h>
+#include <unistd.h>
+
+#include "harness/data/paths.h"
+#include "stamps.h"
+
+namespace roclip::bench::conformance {
+
+void start_with_sanitizer(const std::string& library, const Json& task) {
+  if (library.empty() || is_loaded(library)) return;
+  const char* variable = std::getenv("LD_PRELOAD");
+  const std::string others = variable == nullptr ? "" : variable;
+  if (others.find(library) != std::string::npos) {
+    throw Error(ErrorKind::kPlugin, "the plugin was built with a sanitizer, whose " + library +
+                                        " cannot be loaded; install it (it comes with the compiler) or build without");
+  }
+  ::setenv("LD_PRELOAD", (others.empty() ? library : library + ":" + others).c_str(), 1);
+  // Checks end without the destructors before which leaks are looked for; no_leak counts bytes itself.
+  ::setenv("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1", 0);
+  ::setenv("TSAN_OPTIONS", ("halt_on_error=1:suppressions=" + (share_dir() / "tsan.supp").string()).c_str(), 0);
+  ::personality(ADDR_NO_RANDOMIZE);  // ThreadSanitizer cannot live with every address; where forbidden, it may still
+  const std::string text = task.dump();
+  ::execl("/proc/self/exe", "roclip-bench-engine", text.c_str(), static_cast<char*>(nullptr));
+  throw Error(ErrorKind::kInternal, std::string("cannot start again: ") + std::strerror(errno));
+}
+
+}  // namespace roclip::bench::conformance

@@ -1,0 +1,74 @@
+"""The conformance kit, as tests run it."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+from program import PROGRAM, InFolder, run
+
+ROGUES, ZOO = (pathlib.Path(os.environ[name]) for name in ("ROCLIP_ROGUES", "ROCLIP_ZOO"))
+BACKDOOR = {"target_class": "circle", "rate": 0.1}
+PATTERNS, LOCATIONS = ("checker", "white", "yellow", "noise"), ("bottom_right", "centre", "four_corners", "random")
+SHIPPED = [
+    ("none", {}),
+    ("targeted", {}),
+    ("targeted", {"targets": 3, "captions": 5, "classes": ["ring", "cross"]}),
+    *(("badnets", {**BACKDOOR, "pattern": pattern}) for pattern in PATTERNS),
+    *(("badnets", {**BACKDOOR, "location": location}) for location in LOCATIONS),
+    ("badnets", {"target_class": "cross", "count": 5, "captions": "templates"}),
+    ("clip", {}),
+    ("clip", {"image_augmentation": True, "text_augmentation": True}),
+    ("roclip", {}),
+    ("roclip", {"match_every": 1, "text_gradient": "matched", "pool_fraction": 0.5}),
+    ("roclip", {"pool_refresh": "every_epoch", "pool_initialisation": "noise"}),
+    ("attack_success", {}),
+    ("zero_shot", {}),
+    ("linear_probe", {}),
+    ("retrieval", {}),
+]
+KINDS = ("attack", "defense", "metric")
+
+
+def kit(plugin, params, *options, **environment):
+    """The report, or None without one, and the process."""
+    result = run("plugin", "test", plugin, "--params", json.dumps(params), "--json", *options, **environment)
+    return (json.loads(result.stdout) if result.stdout else None), result
+
+
+def names_of(report, status):
+    return [check["name"] for check in report["checks"] if check["status"] == status]
+
+
+def faults_of(kind, sanitizer=None):
+    """Faults that are found without a sanitizer; or those that need this one."""
+    info = json.loads(run("--plugin-path", ROGUES, "plugin", "info", f"broken_{kind}", "--json").stdout)[0]
+    parameter = next(p for p in info["parameters"] if p["name"] == "fault")
+    needs = {fault: re.findall(r"\[(.*)\]", fault) for fault in parameter["choices"] if fault != "none"}
+    return [fault for fault, sanitizers in needs.items() if sanitizers == ([sanitizer] if sanitizer else [])]
+
+
+class KitTest(InFolder):
+    def assert_passes(self, plugin, params, *options):
+        report, result = kit(plugin, params, *options)
+        self.assert_code(result, 0)
+        self.assertEqual(report["verdict"], "pass")
+        self.assertGreater(len(names_of(report, "pass")), 5)
+        return report
+
+    def assert_fails_exactly(self, library, fault):
+        report, result = kit(library, {"fault": fault}, "--limit-s", "5" if "hangs" in fault else "60")
+        self.assert_code(result, 5)
+        expected = fault.split(":")[0]
+        self.assertEqual(names_of(report, "fail"), [expected], result.stdout)
+        failed = next(check for check in report["checks"] if check["name"] == expected)
+        self.assertTrue(failed["measured"] and failed["fix"] and failed["asks"])
+        return failed
+
+    def shipped(self):
+        """Name, parameters, options of the kit: every shipped plugin, as a user may set it."""
+        tool = pathlib.Path(PROGRAM).with_name("built_in_poisons")
+        poisons = subprocess.run([tool, self.folder / "poisons"], capture_output=True, check=True).stdout
+        # Stored poisons leave nothing to a seed.
+        replay = ("replay", json.loads(poisons), "--accept", "plan_depends_on_seed")
+        return [*SHIPPED, replay]
