@@ -49,9 +49,11 @@ void add_schema(CLI::App& app, Invocation& invocation) {
   auto* schema = add_command(app, "schema", "JSON Schema of a file, or of a plugin's entry in a matrix file",
                              {"matrix > matrix.schema.json", "plugin badnets", "result"});
   const auto what = std::make_shared<std::string>(), plugin = std::make_shared<std::string>();
-  schema->add_option("what", *what, "matrix knows the plugins found; result is the file of a cell")
+  schema
+      ->add_option("what", *what,
+                   "matrix knows the plugins found; result is the file of a cell, conformance that of `plugin test`")
       ->required()
-      ->check(CLI::IsMember({"matrix", "plugin", "result", "results", "status", "event", "poison"}));
+      ->check(CLI::IsMember({"matrix", "plugin", "result", "results", "status", "event", "poison", "conformance"}));
   schema->add_option("id", *plugin, "of `schema plugin`")->type_name("PLUGIN");
   schema->callback([what, plugin, &invocation] {
     if ((*what == "plugin") == plugin->empty()) {

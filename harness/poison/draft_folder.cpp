@@ -1,7 +1,11 @@
 #include "harness/poison/draft_folder.h"
 
+#include <cerrno>
 #include <system_error>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "roclip/error.h"
@@ -31,13 +35,33 @@ DraftFolder::DraftFolder(fs::path place) : place_(fs::absolute(place).lexically_
                                       ": is there and not an empty folder; nothing was written. Delete it " +
                                       "or choose another folder with --out");
   }
-  draft_ = place_.string() + ".tmp" + std::to_string(::getpid());
-  make(draft_);
+  draft_ = place_.parent_path() / ("." + place_.filename().string() + ".draft");
+  do {
+    make(draft_);
+  } while (!try_to_lock());
+  for (const auto& left : fs::directory_iterator(draft_, error)) fs::remove_all(left.path(), error);
+}
+
+/// The lock goes with the process, however it ends. @return false if the folder was moved or deleted meanwhile
+bool DraftFolder::try_to_lock() {
+  if (lock_ >= 0) ::close(lock_);
+  lock_ = ::open(draft_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) return errno != ENOENT;
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(lock_);
+    throw Error(ErrorKind::kData, place_.string() +
+                                      ": another process is writing it; wait for it or choose another folder with "
+                                      "--out");
+  }
+  struct stat held {
+  }, there{};
+  return ::fstat(lock_, &held) == 0 && ::stat(draft_.c_str(), &there) == 0 && held.st_ino == there.st_ino;
 }
 
 DraftFolder::~DraftFolder() {
   std::error_code ignored;
   if (!draft_.empty()) fs::remove_all(draft_, ignored);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 fs::path DraftFolder::folder(const std::string& name) const {

@@ -5,10 +5,12 @@
 
 namespace roclip::bench {
 
-/// Makes a folder beside its place; commit() moves it there. What was not committed is deleted.
+/// Makes a hidden folder beside its place; commit() moves it there. What was not committed is deleted, and what a
+/// killed process left when its place is written again.
 class DraftFolder {
  public:
-  /// @throws Error(kData) if `place` is there and not an empty folder, or if nothing can be written beside it
+  /// @throws Error(kData) if `place` is there and not an empty folder, if another process writes it, or if nothing can
+  /// be written beside it
   explicit DraftFolder(std::filesystem::path place);
   ~DraftFolder();
   DraftFolder(const DraftFolder&) = delete;
@@ -21,7 +23,10 @@ class DraftFolder {
   void commit();
 
  private:
+  bool try_to_lock();
+
   std::filesystem::path place_, draft_;
+  int lock_ = -1;  ///< descriptor of the draft
 };
 
 }  // namespace roclip::bench

@@ -58,6 +58,7 @@ class Conformance(KitTest):
             self.assert_code(result, 5)
             self.assertIn(reason, result.stdout)
             self.assertIn("FAIL", result.stdout)
+            self.assertEqual(names_of(kit(ZOO / f"{name}.so", {})[0], "fail"), ["loads"])
 
     def test_parameters_that_do_not_fit_the_built_in_data_are_explained(self):
         result = run("plugin", "test", "badnets", "--only", "edits_valid")

@@ -5,7 +5,9 @@ import pathlib
 import re
 import subprocess
 
-from program import PROGRAM, InFolder, run
+import jsonschema
+
+from program import PROGRAM, ROOT, InFolder, read, run
 
 ROGUES, ZOO = (pathlib.Path(os.environ[name]) for name in ("ROCLIP_ROGUES", "ROCLIP_ZOO"))
 BACKDOOR = {"target_class": "circle", "rate": 0.1}
@@ -33,7 +35,10 @@ KINDS = ("attack", "defense", "metric")
 def kit(plugin, params, *options, **environment):
     """The report, or None without one, and the process."""
     result = run("plugin", "test", plugin, "--params", json.dumps(params), "--json", *options, **environment)
-    return (json.loads(result.stdout) if result.stdout else None), result
+    report = json.loads(result.stdout) if result.stdout else None
+    if report:
+        jsonschema.validate(report, read(ROOT / "results" / "schema" / "conformance.schema.json"))
+    return report, result
 
 
 def names_of(report, status):

@@ -111,6 +111,20 @@ TEST_CASE("what was not committed leaves nothing behind", "[poison]") {
   CHECK(fs::is_empty(scratch.path()));
 }
 
+TEST_CASE("one process at a time writes a folder, and clears what a killed one left", "[poison]") {
+  const ScratchFolder scratch;
+  fs::create_directories(scratch / ".place.draft" / "deep");
+  write_file(scratch / ".place.draft" / "deep" / "old", "x");
+  {
+    DraftFolder draft(scratch / "place");
+    CHECK(fs::is_empty(draft.path()));
+    CHECK_THROWS_WITH(DraftFolder(scratch / "place"), Contains("another process is writing it"));
+    write_file(draft.path() / "new", "y");
+    draft.commit();
+  }
+  CHECK(everything(scratch.path()) == "place/newy");
+}
+
 TEST_CASE("the size of a trigger is its largest change, its length and the pixels it changes", "[poison]") {
   auto clean = torch::zeros({2, 3, 4, 4}, torch::kUInt8), triggered = clean.clone();
   triggered[0].select(1, 0).fill_(51);  // four pixels of three colours, by 0.2
