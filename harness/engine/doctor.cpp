@@ -53,9 +53,11 @@ Json blas() {
   const auto found = name.substr(0, name.find_last_not_of(' ') + 1) + ": " + speed;
   if (share >= kSlowBlas) return finding("blas", "ok", found);
   const char* core = std::getenv("OPENBLAS_CORETYPE");  // as set by the user, or else by prepare_blas()
-  return finding("blas", "warn", found,
-                 "look again when nothing else runs; if that does not help, see whether OPENBLAS_CORETYPE=" +
-                     std::string(core == nullptr ? "" : core) + " is right for this processor");
+  return finding(
+      "blas", "warn", found,
+      "look again when nothing else runs; if that does not help, " +
+          (core == nullptr ? "set OPENBLAS_CORETYPE to what this processor is"
+                           : "see whether OPENBLAS_CORETYPE=" + std::string(core) + " is what this processor is"));
 }
 
 Json processor(const Json& environment) {

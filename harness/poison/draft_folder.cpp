@@ -1,11 +1,12 @@
 #include "harness/poison/draft_folder.h"
 
 #include <cerrno>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "roclip/error.h"
@@ -25,6 +26,33 @@ void make(const fs::path& folder) {
   }
 }
 
+/// The lock of a folder, which goes with the process however it ends. @return -1 where the file system has none
+int locked(const fs::path& folder, const fs::path& place) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+  const bool busy = errno == EWOULDBLOCK;
+  ::close(descriptor);
+  if (!busy) return -1;
+  throw Error(ErrorKind::kData,
+              place.string() + ": another process is writing it; wait for it or choose another " + "folder with --out");
+}
+
+/// What killed processes left beside a place.
+void clear_drafts(const fs::path& place, const std::string& prefix) {
+  std::error_code ignored;
+  std::vector<fs::path> drafts;
+  for (const auto& entry : fs::directory_iterator(place.parent_path())) {
+    const bool ours = entry.path().filename().string().starts_with(prefix);
+    if (ours && entry.symlink_status(ignored).type() == fs::file_type::directory) drafts.push_back(entry.path());
+  }
+  for (const auto& draft : drafts) {
+    const int lock = locked(draft, place);
+    if (lock < 0) continue;
+    fs::remove_all(draft, ignored);
+    ::close(lock);
+  }
+}
+
 }  // namespace
 
 DraftFolder::DraftFolder(fs::path place) : place_(fs::absolute(place).lexically_normal()) {
@@ -35,27 +63,16 @@ DraftFolder::DraftFolder(fs::path place) : place_(fs::absolute(place).lexically_
                                       ": is there and not an empty folder; nothing was written. Delete it " +
                                       "or choose another folder with --out");
   }
-  draft_ = place_.parent_path() / ("." + place_.filename().string() + ".draft");
-  do {
-    make(draft_);
-  } while (!try_to_lock());
-  for (const auto& left : fs::directory_iterator(draft_, error)) fs::remove_all(left.path(), error);
-}
-
-/// The lock goes with the process, however it ends. @return false if the folder was moved or deleted meanwhile
-bool DraftFolder::try_to_lock() {
-  if (lock_ >= 0) ::close(lock_);
-  lock_ = ::open(draft_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) return errno != ENOENT;
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    ::close(lock_);
-    throw Error(ErrorKind::kData, place_.string() +
-                                      ": another process is writing it; wait for it or choose another folder with "
-                                      "--out");
+  make(place_.parent_path());
+  const auto prefix = "." + place_.filename().string() + ".draft-";
+  clear_drafts(place_, prefix);
+  const auto draft = place_.parent_path() / (prefix + std::to_string(::getpid()));
+  if (!fs::create_directory(draft, error)) {
+    throw Error(ErrorKind::kData, draft.string() + ": cannot be made: " + (error ? error.message() : "it is there") +
+                                      "; delete it or choose another folder with --out");
   }
-  struct stat held {
-  }, there{};
-  return ::fstat(lock_, &held) == 0 && ::stat(draft_.c_str(), &there) == 0 && held.st_ino == there.st_ino;
+  lock_ = locked(draft, place_);
+  draft_ = draft;
 }
 
 DraftFolder::~DraftFolder() {

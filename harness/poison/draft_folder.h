@@ -6,7 +6,7 @@
 namespace roclip::bench {
 
 /// Makes a hidden folder beside its place; commit() moves it there. What was not committed is deleted, and what a
-/// killed process left when its place is written again.
+/// killed process of this host left is deleted when its place is written again.
 class DraftFolder {
  public:
   /// @throws Error(kData) if `place` is there and not an empty folder, if another process writes it, or if nothing can
@@ -23,10 +23,8 @@ class DraftFolder {
   void commit();
 
  private:
-  bool try_to_lock();
-
   std::filesystem::path place_, draft_;
-  int lock_ = -1;  ///< descriptor of the draft
+  int lock_ = -1;  ///< descriptor of the draft, so that nobody takes it for a killed process's
 };
 
 }  // namespace roclip::bench

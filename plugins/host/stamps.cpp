@@ -40,11 +40,14 @@ std::map<std::string, std::string> parts_of(std::string_view build) {
   return parts;
 }
 
-/// The first library of a sanitizer among the strings of a library: "libasan.so.8". Others need not come first.
+/// A sanitizer's library among the strings of a library: "libasan.so.8". Those of other sanitizers need not come first.
 std::string sanitizer_in(const std::string& content) {
   for (const std::string_view name : {"asan", "tsan"}) {
     const std::string begin = std::string(1, '\0').append("lib").append(name).append(".so.");
-    if (const auto at = content.find(begin); at != std::string_view::npos) return content.c_str() + at + 1;
+    const auto at = content.find(begin);
+    if (at == std::string::npos) continue;
+    const std::string library = content.c_str() + at + 1;
+    if (library.find_first_not_of("0123456789.", begin.size() - 1) == std::string::npos) return library;
   }
   return "";
 }
@@ -95,13 +98,15 @@ std::string mismatch(std::uint32_t abi, std::string_view build) {
   return text.empty() ? text : text + "; rebuild it against the headers of this program";
 }
 
+std::string needs_sanitizer(const Stamp& stamp) {
+  if (stamp.sanitizer.empty() || is_loaded(stamp.sanitizer)) return "";
+  return "was built with a sanitizer, whose " + stamp.sanitizer +
+         " must be loaded first: `roclip-bench plugin test` does so, for all else build it without";
+}
+
 std::string refusal(const Stamp& stamp) {
-  auto reason = mismatch(stamp.abi, stamp.build);
-  if (reason.empty() && !stamp.sanitizer.empty() && !is_loaded(stamp.sanitizer)) {
-    reason = "was built with a sanitizer, whose " + stamp.sanitizer +
-             " must be loaded first: `roclip-bench plugin test` does so, for all else build it without";
-  }
-  return reason;
+  const auto reason = mismatch(stamp.abi, stamp.build);
+  return reason.empty() ? needs_sanitizer(stamp) : reason;
 }
 
 bool is_loaded(const std::string& name) {

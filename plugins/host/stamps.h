@@ -20,7 +20,7 @@ struct Stamp {
   std::string summary;  ///< one line
 
   /// Library of a sanitizer that it is linked with and that must be in a process before all others: "libtsan.so.2";
-  /// "" = none. From the library's own list of what it needs, not from its stamp.
+  /// "" = none. It is found among the strings of the library, not in its stamp.
   std::string sanitizer;
 
   std::string name() const { return id.substr(0, id.find('/')); }
@@ -33,7 +33,10 @@ std::optional<Stamp> read_stamp(const std::filesystem::path& file);
 /// has 3; rebuild it".
 std::string mismatch(std::uint32_t abi, std::string_view build);
 
-/// Why this process cannot load a plugin, and what to do: a mismatch, or a sanitizer that is not there; "" if it can.
+/// Which sanitizer a plugin needs that this process has not loaded, and what to do; "" if none.
+std::string needs_sanitizer(const Stamp& stamp);
+
+/// Why this process cannot load a plugin, and what to do: mismatch(), else needs_sanitizer(); "" if it can.
 std::string refusal(const Stamp& stamp);
 
 /// Whether this process has loaded that library. @param name as in Stamp::sanitizer

@@ -58,8 +58,10 @@ bool read_until(int descriptor, Clock::time_point deadline, std::string& text) {
 /// What says most of why a child died: the report of a sanitizer without what follows it, else the last lines.
 std::string worth_reading(int log) {
   constexpr std::size_t kMost = 600, kMostOfReport = 2000;
-  std::string text(static_cast<std::size_t>(std::max<off_t>(0, ::lseek(log, 0, SEEK_END))), '\0');
-  const auto got = ::pread(log, text.data(), text.size(), 0);
+  constexpr off_t kMostRead = 1 << 20;  // of a plugin that prints without end
+  const off_t length = std::max<off_t>(0, ::lseek(log, 0, SEEK_END)), begin = std::max<off_t>(0, length - kMostRead);
+  std::string text(static_cast<std::size_t>(length - begin), '\0');
+  const auto got = ::pread(log, text.data(), text.size(), begin);
   text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
   if (const auto named = text.find("Sanitizer: "); named != std::string::npos) {
     text.erase(0, text.rfind('\n', named) + 1);
@@ -96,9 +98,6 @@ ChildEnd in_child(const std::function<Json()>& work, double limit_s) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  end.output = worth_reading(log);
-  ::close(answer[0]);
-  ::close(log);
   if (auto result = Json::parse(text, nullptr, /*allow_exceptions=*/false); !result.is_discarded()) {
     end.result = std::move(result);
   } else if (!in_time) {
@@ -108,6 +107,9 @@ ChildEnd in_child(const std::function<Json()>& work, double limit_s) {
   } else {
     end.how = "ended with exit code " + std::to_string(WEXITSTATUS(status));
   }
+  if (!end.result) end.output = worth_reading(log);
+  ::close(answer[0]);
+  ::close(log);
   return end;
 }
 

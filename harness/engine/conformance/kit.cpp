@@ -70,7 +70,8 @@ fs::path find_file(const std::string& plugin, const std::vector<fs::path>& searc
   for (const auto& [file, stamp, refused] : stamped_plugins(search_path)) {
     names.push_back(stamp.name());
     if (stamp.name() != plugin && stamp.id != plugin && file.stem() != plugin) continue;
-    (refused.empty() ? found : refused_too).push_back(file);
+    const bool fits = refused.empty() || refused == needs_sanitizer(stamp);
+    (fits ? found : refused_too).push_back(file);
   }
   if (found.empty()) found = refused_too;  // which says why
   if (found.size() == 1) return found.front();
@@ -163,7 +164,7 @@ class Test {
     const bool ok = count("fail") == 0;
     if (json_) {
       report_["verdict"] = ok ? "pass" : "fail";
-      std::cout << report_.dump(2) << "\n";
+      std::cout << report_.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
     } else {
       std::printf("%d passed, %d failed, %d skipped, %d accepted\n", count("pass"), count("fail"), count("skip"),
                   count("accepted"));

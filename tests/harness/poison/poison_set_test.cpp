@@ -113,8 +113,7 @@ TEST_CASE("what was not committed leaves nothing behind", "[poison]") {
 
 TEST_CASE("one process at a time writes a folder, and clears what a killed one left", "[poison]") {
   const ScratchFolder scratch;
-  fs::create_directories(scratch / ".place.draft" / "deep");
-  write_file(scratch / ".place.draft" / "deep" / "old", "x");
+  scratch.write(".place.draft-1/deep/old", "x");
   {
     DraftFolder draft(scratch / "place");
     CHECK(fs::is_empty(draft.path()));
@@ -123,6 +122,14 @@ TEST_CASE("one process at a time writes a folder, and clears what a killed one l
     draft.commit();
   }
   CHECK(everything(scratch.path()) == "place/newy");
+}
+
+TEST_CASE("a link that is named like what a killed process left is not followed", "[poison]") {
+  const ScratchFolder scratch;
+  scratch.write("elsewhere/mine", "precious");
+  fs::create_directory_symlink(scratch / "elsewhere", scratch / ".place.draft-1");
+  DraftFolder(scratch / "place").commit();
+  CHECK(fs::exists(scratch / "elsewhere" / "mine"));
 }
 
 TEST_CASE("the size of a trigger is its largest change, its length and the pixels it changes", "[poison]") {
