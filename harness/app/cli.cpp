@@ -20,11 +20,11 @@ namespace {
 constexpr const char* kAbout = R"(Benchmark of poisoning and backdoor attacks on CLIP, and of defenses against them.
 
 Examples:
-  roclip-bench run results/emoji-quick/matrix.json     train every cell, print the grid
-  roclip-bench plan results/emoji-quick/matrix.json    cells, what is done, how long the rest takes
-  roclip-bench report results/emoji-quick/out --format html -o report.html
-  roclip-bench check results/emoji-quick/out           the CI gate
-  roclip-bench status results/emoji-quick/out          how a run goes, from another terminal
+  roclip-bench run matrix.json         train every cell, print the grid; the results are in out/ beside the file
+  roclip-bench plan matrix.json        cells, what is done, how long the rest takes
+  roclip-bench report out --format html -o report.html
+  roclip-bench check out               the CI gate
+  roclip-bench status out              how a run goes, from another terminal
   roclip-bench init                                    write a matrix file to begin with
   roclip-bench doctor                                  is everything here that it needs?
   roclip-bench plugin info roclip                      parameters, defaults, sources

@@ -40,18 +40,28 @@ void print_detectable(const Preparation& prepared, std::size_t seeds) {
                 trials < items ? "more than there are"
                                : percent(static_cast<double>(items) / static_cast<double>(trials)).c_str());
   }
-  std::printf("  %zu seed%s: a test over seeds (exact sign test, p < 0.05) needs at least %lld\n", seeds,
+  std::printf("  %zu seed%s: a test over seeds (exact permutation test, p < 0.05) needs at least %lld\n", seeds,
               seeds == 1 ? "" : "s", static_cast<long long>(needed));
 }
 
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
 void print_table(const Json& object, const std::string& indent) {
+  int width = 22;
+  for (const auto& [key, value] : object.items()) width = std::max(width, static_cast<int>(key.size()));
   for (const auto& [key, value] : object.items()) {
     if (value.is_object() && !value.empty()) {
       std::printf("%s%s\n", indent.c_str(), key.c_str());
       print_table(value, indent + "  ");
     } else {
-      std::printf("%s%-22s %s\n", indent.c_str(), key.c_str(),
-                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+      const std::string text = value.is_string()         ? value.get<std::string>()
+                               : value.is_number_float() ? short_number(value.get<double>())
+                                                         : value.dump();
+      std::printf("%s%-*s %s\n", indent.c_str(), width, key.c_str(), text.c_str());
     }
   }
 }
@@ -78,10 +88,15 @@ int plan_command(const PlanOptions& options) {
   Json list = Json::array();
   std::vector<const Cell*> to_run;
   double expected_s = 0;
-  std::size_t unknown = 0, shared = 0, done = 0;
+  std::size_t unknown = 0, shared = 0, done = 0, will_fail = 0;
+  const auto code = [&] { return will_fail > 0 ? kSomeCellsNotOk : 0; };
   for (const Cell* cell : selected) {
     const Json stored = stored_result(out, *cell, prepared->data_hash);
-    const std::string state = stored.is_null() ? "to run" : stored.at("status").get<std::string>();
+    const bool hopeless = prepared->hopeless.contains(cell->attack);
+    const std::string state = hopeless           ? "will fail"
+                              : stored.is_null() ? "to run"
+                                                 : stored.at("status").get<std::string>();
+    will_fail += hopeless;
     const auto key = prepared->trainings.find(cell->id);
     Json shares = nullptr;
     if (state != "ok" && key != prepared->trainings.end()) {
@@ -114,10 +129,10 @@ int plan_command(const PlanOptions& options) {
   }
   if (options.json) {
     std::cout << list.dump(2) << "\n";
-    return 0;
+    return code();
   }
-  std::printf("%zu cells: %zu done, %zu to run, %zu of them on a model that another trains\n", selected.size(), done,
-              to_run.size(), shared);
+  std::printf("%s: %zu done, %zu to run, %zu of them on a model that another trains\n",
+              counted(std::ssize(selected), "cell").c_str(), done, to_run.size(), shared);
   if (!to_run.empty()) {
     const auto workers = static_cast<double>(job_devices(options.jobs, prepared->devices, to_run.size()).size());
     std::printf(
@@ -132,7 +147,7 @@ int plan_command(const PlanOptions& options) {
     std::puts("what can be seen:");
     print_detectable(*prepared, seeds.size());
   }
-  return 0;
+  return code();
 }
 
 int status_command(const std::filesystem::path& out, bool json, bool color) {
@@ -140,7 +155,7 @@ int status_command(const std::filesystem::path& out, bool json, bool color) {
   if (!std::filesystem::exists(folder.status_file())) {
     throw Error(ErrorKind::kData, folder.status_file().string() +
                                       ": no such file; expected the output folder of a run, "
-                                      "such as results/emoji-quick/out");
+                                      "such as out");
   }
   Json snapshot = read_json(folder.status_file());
   const auto holder = FolderLock::holder(out);
@@ -239,7 +254,12 @@ int show_command(const std::filesystem::path& cell_file, bool json) {
     std::printf("  manifest  %s\n", (out / record.at("poison").at("manifest").get<std::string>()).c_str());
   }
   if (record.contains("log")) std::printf("  log       %s\n", (out / record.at("log").get<std::string>()).c_str());
-  std::printf("again: roclip-bench replay %s\n", cell_file.c_str());
+  std::string again = "roclip-bench replay " + cell_file.string();
+  const Json command = record.value("/environment/command"_json_pointer, Json::array());
+  for (std::size_t i = 0; i + 1 < command.size(); ++i) {
+    if (command[i] == "--plugin-path") again += " --plugin-path " + command[i + 1].get<std::string>();
+  }
+  std::printf("again: %s\n", again.c_str());
   return 0;
 }
 

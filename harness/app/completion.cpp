@@ -176,7 +176,9 @@ std::vector<Candidate> candidates(const CLI::App& table, const std::vector<std::
   std::vector<Candidate> fitting;
   for (auto& candidate : all) {
     candidate.text = fixed + candidate.text;
-    if (candidate.text.starts_with(last)) fitting.push_back(std::move(candidate));
+    const bool is_begun =
+        candidate.text.ends_with('=') && candidate.text == last;  // "seed=" says no more than is there
+    if (candidate.text.starts_with(last) && !is_begun) fitting.push_back(std::move(candidate));
   }
   return fitting;
 }

@@ -77,7 +77,7 @@ int plugin_list_command(const Paths& plugin_path, bool json) {
 int plugin_new_command(const std::string& kind, const std::string& name, const fs::path& folder) {
   if (!is_plugin_name(name)) {
     throw Error(ErrorKind::kUsage,
-                "plugin new: expected a name of lower-case letters, digits and _ such as "
+                "plugin new: expected a name of lower-case letters, digits and _ that begins with a letter, such as "
                 "my_trigger, got \"" +
                     name + "\"");
   }

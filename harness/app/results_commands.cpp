@@ -21,7 +21,7 @@ std::shared_ptr<ReportOptions> add_results_options(CLI::App* command, const std:
 
 void add_results_commands(CLI::App& app, Invocation& invocation) {
   auto* report = add_command(app, "report", "grids with intervals and paired tests; html is made for looking",
-                             {"results/emoji-quick/out", "out --format html -o report.html"});
+                             {"out", "out --format html -o report.html"});
   const auto reported = add_results_options(report, {"text", "md", "csv", "latex", "html", "junit", "json"});
   report->callback([reported, &invocation] { invocation.code = report_command(*reported); });
 

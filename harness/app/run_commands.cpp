@@ -71,7 +71,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
   const auto choices = std::make_shared<Choices>();
   auto& options = choices->run;
   auto* run = add_command(app, "run", "train and evaluate every cell of a matrix file; what is done stays done",
-                          {"results/emoji-quick/matrix.json", "matrix.json --jobs 2 --only attack=badnets,seed=1",
+                          {"matrix.json", "matrix.json --jobs 2 --only attack=badnets,seed=1",
                            "matrix.json --until-decided --max-seeds 10"});
   add_matrix_options(run, options);
   auto* rerun = run->add_flag("--rerun", options.rerun, "run cells again that are done");
@@ -118,7 +118,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
 void add_plan(CLI::App& app, Invocation& invocation) {
   const auto options = std::make_shared<PlanOptions>();
   auto* plan = add_command(app, "plan", "cells, what is done, what is shared, the time it takes, what can be seen",
-                           {"results/emoji-quick/matrix.json", "matrix.json --json"});
+                           {"matrix.json", "matrix.json --json"});
   add_matrix_options(plan, *options);
   plan->add_flag("--json", options->json, "as JSON, with every parameter");
   plan->callback([options, &invocation] {
@@ -142,21 +142,21 @@ std::shared_ptr<CellOptions> add_cell_options(CLI::App* command) {
 
 void add_looks(CLI::App& app, Invocation& invocation) {
   const auto of_run = std::make_shared<CellOptions>();
-  auto* status = add_command(app, "status", "how a run goes, or went", {"results/emoji-quick/out"});
+  auto* status = add_command(app, "status", "how a run goes, or went", {"out"});
   status->add_option("out", of_run->out, "output folder")->required()->type_name("FOLDER");
   status->add_flag("--json", of_run->json, "as JSON");
   status->callback(
       [of_run, &invocation] { invocation.code = status_command(of_run->out, of_run->json, invocation.use_color()); });
 
-  auto* show = add_command(app, "show", "everything about one cell",
-                           {"badnets-clip --out results/emoji-quick/out", "out/cells/<id>.json --json"});
+  auto* show =
+      add_command(app, "show", "everything about one cell", {"badnets-clip --out out", "out/cells/<id>.json --json"});
   const auto shown = add_cell_options(show);
   show->add_flag("--json", shown->json, "the stored result as it is");
   show->callback(
       [shown, &invocation] { invocation.code = show_command(find_cell(shown->cell, shown->out), shown->json); });
 
-  auto* replay = add_command(app, "replay", "run one cell again and say whether the bits are equal",
-                             {"badnets-clip --out results/emoji-quick/out"});
+  auto* replay =
+      add_command(app, "replay", "run one cell again and say whether the bits are equal", {"badnets-clip --out out"});
   const auto replayed = add_cell_options(replay);
   replay->callback([replayed, &invocation] {
     invocation.code =

@@ -14,23 +14,34 @@ Json to_json(const ImageRef& image) {
   return {{"set", image.set == ImageRef::Set::kTrain ? "train" : "held_out"}, {"index", image.index}};
 }
 
+bool is_utf8(const std::string& text) {
+  try {
+    Json(text).dump();
+  } catch (const Json::exception&) {
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void check_plan(const PoisonPlan& plan, const AttackView& view) {
-  const auto check = [](std::int64_t index, std::int64_t size, const std::string& what) {
+  const auto refuse = [](const std::string& what) {
+    throw Error(ErrorKind::kPlugin, "the attack's plan is not valid: " + what);
+  };
+  const auto check = [&](std::int64_t index, std::int64_t size, const std::string& what) {
     if (index >= 0 && index < size) return;
-    throw Error(ErrorKind::kPlugin, "the attack's plan is not valid: " + what + " " + std::to_string(index) +
-                                        " is not in [0, " + std::to_string(size) + ")");
+    refuse(what + " " + std::to_string(index) + " is not in [0, " + std::to_string(size) + ")");
   };
   std::vector<bool> replaced(static_cast<std::size_t>(view.train.size()), false);
   for (const auto& edit : plan.edits) {
     const bool train = edit.image.set == ImageRef::Set::kTrain;
     check(edit.image.index, train ? view.train.size() : view.held_out.size(), train ? "train image" : "held-out image");
+    if (!is_utf8(edit.caption)) refuse("a caption is not UTF-8");
     if (!edit.replaces) continue;
     check(*edit.replaces, view.train.size(), "replaced pair");
     if (replaced[static_cast<std::size_t>(*edit.replaces)]) {
-      throw Error(ErrorKind::kPlugin,
-                  "the attack's plan is not valid: pair " + std::to_string(*edit.replaces) + " is replaced twice");
+      refuse("pair " + std::to_string(*edit.replaces) + " is replaced twice");
     }
     replaced[static_cast<std::size_t>(*edit.replaces)] = true;
   }
@@ -40,6 +51,7 @@ void check_plan(const PoisonPlan& plan, const AttackView& view) {
     check(target.adversarial_class, classes, "adversarial class");
   }
   if (plan.target_class) check(*plan.target_class, classes, "target class");
+  if (plan.target_class && !plan.targets.empty()) refuse("it has both target images and a target class");
 }
 
 Json manifest(const PoisonPlan& plan) {

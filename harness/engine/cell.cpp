@@ -13,6 +13,7 @@
 #include "harness/clip/clip.h"
 #include "harness/data/data.h"
 #include "harness/data/poisoned_pairs.h"
+#include "harness/engine/contract.h"
 #include "harness/engine/examples.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
@@ -58,10 +59,12 @@ const std::string& plugin_hash(const PluginInfo& plugin) {
 }
 
 std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config) {
-  return registry.make_attack(plugin_of(config.at("attack")), config.at("attack").at("params"));
+  const auto id = plugin_of(config.at("attack"));
+  return std::make_unique<CheckedAttack>(registry.make_attack(id, config.at("attack").at("params")), id);
 }
 std::unique_ptr<Defense> make_defense(const Registry& registry, const Json& config) {
-  return registry.make_defense(plugin_of(config.at("defense")), config.at("defense").at("params"));
+  const auto id = plugin_of(config.at("defense"));
+  return std::make_unique<CheckedDefense>(registry.make_defense(id, config.at("defense").at("params")), id);
 }
 
 std::shared_ptr<const Vocabulary> vocabulary_of(const Dataset& data, const ModelParams& model) {
@@ -142,9 +145,7 @@ std::string training_key(const Json& config, const std::string& data_hash, const
 PoisonPlan fresh_plan(const Json& config, const Dataset& data, const Registry& registry) {
   const AttackView view{data.train, data.held_out, data.classes};
   const auto seed = config.at("seed").get<std::uint64_t>();
-  auto plan = make_attack(registry, config)->plan(view, stream(seed, role::kPoison));
-  check_plan(plan, view);
-  return plan;
+  return make_attack(registry, config)->plan(view, stream(seed, role::kPoison));
 }
 
 StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out) {
@@ -168,6 +169,17 @@ StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& 
   stored.plan = fresh_plan(config, data, registry);
   stored.hash = hash_hex(manifest(stored.plan).dump());
   return stored;
+}
+
+std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry) {
+  std::map<std::string, std::string> builds;
+  const auto add = [&](PluginKind kind, const Json& choice) {
+    builds[plugin_of(choice)] = plugin_hash(find_plugin(registry, kind, choice));
+  };
+  add(PluginKind::kAttack, config.at("attack"));
+  add(PluginKind::kDefense, config.at("defense"));
+  for (const auto& metric : config.at("metrics")) add(PluginKind::kMetric, metric);
+  return builds;
 }
 
 void store_manifest(const StoredPlan& plan, const OutputFolder& out) {
@@ -236,8 +248,7 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
   for (const auto& choice : config.at("metrics")) {
     const auto id = plugin_of(choice);
     const auto metric = registry.make_metric(id, choice.at("params"));
-    const torch::NoGradGuard no_grad;
-    metrics[id] = to_json(metric->evaluate(*model, inputs), metric->better());
+    metrics[id] = to_json(evaluate_checked(*metric, id, *model, inputs), metric->better());
     plugins[id] = plugin_record(registry, PluginKind::kMetric, choice);
     phases["evaluate." + id] = watch.lap();
   }
@@ -282,10 +293,11 @@ Json run_cell_recorded(const Cell& cell, const CellSurroundings& around, TrainHo
                                                std::to_string(std::llround(cell.limits.memory_mib)) +
                                                " MiB (limits/memory_mib)");
     } catch (const c10::Error& e) {
-      const std::string message = e.what_without_backtrace();  // LibTorch's message without its stack trace
-      const bool memory =
-          message.find("allocate memory") != std::string::npos || message.find("out of memory") != std::string::npos;
-      return failure(memory ? Status::kOutOfMemory : Status::kFailed, message);
+      const std::string message = e.what_without_backtrace();
+      return failure(is_out_of_memory(message) ? Status::kOutOfMemory : Status::kFailed, message);
+    } catch (const Broken& e) {
+      return failure(Status::kFailed, std::string(e.what()) + (e.fix().empty() ? "" : "; to fix: ") + e.fix() +
+                                          "; `roclip-bench plugin test` looks for more");
     } catch (const std::exception& e) {
       return failure(Status::kFailed, e.what());
     } catch (...) {

@@ -103,7 +103,8 @@ Registry registry_of(const Json& task) { return Registry(plugin_search_path(task
     if (file.stem() == name) throw Error(ErrorKind::kPlugin, file.string() + ": it " + reason);
   }
   throw Error(ErrorKind::kPlugin,
-              "unknown plugin \"" + name + "\"" + did_you_mean(name, names) + "; `roclip-bench plugin list` shows all");
+              "unknown plugin \"" + name + "\"" + did_you_mean(name, names) +
+                  "; `roclip-bench plugin list` shows all; for one of your own, give its folder: --plugin-path");
 }
 
 }  // namespace
@@ -154,7 +155,10 @@ int plugin_validate(const Json& task) {
   Json list = Json::array();
   bool all = true;
   for (const fs::path file : task.at("files")) {
-    if (!fs::is_regular_file(file)) throw Error(ErrorKind::kPlugin, file.string() + ": no such file");
+    if (!fs::exists(file)) throw Error(ErrorKind::kPlugin, file.string() + ": no such file");
+    if (!fs::is_regular_file(file)) {
+      throw Error(ErrorKind::kPlugin, file.string() + ": is a folder; expected the file of a plugin, <name>.so");
+    }
     const Registry registry({fs::canonical(file)});
     for (const auto& plugin : registry.plugins()) {
       list.push_back(to_json(plugin));

@@ -99,15 +99,17 @@ int prepare(const Json& task) {
   };
   tell({{"data_hash", data_of(cells.front()).hash}});
 
-  Json keys = Json::object(), trial_counts = Json::object();
+  Json keys = Json::object(), trial_counts = Json::object(), builds = Json::object();
   for (const auto& cell : cells) {
     if (!cell.refused.empty()) continue;
+    builds.update(Json(plugin_builds(cell.config, registry)));
     try {
       keys[cell.id] = training_key(cell.config, data_of(cell).hash, registry, devices.front());
     } catch (const std::exception&) {  // a defense that cannot be made: its cell will say so
     }
   }
   tell({{"trainings", std::move(keys)}});
+  tell({{"builds", std::move(builds)}});
 
   std::set<std::string> planned;
   std::vector<StoredPlan> plans;
@@ -116,15 +118,21 @@ int prepare(const Json& task) {
     Json which = {cell.config.at("attack"), cell.config.at("model").at("image_px")};
     if (make_data) which.push_back(cell.seed);  // nobody needs the plans: one an attack tells how large its test is
     if (!planned.insert(which.dump()).second) continue;
+    tell({{"doing", "planning " + cell.attack}});
+    const auto cannot = [&](const std::string& why) {
+      tell({{"hopeless", cell.attack}});
+      tell({{"warning", "WARNING: " + cell.attack + " cannot plan, and its cells will fail: " + why}});
+    };
     try {
       plans.push_back(poison_plan(cell.config, data_of(cell), registry, out));
       trial_counts[cell.attack] = trials(plans.back().plan, data_of(cell));
     } catch (const Error& e) {
-      const std::string message = matrix.where("/attacks") + " (" + cell.attack + "): " + e.what();
-      if (e.kind() == ErrorKind::kMatrix) throw Error(e.kind(), message);
-      tell({{"warning", message}});
+      if (e.kind() == ErrorKind::kMatrix) {
+        throw Error(e.kind(), matrix.where("/attacks") + " (" + cell.attack + "): " + e.what());
+      }
+      cannot(e.what());
     } catch (const std::exception& e) {
-      tell({{"warning", matrix.where("/attacks") + " (" + cell.attack + "): " + e.what()}});
+      cannot(e.what());
     }
   }
   tell({{"trials", std::move(trial_counts)}});

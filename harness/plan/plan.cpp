@@ -87,6 +87,12 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
   Json metrics = Json::array();
   for (const auto& metric : choices(matrix.metrics, PluginKind::kMetric, registry)) {
     if (!metric.refused.empty()) throw Error(ErrorKind::kPlugin, metric.refused);
+    const Json& id = metric.effective.at("plugin");
+    if (std::ranges::any_of(metrics, [&](const Json& other) { return other.at("plugin") == id; })) {
+      throw Error(ErrorKind::kMatrix, matrix.where("/metrics") + ": " + id.get<std::string>() +
+                                          " stands here twice, or with a sweep; results know a metric by its id, so " +
+                                          "give each once, and other parameters in another matrix file");
+    }
     metrics.push_back(metric.effective);
   }
 

@@ -362,13 +362,14 @@ std::string provenance(const Study& study, const Stored& stored) {
     text += "</ul>";
   }
   text += "<details><summary>" + std::to_string(study.cells.size()) +
-          " cells, and how to run each again</summary><div class=\"scroll\" tabindex=\"0\"><table>";
+          " cells; an option of <code>run</code>, with <code>--rerun</code>, runs one again</summary><div "
+          "class=\"scroll\" tabindex=\"0\"><table>";
   for (const auto& cell : study.cells) {
     const std::string id = cell.at("id"), status = cell.at("status");
     const std::string reason = cell.at("reason").is_string() ? ": " + cell.at("reason").get<std::string>() : "";
     text += "<tr><td>" + h(cell.at("attack").get<std::string>() + " x " + cell.at("defense").get<std::string>()) +
-            ", seed " + cell.at("seed").dump() + "</td><td>" + h(status + reason) +
-            "</td><td><code>roclip-bench run matrix.json --only " + h(id) + " --rerun</code></td></tr>";
+            ", seed " + cell.at("seed").dump() + "</td><td>" + h(status + reason) + "</td><td><code>--only " + h(id) +
+            "</code></td></tr>";
   }
   return text + "</table></div></details>";
 }

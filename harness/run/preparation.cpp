@@ -23,7 +23,9 @@ void take(const Json& event, Preparation& preparation, RunListener& listener) {
   if (event.contains("devices")) event.at("devices").get_to(preparation.devices);
   if (event.contains("data_hash")) event.at("data_hash").get_to(preparation.data_hash);
   if (event.contains("trainings")) event.at("trainings").get_to(preparation.trainings);
+  if (event.contains("builds")) event.at("builds").get_to(preparation.builds);
   if (event.contains("trials")) event.at("trials").get_to(preparation.trials);
+  if (event.contains("hopeless")) preparation.hopeless.insert(event.at("hopeless").get<std::string>());
   if (event.contains("cells")) preparation.cells = cells_from_json(event.at("cells"));
 }
 
@@ -48,6 +50,7 @@ std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOption
                      {"further_seeds", options.further_seeds}};
   Worker worker(nursery, task, /*log=*/"");
   Preparation preparation;
+  std::string doing;
   double last_event_s = 0;
   for (bool ended = false; !ended;) {
     std::array<pollfd, 3> wait = {pollfd{signals.descriptor(), POLLIN, 0},
@@ -63,6 +66,7 @@ std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOption
       for (const auto& event : worker.read()) {
         try {
           take(event, preparation, listener);
+          if (event.contains("doing")) event.at("doing").get_to(doing);
         } catch (const Json::exception&) {  // a plugin wrote to a descriptor that is not its own
         }
         last_event_s = worker.running_s();
@@ -74,12 +78,12 @@ std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOption
   const int status = worker.reap();
   if (status == 0) return preparation;
   const std::string output = worker.last_output();
-  const std::string what =
-      "the preparation " + how_it_ended(status) + (output.empty() ? "" : "; its last output: ") + output;
+  const std::string what = "the preparation " + how_it_ended(status) + (doing.empty() ? "" : ", " + doing) +
+                           (output.empty() ? "" : "; its last output: ") + output;
   if (preparation.cells.empty()) {
     throw Error(ErrorKind::kPlugin, what +
                                         "\n  Probably a plugin did it while it was loaded; `roclip-bench plugin list` "
-                                        "loads them all");
+                                        "names their files, `roclip-bench plugin validate FILE` loads one");
   }
   listener.notice("WARNING: " + what + "; going on, and the cells that need it will tell");
   return preparation;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,9 @@ struct Preparation {
   std::vector<Cell> cells;
   std::string data_hash;                         ///< "" = not known
   std::map<std::string, std::string> trainings;  ///< cell id -> key; cells of one key share a training
+  std::map<std::string, std::string> builds;     ///< id of a plugin -> hash of its file
   std::map<std::string, std::int64_t> trials;    ///< row of the grid -> what its attack success is measured on
+  std::set<std::string> hopeless;                ///< rows of the grid whose attack cannot plan
 };
 
 struct PreparationOptions {

@@ -18,8 +18,6 @@ namespace roclip::bench {
 
 namespace {
 
-constexpr int kSomeCellsNotOk = 10;
-
 /// Tells several.
 class Listeners : public RunListener {
  public:
@@ -64,6 +62,18 @@ std::string quoted(const std::vector<std::string>& words) {
   return text;
 }
 
+/// Plugins of which a finished cell used another build than is there now. Its result stands as long as their revision,
+/// the number in their id, is the same; whoever changes code without raising it wants to know.
+std::vector<std::string> built_otherwise(const Json& stored, const std::map<std::string, std::string>& builds) {
+  std::vector<std::string> ids;
+  if (!stored.is_object() || !stored.contains("plugins")) return ids;
+  for (const auto& [id, plugin] : stored.at("plugins").items()) {
+    const auto now = builds.find(id);
+    if (now != builds.end() && now->second != plugin.value("file_hash", now->second)) ids.push_back(id);
+  }
+  return ids;
+}
+
 /// Checkpoints are of no use once every cell of the matrix is done.
 void remove_checkpoints(const OutputFolder& out, const ResultTable& results, const std::vector<Cell>& cells) {
   if (!std::ranges::all_of(cells, [&](const Cell& cell) { return results.status(cell) == "ok"; })) return;
@@ -104,7 +114,8 @@ int run_matrix(const RunOptions& options) {
   ResultTable results(matrix, cells, out);
   std::vector<const Cell*> waiting;
   std::set<const Cell*> chosen(selected.begin(), selected.end());
-  std::int64_t done = 0;
+  std::int64_t done = 0, done_otherwise = 0;
+  std::set<std::string> otherwise;
   for (const auto& cell : cells) {
     const Json stored = stored_result(out, cell, prepared->data_hash);
     if (chosen.contains(&cell) && must_run(stored, options)) {
@@ -112,6 +123,9 @@ int run_matrix(const RunOptions& options) {
     } else {
       results.set(cell, stored);
       done += chosen.contains(&cell) && stored.at("status") == "ok";
+      const auto ids = built_otherwise(stored, prepared->builds);
+      otherwise.insert(ids.begin(), ids.end());
+      done_otherwise += !ids.empty();
     }
   }
   Timings timings;
@@ -123,11 +137,17 @@ int run_matrix(const RunOptions& options) {
                   .jobs = static_cast<std::int64_t>(devices.size())},
                  waiting, timings);
   const double expected_s = waiting.empty() ? 0 : state.seconds_left();
-  listeners.notice(matrix.name + ": " + std::to_string(selected.size()) + " cells, " + std::to_string(done) +
+  listeners.notice(matrix.name + ": " + counted(std::ssize(selected), "cell") + ", " + std::to_string(done) +
                    " already done, " + std::to_string(waiting.size()) + " to run on " + prepared->devices.front() +
                    ", " + std::to_string(devices.size()) + " at a time" +
                    (expected_s > 0 ? ", about " + show_duration(expected_s) : "") + "; results in " +
                    out.root.string());
+  if (!otherwise.empty()) {
+    std::string names;
+    for (const auto& id : otherwise) names += (names.empty() ? "" : ", ") + id;
+    listeners.notice(counted(done_otherwise, "result") + " kept from another build of " + names +
+                     "; if its code gives other numbers now, raise the revision in its id, or use --rerun");
+  }
   listeners.begun(state);
 
   for (const Cell* cell : selected) {

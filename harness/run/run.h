@@ -10,6 +10,8 @@
 
 namespace roclip::bench {
 
+constexpr int kSomeCellsNotOk = 10;  ///< exit code
+
 struct RunOptions {
   std::filesystem::path matrix;
   std::filesystem::path out;  ///< empty: "out" beside the matrix file

@@ -283,6 +283,7 @@ Json Supervisor::record_of(Running& running, int wait_status) const {
       const bool thrown = WTERMSIG(wait_status) == SIGABRT && output.find("std::bad_alloc") != std::string::npos;
       if (kernel || thrown) status = Status::kOutOfMemory;
       if (kernel) why += "; the kernel ran out of memory meanwhile";
+      if (status == Status::kCrashed) why += "; `roclip-bench plugin test` looks for what in a plugin does that";
     }
     record = cell_record(*running.cell, status, why);
   }

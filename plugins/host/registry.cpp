@@ -1,6 +1,7 @@
 #include "registry.h"
 
 #include <algorithm>
+#include <fstream>
 
 #include <boost/dll/shared_library.hpp>
 
@@ -42,6 +43,10 @@ void Registry::load(const fs::path& file) {
   if (const auto stamp = read_stamp(file)) {
     if (const auto reason = refusal(*stamp); !reason.empty()) return refuse(reason);
   }
+  constexpr std::string_view kElf = "\177ELF";
+  std::string begin(kElf.size(), '\0');
+  std::ifstream(file, std::ios::binary).read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  if (begin != kElf) return refuse("is no shared library");
   boost::dll::fs::error_code error;
   // Kept for the life of the process: objects and exceptions of the plugin must not outlive its code.
   auto* library = new boost::dll::shared_library();
@@ -92,7 +97,8 @@ const PluginInfo& Registry::find(PluginKind kind, std::string_view name, const s
     known += (known.empty() ? "" : ", ") + plugin.id();
   }
   std::string message = where + ": unknown " + std::string(to_string(kind)) + " \"" + std::string(name) + "\"";
-  message += did_you_mean(name, names) + " (found: " + (known.empty() ? "none" : known) + ")";
+  message += did_you_mean(name, names) + " (found: " + (known.empty() ? "none" : known) +
+             "); for one of your own, give its folder: --plugin-path";
   throw Error(ErrorKind::kPlugin, message);
 }
 

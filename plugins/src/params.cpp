@@ -35,7 +35,9 @@ std::string expectation(const std::string& type, const Range& range) {
 
 [[noreturn]] void refuse(const std::string& where, const std::string& key, const std::string& expected,
                          const Json& got) {
-  throw Error(ErrorKind::kMatrix, where + "/" + key + ": expected " + expected + ", got " + got.dump());
+  throw Error(ErrorKind::kMatrix,
+              where + "/" + key + ": expected " + expected + ", got " + got.dump() +
+                  (got.is_array() ? "; to try one value after the other: {\"sweep\": " + got.dump() + "}" : ""));
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -42,6 +42,8 @@ class Completion(InFolder):
     def test_bash_gets_what_follows_the_equals_sign(self):
         self.assertEqual(self.bash("roclip-bench run m.json --color=al"), ["always"])
         self.assertEqual(self.bash("roclip-bench run m.json --only se"), ["seed="])
+        write_matrix(self.folder, seeds=[7])
+        self.assertEqual(self.bash("roclip-bench run matrix.json --only seed="), ["7"])
 
     def test_plugins_and_data_sets_are_completed(self):
         self.assertEqual(self.bash("roclip-bench plugin info badn"), ["badnets"])

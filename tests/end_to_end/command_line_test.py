@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -111,6 +112,19 @@ class CommandLine(unittest.TestCase):
         self.assertIn("not empty", refused.stderr)
         self.assertEqual([file.name for file in (self.folder / "b").iterdir()], ["mine.txt"])
 
+    def test_what_is_no_plugin_is_called_what_it_is(self):
+        text = self.folder / "text.so"
+        text.write_text("no library")
+        self.assertIn("is no shared library", run("plugin", "validate", text).stdout)
+        self.assertIn("is a folder", run("plugin", "validate", self.folder).stderr)
+        self.assertIn("--plugin-path", run("plugin", "info", "my_trigger").stderr)
+
+    def test_tests_of_a_new_plugin_use_the_check_of_catch(self):
+        for kind in ("attack", "defense", "metric"):
+            self.assertEqual(run("plugin", "new", kind, "mine", "--dir", self.folder / kind).returncode, 0)
+            includes = re.findall(r"#include <(.*)>", (self.folder / kind / "mine_test.cpp").read_text())
+            self.assertEqual(includes[-1], "catch2/catch.hpp", "LibTorch has a CHECK of its own")
+
     def test_plugin_info_tells_default_range_unit_and_source(self):
         text = run("plugin", "info", "roclip").stdout
         for told in ("roclip/1", "match_every = 2 epochs", "source:", "pool_fraction", "text_gradient", "none | matched"):
@@ -119,7 +133,7 @@ class CommandLine(unittest.TestCase):
     def test_help_has_examples_and_exit_codes(self):
         result = run("--help")
         self.assertEqual(result.returncode, 0)
-        self.assertIn("roclip-bench run results/emoji-quick/matrix.json", result.stdout)
+        self.assertIn("roclip-bench run matrix.json", result.stdout)
         self.assertIn("10 some cells did not end ok", result.stdout)
 
     def test_plan_prints_every_cell_without_running_any(self):

@@ -83,11 +83,17 @@ class RoguePlugins(InFolder):
         self.assert_code(result, 10)
         status = {cell["attack"]: (cell["status"], cell["reason"]) for cell in read(self.out / "results.json")["cells"]}
         self.assertEqual(status["none"], ("ok", None))
-        self.assertEqual(status["bad_attack how=throws"], ("failed", "cannot plan"))
+        self.assertEqual(status["bad_attack how=throws"][0], "failed")
+        self.assertIn("bad_attack/1: plan() throws: cannot plan", status["bad_attack how=throws"][1])
         self.assertEqual(status["bad_attack how=crashes"][0], "crashed")
         self.assertEqual(status["bad_attack how=out_of_range"][0], "failed")
         self.assertIn("replaced pair 10033 is not in", status["bad_attack how=out_of_range"][1])
-        self.assertIn("WARNING: the preparation ended by signal 11", result.stderr)
+        told = "WARNING: the preparation ended by signal 11 (Segmentation fault), planning bad_attack how=crashes"
+        self.assertIn(told, result.stderr)
+        planned = run(*ROGUES, "plan", write_matrix(self.folder, attacks=["none", "bad_attack"]), "--out", self.folder / "b")
+        self.assert_code(planned, 10)
+        self.assertIn("to run    none-clip", planned.stdout)
+        self.assertIn("will fail bad_attack-clip", planned.stdout)
 
 
 if __name__ == "__main__":

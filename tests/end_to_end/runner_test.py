@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import time
 import unittest
@@ -40,6 +41,20 @@ class Runner(InFolder):
             self.assertEqual(results(self.out)["throws"]["status"], "failed")
         self.assertIn("3 cells, 1 already done, 2 to run", run(*rogues, "run", matrix).stderr)
         self.assert_code(run("run", matrix, "--retry", "crash"), 2)
+
+    def test_results_of_another_build_of_a_plugin_are_kept_and_said_so(self):
+        folder = self.folder / "mine"
+        folder.mkdir()
+        plugin = shutil.copy(pathlib.Path(os.environ["ROCLIP_ROGUES"]) / "repairs.so", folder)
+        matrix = write_matrix(self.folder, defenses=["clip", "repairs"])
+        self.assert_code(run("run", matrix, "--plugin-path", folder), 0)
+        with open(plugin, "ab") as file:
+            file.write(b"another build")
+        result = run("run", matrix, "--plugin-path", folder)
+        self.assert_code(result, 0)
+        self.assertIn("1 result kept from another build of repairs/1; ", result.stderr)
+        cell = self.out / results(self.out)["repairs"]["file"]
+        self.assertIn(f"again: roclip-bench replay {cell} --plugin-path {folder}", run("show", cell).stdout)
 
     def test_events_are_valid_and_status_show_and_replay_tell_of_the_run(self):
         matrix = write_matrix(self.folder, **{**QUICK, "seeds": [1]})

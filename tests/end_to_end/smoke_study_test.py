@@ -117,7 +117,7 @@ class SmokeStudy(unittest.TestCase):
         self.assertEqual(len(xml.etree.ElementTree.fromstring(printed["junit"].stdout).findall("testcase")), 4)
         self.assertEqual(len(json.loads(printed["json"].stdout)["tables"]), 4)
         page = printed["html"].stdout
-        for shown in ("<svg", "data:image/png;base64,", "Clean and poisoned pairs by epoch", "--rerun"):
+        for shown in ("<svg", "data:image/png;base64,", "Clean and poisoned pairs by epoch", "<code>--only "):
             self.assertIn(shown, page)
         for loaded in ("<script", "<link", "src=\"http", "url("):
             self.assertNotIn(loaded, page)

@@ -92,10 +92,7 @@ Finding trigger_pure(const Subject& subject) {
   const auto images = some_images(subject), before = images.clone();
   const auto once = attack->apply_trigger(images);
   expect_equal(images, before, "apply_trigger() changes its argument", "stamp a copy: auto stamped = images.clone()");
-  if (!once.defined() || once.sizes() != images.sizes() || once.scalar_type() != torch::kUInt8) {
-    throw Broken("apply_trigger() gives something else than uint8 images of the same shape",
-                 "return a uint8 tensor of the shape of the argument; clamp to 0..255 before converting");
-  }
+  check_stamped(once, images);
   if (once.is_alias_of(images)) throw Broken("apply_trigger() returns its argument", "return a copy: images.clone()");
   const std::string fix =
       "let the trigger depend on the parameters and the image only; draw a pattern in the "

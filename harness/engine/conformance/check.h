@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "harness/engine/contract.h"
 #include "roclip/dataset.h"
-#include "roclip/error.h"
 #include "roclip/plugin.h"
 
 namespace roclip::bench::conformance {
@@ -27,16 +27,6 @@ struct Finding {
   bool skipped = false;          ///< there was nothing to check; `measured` says why
 };
 Finding skipped(std::string why);
-
-/// Thrown for what is wrong.
-class Broken : public Error {
- public:
-  Broken(const std::string& seen, std::string fix) : Error(ErrorKind::kPlugin, seen), fix_(std::move(fix)) {}
-  const std::string& fix() const { return fix_; }
-
- private:
-  std::string fix_;
-};
 
 struct Check {
   std::string name;

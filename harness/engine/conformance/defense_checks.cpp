@@ -12,7 +12,6 @@
 #include "harness/engine/conformance/check.h"
 #include "harness/engine/conformance/file_watch.h"
 #include "harness/engine/conformance/small_training.h"
-#include "roclip/defense.h"
 
 namespace roclip::bench::conformance {
 
@@ -27,123 +26,36 @@ void expect(bool holds, const std::string& seen, const std::string& fix) {
   if (!holds) throw Broken(seen, fix);
 }
 
-/// Stands between the trainer and a defense: names and times every call, and holds what comes back to defense.h.
-class CheckedDefense final : public Defense {
+/// Watches and times every hook.
+class WatchedDefense final : public CheckedDefense {
  public:
-  explicit CheckedDefense(const Subject& subject) : defense_(make(subject)) {}
-
-  Capability capability() const override { return defense_->capability(); }
-  std::string training_name() const override { return defense_->training_name(); }
-
-  void begin(TrainContext& context) override {
-    const Call call(*this, "begin()");
-    defense_->begin(context);
-  }
-  void before_epoch(TrainContext& context) override {
-    const Call call(*this, "before_epoch()");
-    defense_->before_epoch(context);
-  }
-  torch::Tensor choose_samples(TrainContext& context) override {
-    const auto samples = [&] {
-      const Call call(*this, "choose_samples()");
-      return defense_->choose_samples(context);
-    }();
-    const std::string fix = "return i64 [n] on the CPU, each in [0, context.pairs.size())";
-    expect(samples.defined() && samples.scalar_type() == torch::kLong && samples.dim() == 1 && samples.is_cpu(),
-           "choose_samples() gives something else than one row of i64", fix);
-    expect(samples.numel() >= context.batch_size, "choose_samples() gives less than a batch", fix);
-    const auto least = samples.min().item<std::int64_t>(), most = samples.max().item<std::int64_t>();
-    expect(least >= 0 && most < context.pairs.size(),
-           "choose_samples() gives indices from " + std::to_string(least) + " to " + std::to_string(most) + " for " +
-               std::to_string(context.pairs.size()) + " pairs",
-           fix);
-    return samples.contiguous();
-  }
-  torch::Tensor augment_images(const torch::Tensor& pixels, TrainContext& context) override {
-    const auto augmented = [&] {
-      const Call call(*this, "augment_images()");
-      return defense_->augment_images(pixels, context);
-    }();
-    const std::string fix = "return f32 of the shape of the argument, in 0..1: clamp at the end";
-    expect(augmented.defined() && augmented.sizes() == pixels.sizes() && augmented.scalar_type() == torch::kFloat,
-           "augment_images() gives another shape or type", fix);
-    const auto least = augmented.min().item<double>(), most = augmented.max().item<double>();
-    constexpr double kRounding = 1e-5;
-    expect(least >= -kRounding && most <= 1 + kRounding,
-           "augment_images() gives pixels from " + text_of("%g", least) + " to " + text_of("%g", most), fix);
-    return augmented;
-  }
-  std::string augment_caption(const std::string& caption, TrainContext& context) override {
-    const Call call(*this, "augment_caption()");
-    return defense_->augment_caption(caption, context);
-  }
-  bool text_learns(const TrainContext& context) const override { return defense_->text_learns(context); }
-  torch::Tensor loss(const Batch& batch, TrainContext& context) override {
-    const auto loss = [&] {
-      const Call call(*this, "loss()");
-      return defense_->loss(batch, context);
-    }();
-    expect(loss.defined() && loss.numel() == 1 && loss.dim() == 0 && loss.scalar_type() == torch::kFloat,
-           "loss() gives something else than one f32", "return a scalar: .mean()");
-    expect(loss.requires_grad(), "loss() gives a value without a gradient",
-           "compute it from batch.z_img or batch.z_txt, without detach(), item() or NoGradGuard in between");
-    return loss;
-  }
-  void after_step(TrainContext& context) override {
-    const Call call(*this, "after_step()");
-    defense_->after_step(context);
-  }
-  void after_epoch(TrainContext& context) override {
-    const Call call(*this, "after_epoch()");
-    defense_->after_epoch(context);
-  }
-  void repair(TrainContext& context) override {
-    const Call call(*this, "repair()");
-    defense_->repair(context);
-  }
-  void save(torch::serialize::OutputArchive& archive) const override {
-    const Call call(*this, "save()");
-    defense_->save(archive);
-  }
-  void load(torch::serialize::InputArchive& archive) override {
-    const Call call(*this, "load()");
-    defense_->load(archive);
-  }
+  explicit WatchedDefense(const Subject& subject) : CheckedDefense(make(subject), "") {}
 
   /// Wall time by hook.
   const std::map<std::string, double>& hook_s() const { return hook_s_; }
 
+ protected:
+  void call(const char* hook, const std::function<void()>& work) const override {
+    const WatchedCall watch(hook);
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    hook_s_[hook] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
  private:
-  class Call {
-   public:
-    Call(const CheckedDefense& defense, const char* name) : defense_(defense), name_(name), watch_(name) {}
-    ~Call() {
-      defense_.hook_s_[name_] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    }
-    Call(const Call&) = delete;
-    Call& operator=(const Call&) = delete;
-
-   private:
-    const CheckedDefense& defense_;
-    const char* name_;
-    WatchedCall watch_;
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  };
-
-  std::unique_ptr<Defense> defense_;
   mutable std::map<std::string, double> hook_s_;
 };
 
 /// @return hash of the weights at the end
 std::string trained(const Subject& subject, const TrainHooks& hooks = {}) {
-  CheckedDefense defense(subject);
+  WatchedDefense defense(subject);
   SmallTraining training(subject.data, defense);
   training.run(hooks);
   return training.model().weights_hash();
 }
 
 Finding trains(const Subject& subject) {
-  CheckedDefense defense(subject);
+  WatchedDefense defense(subject);
   if (defense.capability() != Capability::kPoisonedPairs) {
     return skipped("it needs a clean subset, which no data set of this version provides: `run` skips its cells");
   }
@@ -160,7 +72,7 @@ Finding trains(const Subject& subject) {
 }
 
 Finding trains_as_it_says(const Subject& subject) {
-  CheckedDefense defense(subject);
+  WatchedDefense defense(subject);
   const auto name = defense.training_name();
   if (name.empty()) return skipped("it says that its training is its own");
   if (name != kPlainTraining) return skipped("only defenses that also say \"" + name + "\" could be compared");
@@ -216,7 +128,7 @@ Finding files(const Subject& subject, FileUse file_use) {
     SmallTraining(subject.data, plain, /*epochs=*/1).run();  // whatever LibTorch opens at first use
   }
   return check_files(subject, file_use, [&] {
-    CheckedDefense defense(subject);
+    WatchedDefense defense(subject);
     SmallTraining(subject.data, defense).run();
     torch::serialize::OutputArchive archive;
     defense.save(archive);
@@ -225,13 +137,13 @@ Finding files(const Subject& subject, FileUse file_use) {
 
 Finding no_leak(const Subject& subject) {
   return check_no_leak([&] {
-    CheckedDefense defense(subject);
+    WatchedDefense defense(subject);
     SmallTraining(subject.data, defense, /*epochs=*/2).run();
   });
 }
 
 Finding time_per_step(const Subject& subject) {
-  CheckedDefense defense(subject);
+  WatchedDefense defense(subject);
   SmallTraining training(subject.data, defense);
   const auto report = training.run();
   const double step_s = report.wall_s / static_cast<double>(report.steps);

@@ -77,9 +77,10 @@ fs::path find_file(const std::string& plugin, const std::vector<fs::path>& searc
   if (found.size() == 1) return found.front();
   std::string files;
   for (const auto& file : found) files += "\n  " + file.string();
-  throw Error(ErrorKind::kPlugin, found.empty() ? "unknown plugin \"" + plugin + "\"" + did_you_mean(plugin, names) +
-                                                      "; `roclip-bench plugin list` shows all"
-                                                : "\"" + plugin + "\" may be any of these; give the file:" + files);
+  throw Error(ErrorKind::kPlugin, found.empty()
+                                      ? "unknown plugin \"" + plugin + "\"" + did_you_mean(plugin, names) +
+                                            "; `roclip-bench plugin list` shows all; for one of your own, give its file"
+                                      : "\"" + plugin + "\" may be any of these; give the file:" + files);
 }
 
 const std::vector<Check>& checks_of(std::string_view kind) {
@@ -152,12 +153,12 @@ class Test {
 
   int run() {
     const Outcome loaded = load_it();
+    const auto* checks = loaded.status == "pass" ? &checks_of(loaded.values.at("kind").get<std::string>()) : nullptr;
+    if (checks != nullptr) known_names_only(*checks);
     print_head(loaded.values);
     tell({"loads", "The library passes the handshake.", {}, nullptr}, loaded, 0);
-    if (loaded.status == "pass") {
-      const auto& checks = checks_of(loaded.values.at("kind").get<std::string>());
-      known_names_only(checks);
-      for (const auto& check : checks) {
+    if (checks != nullptr) {
+      for (const auto& check : *checks) {
         if (only_.empty() || std::ranges::find(only_, check.name) != only_.end()) run(check);
       }
     }

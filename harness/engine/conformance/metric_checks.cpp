@@ -58,26 +58,6 @@ class TrainedModel {
   SmallTraining training_;
 };
 
-void expect_consistent(const Count& count, std::int64_t held_out, const std::string& where) {
-  const auto expect = [&](bool holds, const std::string& what) {
-    if (!holds) {
-      throw Broken(where + ": count \"" + count.name + "\": " + what, "build counts with Count::add() or hits_at()");
-    }
-  };
-  const auto sum = std::accumulate(count.outcomes.begin(), count.outcomes.end(), std::int64_t{0});
-  expect(!count.name.empty(), "has no name");
-  expect(count.hits >= 0 && count.hits <= count.trials,
-         std::to_string(count.hits) + " hits of " + std::to_string(count.trials) + " trials");
-  expect(std::ssize(count.items) == count.trials && std::ssize(count.outcomes) == count.trials,
-         std::to_string(count.items.size()) + " items and " + std::to_string(count.outcomes.size()) + " outcomes for " +
-             std::to_string(count.trials) + " trials");
-  expect(std::ranges::all_of(count.outcomes, [](auto outcome) { return outcome <= 1; }), "an outcome is not 0 or 1");
-  expect(sum == count.hits, std::to_string(sum) + " outcomes are hits, but it says " + std::to_string(count.hits));
-  expect(std::ranges::is_sorted(count.items), "items are not ascending");
-  expect(count.items.empty() || (count.items.front() >= 0 && count.items.back() < held_out),
-         "an item is no held-out image");
-}
-
 Finding counts_consistent(const Subject& subject) {
   const auto metric = make(subject);
   TrainedModel model(subject);
@@ -85,21 +65,10 @@ Finding counts_consistent(const Subject& subject) {
   Json values = Json::object();
   for (const auto& situation : kSituations) {
     const auto result = evaluate(*metric, *model, subject, situation);
-    const std::string where = std::string("with ") + situation.name;
-    if (result.counts.empty() == result.not_applicable.empty()) {
-      throw Broken(where + (result.counts.empty() ? ", there are no counts and no reason why"
-                                                  : ", there are counts and a reason why there are none"),
-                   "fill counts, or else not_applicable");
-    }
-    std::set<std::string> names;
-    for (const auto& count : result.counts) {
-      expect_consistent(count, subject.data.held_out.size(), where);
-      if (!names.insert(count.name).second) {
-        throw Broken(where + ", two counts have the name \"" + count.name + "\"", "give each count a name of its own");
-      }
-    }
-    if (!result.details.empty() && !Json::parse(result.details, nullptr, false).is_object()) {
-      throw Broken(where + ", details is no JSON object: " + result.details.substr(0, 80), "return Json{...}.dump()");
+    try {
+      check_result(result, subject.data.held_out.size());
+    } catch (const Broken& e) {
+      throw Broken(std::string("with ") + situation.name + ", " + e.what(), e.fix());
     }
     text += std::string(text.empty() ? "" : "; ") + situation.name + ": ";
     text += result.counts.empty() ? result.not_applicable

@@ -36,7 +36,8 @@ class ClipModel {
 
   virtual std::int64_t embedding_dim() const = 0;
   virtual torch::Device device() const = 0;
-  /// Batch statistics and the like: true while training.
+  /// Batch statistics and the like: true while training. The functions below leave it as it is: a defense that embeds
+  /// between two steps calls train(false) before and train(true) after.
   virtual void train(bool on) = 0;
 };
 

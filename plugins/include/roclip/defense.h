@@ -79,7 +79,8 @@ struct Batch {
 /// What Defense::training_name() of a defense returns whose training is plain CLIP, without augmentation.
 inline constexpr const char* kPlainTraining = "plain";
 
-/// Plain CLIP, the control. All hooks run on one thread.
+/// Plain CLIP, the control. All hooks run on one thread. What they return is checked: a cell whose defense breaks this
+/// contract fails, and says which hook.
 class Defense {
  public:
   virtual ~Defense() = default;
@@ -93,7 +94,7 @@ class Defense {
   /// Once, before the first epoch. A filter that needs no training belongs here.
   virtual void begin(TrainContext& context);
   virtual void before_epoch(TrainContext& context);
-  /// The pairs of this epoch, in order. @return i64 [n] on the CPU. Default: a fresh permutation of all.
+  /// The pairs of this epoch, in order. @return i64 [n] on the CPU, at least a batch. Default: a permutation of all.
   virtual torch::Tensor choose_samples(TrainContext& context);
   /// @param pixels f32 [B, 3, H, W], 0..1. Default: unchanged.
   virtual torch::Tensor augment_images(const torch::Tensor& pixels, TrainContext& context);

@@ -43,7 +43,8 @@ struct Count {
   void add(std::int64_t item, bool hit);
 };
 
-/// @invariant counts is empty if and only if `not_applicable` says why (no attack: no success to count).
+/// @invariant counts is empty if and only if `not_applicable` says why (no attack: no success to count); each count has
+/// a name of its own and at least one trial. A cell whose metric breaks this fails.
 struct MetricResult {
   std::vector<Count> counts = {};  ///< the first is the headline
   std::string not_applicable = {};
@@ -64,7 +65,7 @@ class Metric {
  public:
   virtual ~Metric() = default;
   virtual Better better() const { return Better::kHigher; }
-  /// Runs without gradient, model in evaluation mode. Must leave the model as it found it. [one thread]
+  /// Runs without gradient, model in evaluation mode. Must leave the weights as it found them. [one thread]
   virtual MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const = 0;
 };
 

@@ -74,7 +74,7 @@ TEST_CASE("the place of a pair says nothing about poison, and follows the seed",
   CHECK(differs);
 }
 
-TEST_CASE("a plan with an index out of range or a pair replaced twice is the plugin's fault", "[data][poison]") {
+TEST_CASE("a plan that breaks the contract is the plugin's fault", "[data][poison]") {
   const Dataset data = toy_dataset();
   const AttackView view = view_of(data);
   CHECK_NOTHROW(check_plan(two_edits(), view));
@@ -87,6 +87,13 @@ TEST_CASE("a plan with an index out of range or a pair replaced twice is the plu
   plan = two_edits();
   plan.targets = {{0, 3}};
   CHECK_THROWS_WITH(check_plan(plan, view), Contains("adversarial class 3"));
+  plan = two_edits();
+  plan.edits[1].caption = "\xff";
+  CHECK_THROWS_WITH(check_plan(plan, view), Contains("a caption is not UTF-8"));
+  plan = two_edits();
+  plan.targets = {{0, 1}};
+  plan.target_class = 1;
+  CHECK_THROWS_WITH(check_plan(plan, view), Contains("both target images and a target class"));
 }
 
 TEST_CASE("the manifest tells every edit", "[data][poison]") {

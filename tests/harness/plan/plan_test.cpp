@@ -84,6 +84,11 @@ TEST_CASE("unknown plugins and parameters are refused with their place in the fi
                     Contains("/training/epoch: unknown key; did you mean \"epochs\"?"));
 }
 
+TEST_CASE("a metric that stands twice is refused, for results know it by its id", "[plan]") {
+  CHECK_THROWS_WITH(planned({{"metrics", {"zero_shot", {{"plugin", "zero_shot"}, {"label", "again"}}}}}),
+                    Contains("/metrics: zero_shot/1 stands here twice"));
+}
+
 TEST_CASE("limits and checkpoints are not part of a cell's id, and an entry's limits come before the matrix's",
           "[plan]") {
   const auto id = only_id(Json::object());
