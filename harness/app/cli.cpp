@@ -32,7 +32,7 @@ Examples:
 
 constexpr const char* kExitCodes = R"(Exit codes:
   0 ok   1 internal error   2 usage   3 matrix file not valid   4 nothing selected   5 plugin   6 data or output
-  10 some cells did not end ok   11 gate failed, or a replay's bits differ   12 gate inconclusive
+  10 some cells did not end ok, or cannot   11 gate failed, or a replay's bits differ   12 gate inconclusive
   130 interrupted (Ctrl-C)   143 terminated; run again to go on)";
 
 }  // namespace

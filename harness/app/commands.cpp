@@ -89,14 +89,13 @@ int plan_command(const PlanOptions& options) {
   std::vector<const Cell*> to_run;
   double expected_s = 0;
   std::size_t unknown = 0, shared = 0, done = 0, will_fail = 0;
-  const auto code = [&] { return will_fail > 0 ? kSomeCellsNotOk : 0; };
   for (const Cell* cell : selected) {
     const Json stored = stored_result(out, *cell, prepared->data_hash);
-    const bool hopeless = prepared->hopeless.contains(cell->attack);
-    const std::string state = hopeless           ? "will fail"
-                              : stored.is_null() ? "to run"
-                                                 : stored.at("status").get<std::string>();
-    will_fail += hopeless;
+    std::string state = stored.is_null() ? "to run" : stored.at("status").get<std::string>();
+    if (state != "ok" && prepared->hopeless.contains(cell->attack)) {
+      state = "will fail";
+      ++will_fail;
+    }
     const auto key = prepared->trainings.find(cell->id);
     Json shares = nullptr;
     if (state != "ok" && key != prepared->trainings.end()) {
@@ -127,9 +126,10 @@ int plan_command(const PlanOptions& options) {
                 past ? ("   about " + show_duration(*past)).c_str() : "",
                 shares.is_null() ? "" : ("   trained with " + shares.get<std::string>()).c_str());
   }
+  const int code = will_fail > 0 ? kSomeCellsNotOk : 0;
   if (options.json) {
     std::cout << list.dump(2) << "\n";
-    return code();
+    return code;
   }
   std::printf("%s: %zu done, %zu to run, %zu of them on a model that another trains\n",
               counted(std::ssize(selected), "cell").c_str(), done, to_run.size(), shared);
@@ -147,7 +147,7 @@ int plan_command(const PlanOptions& options) {
     std::puts("what can be seen:");
     print_detectable(*prepared, seeds.size());
   }
-  return code();
+  return code;
 }
 
 int status_command(const std::filesystem::path& out, bool json, bool color) {

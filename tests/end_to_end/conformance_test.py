@@ -31,13 +31,13 @@ class Conformance(KitTest):
     def test_a_crash_and_a_hang_are_outcomes_and_say_what_happened(self):
         library = ROGUES / "broken_attack.so"
         for fault, words in (
-            ("edits_valid: crashes", "signal 11"),
-            ("edits_valid: writes to the data", "signal 11"),
+            ("edits_valid: crashes", "signal 11|SEGV"),  # the second where all is built with a sanitizer
+            ("edits_valid: writes to the data", "signal 11|SEGV"),
             ("edits_valid: hangs", "ran longer than 2 s"),
         ):
             report, _ = kit(library, {"fault": fault}, "--limit-s", 2)
             by_name = {check["name"]: check for check in report["checks"]}
-            self.assertIn(words, by_name["edits_valid"]["measured"])
+            self.assertRegex(by_name["edits_valid"]["measured"], words)
             self.assertEqual(by_name["parameters"]["status"], "pass")
             self.assertIn("needs edits_valid", by_name["plan_is_pure"]["measured"])
 
