@@ -11,7 +11,6 @@ namespace roclip::bench {
 namespace {
 
 constexpr double kWidth = 420, kHeight = 260, kLeft = 52, kRight = 12, kTop = 12, kBottom = 40;
-constexpr std::size_t kLabelled = 8;
 
 template <class... Values>
 std::string format(const char* pattern, Values... values) {
@@ -45,6 +44,42 @@ std::vector<double> ticks(double low, double high) {
 std::string number(double value, bool share) {
   if (std::abs(value) < 1e-12) value = 0;  // no "-0"
   return share ? format("%.4g %%", 100 * value) : format("%.4g", value);
+}
+
+struct Box {
+  double left, right, top, bottom;
+  bool meets(const Box& b) const { return left < b.right && b.left < right && top < b.bottom && b.top < bottom; }
+};
+
+/// The names of the series of a scatter, each in a corner beside its first point where nothing else is. A name that
+/// finds no room stands in the legend only.
+std::string point_names(const Chart& chart, const Axis& x, const Axis& y) {
+  constexpr double kCharacter = 6, kAscent = 10, kDescent = 3, kRadius = 6;
+  std::vector<Box> taken;
+  for (const auto& series : chart.series) {
+    for (const auto& point : series.points) {
+      const double px = x.at(point.x), py = y.at(point.y);
+      taken.push_back({px - kRadius, px + kRadius, py - kRadius, py + kRadius});
+    }
+  }
+  std::string svg;
+  for (const auto& series : chart.series) {
+    if (series.line || series.points.empty()) continue;
+    const double px = x.at(series.points.front().x), py = y.at(series.points.front().y);
+    const double width = kCharacter * static_cast<double>(series.name.size());
+    for (const auto& [left, below] : {std::pair(false, false), {true, false}, {false, true}, {true, true}}) {
+      const double begin = left ? px - 8 - width : px + 8, baseline = below ? py + 16 : py - 7;
+      const Box box{begin, begin + width, baseline - kAscent, baseline + kDescent};
+      const bool inside = box.left >= kLeft && box.right <= kWidth && box.top >= 0 && box.bottom <= kHeight - kBottom;
+      if (!inside || std::ranges::any_of(taken, [&](const Box& other) { return box.meets(other); })) continue;
+      svg += format("<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", left ? px - 8 : px + 8, baseline,
+                    left ? "end" : "start") +
+             escape_xml(series.name) + "</text>";
+      taken.push_back(box);
+      break;
+    }
+  }
+  return svg;
 }
 
 void widen(Axis& axis, double value) {
@@ -114,16 +149,9 @@ std::string render_svg(const Chart& chart) {
                     series.line ? 3.0 : 5.0) +
              escape_xml(point.label.empty() ? series.name : point.label) + "</title></circle>";
     }
-    if (!series.line && chart.series.size() <= kLabelled) {  // few enough not to hide one another
-      const auto& point = series.points.front();
-      const bool left = x.at(point.x) > kWidth * 0.6, below = y.at(point.y) < kTop + 20;
-      svg += format("<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x.at(point.x) + (left ? -8 : 8),
-                    y.at(point.y) + (below ? 16 : -7), left ? "end" : "start") +
-             escape_xml(series.name) + "</text>";
-    }
     if (series.line) svg += "<path class=\"line " + classes + "\" d=\"" + path + "\"/>";
   }
-  svg += "</svg>";
+  svg += point_names(chart, x, y) + "</svg>";
 
   std::string legend;
   for (const auto& series : chart.series) {

@@ -361,8 +361,8 @@ std::string provenance(const Study& study, const Stored& stored) {
     }
     text += "</ul>";
   }
-  text += "<details><summary>" + std::to_string(study.cells.size()) +
-          " cells; an option of <code>run</code>, with <code>--rerun</code>, runs one again</summary><div "
+  text += "<details><summary>" + counted(std::ssize(study.cells), "cell") +
+          "; an option of <code>run</code>, with <code>--rerun</code>, runs one again</summary><div "
           "class=\"scroll\" tabindex=\"0\"><table>";
   for (const auto& cell : study.cells) {
     const std::string id = cell.at("id"), status = cell.at("status");
@@ -380,16 +380,15 @@ std::string render_html(const Study& study, const Summary& summary) {
   const Stored stored(study);
   const std::string problems = summary.problems.empty() && summary.missing == 0
                                    ? ""
-                                   : "<p class=\"warning\">" + std::to_string(summary.problems.size()) +
-                                         " cells did not end ok, " + std::to_string(summary.missing) +
+                                   : "<p class=\"warning\">" + counted(std::ssize(summary.problems), "cell") +
+                                         " did not end ok, " + std::to_string(summary.missing) +
                                          " are missing; the reasons stand with the cells below.</p>";
   return "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
          "content=\"width=device-width,initial-scale=1\">\n<title>" +
          h(summary.name) + "</title>\n<style>" + kStyle + colour_classes() + "</style>\n<h1>" + h(summary.name) +
-         "</h1>\n<p class=\"soft\">" + std::to_string(study.attacks.size()) + " attacks against " +
-         std::to_string(study.defenses.size()) + " defenses, " + std::to_string(summary.seeds.size()) +
-         " seeds each, made with roclip-bench.</p>\n" + problems + headline(summary) +
-         "<h2>Grids</h2>\n<p class=\"soft\">" +
+         "</h1>\n<p class=\"soft\">" + counted(std::ssize(study.attacks), "attack") + " against " +
+         counted(std::ssize(study.defenses), "defense") + ", " + counted(std::ssize(summary.seeds), "seed") +
+         " each, made with roclip-bench.</p>\n" + problems + headline(summary) + "<h2>Grids</h2>\n<p class=\"soft\">" +
          (summary.seeds.size() == 1 ? "Percentage, 95 % Wilson interval, hits/trials, time of a cell."
                                     : "Mean over seeds, 95 % t interval of the mean (spread at least that of "
                                       "counting), seeds, time of a cell; "

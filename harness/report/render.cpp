@@ -96,13 +96,17 @@ std::vector<std::string> remarks(const Table& table, const Summary& summary) {
   };
   if (std::ranges::any_of(table.rows, significant)) {
     lines.push_back("* differs from " + summary.defenses[0] + ", p < 0.05 after Holm's correction for " +
-                    std::to_string(table.comparisons) + " paired comparisons");
+                    counted(std::int64_t(table.comparisons), "paired comparison"));
   }
   if (const auto limit = detectable(table, summary.seeds.size()); !limit.empty()) lines.push_back(limit);
   return lines;
 }
 
 }  // namespace
+
+std::string counted(std::int64_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
 
 std::string percent(double share) {
   char text[32];
@@ -181,7 +185,8 @@ std::string render_markdown(const Summary& summary) {
     });
     if (bold) {
       text += "\nBold: better than " + escape_markdown(summary.defenses[0]) +
-              ", p < 0.05 after Holm's correction for " + std::to_string(table.comparisons) + " paired comparisons.\n";
+              ", p < 0.05 after Holm's correction for " +
+              counted(std::int64_t(table.comparisons), "paired comparison") + ".\n";
     }
     if (const auto limit = detectable(table, summary.seeds.size()); !limit.empty()) text += "\n" + limit + ".\n";
   }
@@ -192,7 +197,7 @@ std::string render_markdown(const Summary& summary) {
                             cell.at("reason").get<std::string>()) +
             "\n";
   }
-  if (summary.missing > 0) text += "\n" + std::to_string(summary.missing) + " cells are missing.\n";
+  if (summary.missing > 0) text += "\n" + counted(std::int64_t(summary.missing), "cell") + " missing.\n";
   return text;
 }
 

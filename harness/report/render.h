@@ -23,6 +23,8 @@ std::string render_csv(const Summary& summary);
 /// One test case a cell; a cell that did not end ok is an error.
 std::string render_junit(const Study& study);
 
+/// "1 cell", "2 cells"
+std::string counted(std::int64_t count, const std::string& thing);
 /// "12.5" of 0.125
 std::string percent(double share);
 /// With |, *, _, < and ` taken for what they are.

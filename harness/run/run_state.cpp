@@ -157,10 +157,6 @@ Json RunState::snapshot() const {
       {"trouble", trouble_}};
 }
 
-std::string counted(std::int64_t count, const std::string& thing) {
-  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
-}
-
 std::string show_duration(double seconds) {
   const auto s = std::llround(seconds);
   if (s < 100) return format("%lld s", s);

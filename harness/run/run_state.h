@@ -81,8 +81,6 @@ class RunState {
 
 /// "48 s", "3 min 20 s", "2 h 05 min"
 std::string show_duration(double seconds);
-/// "1 cell", "2 cells"
-std::string counted(std::int64_t count, const std::string& thing);
 
 /// A snapshot for people: one line a running cell, then one for the whole. @param width longer lines are cut; 0 = none
 /// is. @param color whether to use escape sequences
