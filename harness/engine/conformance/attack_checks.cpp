@@ -67,7 +67,10 @@ Finding plan_is_pure(const Subject& subject) {
   const auto first = make(subject), second = make(subject);
   const auto plan = plan_of(*first, subject, 1);
   plan_of(*first, subject, 2);
-  stamped(*first, some_images(subject));
+  try {
+    stamped(*first, some_images(subject));
+  } catch (const std::exception&) {  // what trigger_pure will tell
+  }
   const std::string fix = "draw from Rng(seed) only: no clock, no std::random_device, no counter that outlives a call";
   if (plan_of(*first, subject, 1) != plan) throw Broken("the same seed gives another plan at the second call", fix);
   if (plan_of(*second, subject, 1) != plan) throw Broken("the same seed gives another plan in another object", fix);

@@ -26,6 +26,7 @@ class BrokenAttack final : public roclip::Attack {
                    "plan_depends_on_seed",
                    "trigger_pure",
                    "trigger_pure: writes to its argument",
+                   "trigger_pure: throws",
                    "trigger_area",
                    "trigger_same_in_train_and_test",
                    "trigger_same_in_train_and_test: planned",
@@ -69,6 +70,7 @@ class BrokenAttack final : public roclip::Attack {
   }
 
   torch::Tensor apply_trigger(const torch::Tensor& images) const override {
+    if (is("trigger_pure: throws")) throw std::runtime_error("no trigger today");
     if (is("trigger_pure: writes to its argument")) images.slice(3, 0, 1).fill_(0);
     if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
     if (is("writes_no_files")) std::ofstream("/tmp/roclip-bench-broken-attack") << "x";
