@@ -5,6 +5,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "harness/data/cache.h"
 #include "harness/data/csv_data.h"
@@ -109,9 +110,10 @@ fs::path prepare_data(const Json& effective, const Progress& progress) {
 bool is_prepared(const Json& effective) { return fs::exists(packed_file(effective)); }
 
 Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& progress) {
+  std::optional<Pack> opened;  // at once: a cache may be deleted at any moment
   const auto file = ensure(
-      effective, [](const fs::path& whole) { open_pack(whole); }, progress);
-  const Pack pack = open_pack(file);
+      effective, [&](const fs::path& whole) { opened = open_pack(whole); }, progress);
+  const Pack pack = opened ? *std::move(opened) : open_pack(file);
   const Json& json = pack.metadata;
   const auto images = resized(file, pack, image_px);
   Dataset data{.name = json.at("name"),
