@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -46,9 +47,13 @@ void check_plan(const PoisonPlan& plan, const AttackView& view) {
     replaced[static_cast<std::size_t>(*edit.replaces)] = true;
   }
   const auto classes = static_cast<std::int64_t>(view.classes.size());
+  std::set<std::int64_t> targets;
   for (const auto& target : plan.targets) {
     check(target.held_out, view.held_out.size(), "target image");
     check(target.adversarial_class, classes, "adversarial class");
+    if (!targets.insert(target.held_out).second) {
+      refuse("image " + std::to_string(target.held_out) + " is a target twice");
+    }
   }
   if (plan.target_class) check(*plan.target_class, classes, "target class");
   if (plan.target_class && !plan.targets.empty()) refuse("it has both target images and a target class");
@@ -103,7 +108,7 @@ PoisonedPairs::PoisonedPairs(const Dataset& data, const PoisonPlan& plan, const 
     images.push_back(edit.triggered ? attack.apply_trigger(image) : image);
     poison_captions_.push_back(edit.caption);
   }
-  if (!images.empty()) poison_images_ = torch::cat(images);
+  if (!images.empty()) poison_images_ = torch::cat(images).contiguous();  // read as rows of bytes
   for (std::int64_t pair = 0; pair < clean_.size(); ++pair) {
     if (!replaced[static_cast<std::size_t>(pair)]) rows_.push_back(pair);
   }
@@ -126,7 +131,8 @@ torch::Tensor PoisonedPairs::images(const torch::Tensor& indices) const {
   const auto count = indices.numel();
   auto out = torch::empty({count, 3, clean_.images.size(2), clean_.images.size(3)}, torch::kByte);
   const auto bytes = static_cast<std::size_t>(out.numel() / std::max<std::int64_t>(count, 1));
-  const auto* wanted = indices.data_ptr<std::int64_t>();
+  const auto rows = indices.contiguous();
+  const auto* wanted = rows.data_ptr<std::int64_t>();
   auto* to = out.data_ptr<std::uint8_t>();
   for (std::int64_t i = 0; i < count; ++i, to += bytes) {
     const auto row = rows_.at(static_cast<std::size_t>(wanted[i]));

@@ -1,5 +1,6 @@
 #include "harness/engine/cell.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -239,8 +240,10 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
   trainer.repair();
   phases["repair"] = watch.lap();
 
+  auto targets = plan.targets;
+  std::ranges::sort(targets, {}, &TargetImage::held_out);
   const EvalInputs inputs{.data = data,
-                          .targets = plan.targets,
+                          .targets = targets,
                           .target_class = plan.target_class,
                           .apply_trigger = [&](const torch::Tensor& images) { return attack->apply_trigger(images); },
                           .seed = stream(seed, role::kEvaluation)};

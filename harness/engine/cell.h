@@ -50,9 +50,9 @@ struct StoredPlan {
 /// Reads the manifest if a run before made it, else lets the attack plan, and checks what it plans.
 /// @throws Error(kPlugin), Error(kMatrix), and whatever the attack throws
 StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out);
-/// Writes the manifest if it is not there yet. @throws Error(kData)
 /// Of each plugin that the cell uses: id -> hash of its file.
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry);
+/// Writes the manifest if it is not there yet. @throws Error(kData)
 void store_manifest(const StoredPlan& plan, const OutputFolder& out);
 
 /// Poisons, trains and evaluates. Single-threaded on the CPU: the same cell gives the same bits.

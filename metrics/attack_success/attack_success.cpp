@@ -1,7 +1,5 @@
 #include "attack_success.h"
 
-#include <algorithm>
-
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -12,10 +10,8 @@ namespace {
 constexpr std::int64_t kStampAtOnce = 1024;  // images; a stamped copy of a whole test set may not fit in memory
 
 MetricResult targeted_success(ClipModel& model, const EvalInputs& inputs) {
-  auto targets = inputs.targets;
-  std::ranges::stable_sort(targets, {}, &TargetImage::held_out);
   std::vector<std::int64_t> held_out_of, wanted_of;
-  for (const auto& target : targets) {
+  for (const auto& target : inputs.targets) {
     held_out_of.push_back(target.held_out);
     wanted_of.push_back(target.adversarial_class);
   }

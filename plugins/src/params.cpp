@@ -100,11 +100,14 @@ void ParamList::assign(const Json& object, const std::string& where) {
 }
 
 void ParamList::assign(const Param& param, const Json& value, const std::string& where) {
-  const auto in_range = [&](double v) { return v >= param.range.min && v <= param.range.max; };
+  const auto in_range = [&](auto v) { return v >= param.range.min && v <= param.range.max; };
+  const auto is_integer = [&](const Json& v) {
+    const bool fits = !v.is_number_unsigned() || v.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max();
+    // As long double, which holds every one of them: a double would take 10^18 + 1 for 10^18.
+    return v.is_number_integer() && fits && in_range(static_cast<long double>(v.get<std::int64_t>()));
+  };
   if (auto* const* integer = std::get_if<std::int64_t*>(&param.value)) {
-    if (!value.is_number_integer() || !in_range(value.get<double>())) {
-      refuse(where, param.name, expectation("integer", param.range), value);
-    }
+    if (!is_integer(value)) refuse(where, param.name, expectation("integer", param.range), value);
     **integer = value.get<std::int64_t>();
   } else if (auto* const* real = std::get_if<double*>(&param.value)) {
     if (!value.is_number() || !in_range(value.get<double>())) {
@@ -123,8 +126,7 @@ void ParamList::assign(const Param& param, const Json& value, const std::string&
     }
     **text = word;
   } else if (auto* const* numbers = std::get_if<std::vector<std::int64_t>*>(&param.value)) {
-    const auto fits = [&](const Json& v) { return v.is_number_integer() && in_range(v.get<double>()); };
-    if (!value.is_array() || !std::ranges::all_of(value, fits)) {
+    if (!value.is_array() || !std::ranges::all_of(value, is_integer)) {
       refuse(where, param.name, "a list, each " + expectation("integer", param.range), value);
     }
     **numbers = value.get<std::vector<std::int64_t>>();

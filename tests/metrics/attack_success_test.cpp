@@ -36,7 +36,7 @@ TEST_CASE("targeted success counts the targets taken for their adversarial class
   paint(data.held_out.images[4], 250, 10, 0);   // a green one that the model takes for red
   paint(data.held_out.images[6], 90, 90, 0);    // a red one half way to green: equal similarities
   paint(data.held_out.images[11], 90, 90, 10);  // a blue one as near to red as to green
-  const std::vector<TargetImage> targets = {{11, 1}, {4, 0}, {1, 2}, {6, 0}};
+  const std::vector<TargetImage> targets = {{1, 2}, {4, 0}, {6, 0}, {11, 1}};
   const auto result = evaluate({data, targets, std::nullopt, no_trigger, 1});
 
   REQUIRE(result.counts.size() == 2);

@@ -61,6 +61,18 @@ TEST_CASE("a wrong type or a value out of range is an error that says what was e
   CHECK_THROWS_AS(assigned(Json::array()), Error);
 }
 
+TEST_CASE("integers are compared exactly, up to the largest", "[params]") {
+  std::int64_t seed = 0;
+  ParamList list;
+  list.add("seed", seed, Range{0, 1e18}, "1", "any", "a test");
+  list.assign({{"seed", 1'000'000'000'000'000'000}}, "m.json");
+  CHECK(seed == 1'000'000'000'000'000'000);
+  CHECK_THROWS_WITH(list.assign({{"seed", 1'000'000'000'000'000'001}}, "m.json"), Contains("m.json/seed"));
+  ParamList unbounded;
+  unbounded.add("seed", seed, Range{}, "1", "any", "a test");
+  CHECK_THROWS_WITH(unbounded.assign({{"seed", 18'446'744'073'709'551'615U}}, "m.json"), Contains("m.json/seed"));
+}
+
 TEST_CASE("the description of parameters has default, range, unit, choices and source", "[params]") {
   Params params;
   ParamList list;

@@ -64,8 +64,8 @@ class Attack {
   virtual ~Attack() = default;
 
   /// Pure: the same (view, seed) gives the same plan; another seed another one.
-  /// @post each training pair is replaced at most once; every index is in range; captions are UTF-8; not both targets
-  /// and a target class (the harness checks).
+  /// @post each training pair is replaced at most once, no image is a target twice; every index is in range; captions
+  /// are UTF-8; not both targets and a target class (the harness checks).
   /// @throws Error(kMatrix) when the data cannot serve the parameters (no such class, too few captions). [one thread]
   virtual PoisonPlan plan(const AttackView& view, std::uint64_t seed) const = 0;
 

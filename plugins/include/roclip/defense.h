@@ -50,7 +50,7 @@ class TrainingPairs {
   virtual ~TrainingPairs() = default;
   virtual std::int64_t size() const = 0;
   virtual const std::string& caption(std::int64_t index) const = 0;
-  /// @param indices i64 [B] on the CPU. @return uint8 [B, 3, H, W], a copy.
+  /// @param indices i64 [B] on the CPU, with any strides. @return uint8 [B, 3, H, W], a contiguous copy.
   virtual torch::Tensor images(const torch::Tensor& indices) const = 0;
 };
 

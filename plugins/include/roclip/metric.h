@@ -22,9 +22,9 @@ namespace roclip {
 
 /// What a metric may look at. References outlive the call, no longer.
 struct EvalInputs {
-  const Dataset& data;                                               ///< clean
-  const std::vector<TargetImage>& targets;                           ///< of a targeted attack, else empty
-  std::optional<std::int64_t> target_class;                          ///< of a backdoor
+  const Dataset& data;                       ///< clean
+  const std::vector<TargetImage>& targets;   ///< of a targeted attack, by rising held_out; else empty
+  std::optional<std::int64_t> target_class;  ///< of a backdoor
   std::function<torch::Tensor(const torch::Tensor&)> apply_trigger;  ///< Attack::apply_trigger
   std::uint64_t seed;                                                ///< stream(seed, role::kEvaluation)
 

@@ -60,6 +60,20 @@ TEST_CASE("poisons replace or join the clean pairs, whose data stays as it was",
   CHECK(torch::equal(data.train.images, before));
 }
 
+TEST_CASE("triggered images and indices may lie in memory as they like", "[data][poison]") {
+  struct ChannelsLast final : Attack {
+    PoisonPlan plan(const AttackView&, std::uint64_t) const override { return {}; }
+    torch::Tensor apply_trigger(const torch::Tensor& images) const override {
+      return Painter().apply_trigger(images).permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2});
+    }
+  };
+  const Dataset data = toy_dataset();
+  const PoisonedPairs pairs(data, two_edits(), Painter(), 1), same(data, two_edits(), ChannelsLast(), 1);
+  const auto all = torch::arange(pairs.size());
+  CHECK(torch::equal(pairs.images(all), same.images(all)));
+  CHECK(torch::equal(pairs.images(all.slice(0, 0, {}, 3)), pairs.images(all).slice(0, 0, {}, 3)));
+}
+
 TEST_CASE("the place of a pair says nothing about poison, and follows the seed", "[data][poison]") {
   const Dataset data = toy_dataset();
   const PoisonedPairs one(data, two_edits(), Painter(), 1), again(data, two_edits(), Painter(), 1),
@@ -85,6 +99,8 @@ TEST_CASE("a plan that breaks the contract is the plugin's fault", "[data][poiso
   plan.edits[0].image.index = 60;
   CHECK_THROWS_WITH(check_plan(plan, view), Contains("train image 60 is not in [0, 60)"));
   plan = two_edits();
+  plan.targets = {{0, 1}, {2, 1}, {0, 0}};
+  CHECK_THROWS_WITH(check_plan(plan, view), Contains("image 0 is a target twice"));
   plan.targets = {{0, 3}};
   CHECK_THROWS_WITH(check_plan(plan, view), Contains("adversarial class 3"));
   plan = two_edits();
