@@ -58,7 +58,8 @@ int plugin_list_command(const Paths& plugin_path, bool json) {
                      {"build", plugin.stamp.build}});
   }
   if (json) {
-    std::cout << Json{{"plugins", found}, {"refused", refused}}.dump(2) << "\n";
+    std::cout << Json{{"plugins", found}, {"refused", refused}}.dump(2, ' ', false, Json::error_handler_t::replace)
+              << "\n";
     return 0;
   }
   for (const auto& plugin : plugins) {

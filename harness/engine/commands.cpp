@@ -155,10 +155,7 @@ int plugin_validate(const Json& task) {
   Json list = Json::array();
   bool all = true;
   for (const fs::path file : task.at("files")) {
-    if (!fs::exists(file)) throw Error(ErrorKind::kPlugin, file.string() + ": no such file");
-    if (!fs::is_regular_file(file)) {
-      throw Error(ErrorKind::kPlugin, file.string() + ": is a folder; expected the file of a plugin, <name>.so");
-    }
+    expect_plugin_file(file);
     const Registry registry({fs::canonical(file)});
     for (const auto& plugin : registry.plugins()) {
       list.push_back(to_json(plugin));

@@ -54,10 +54,9 @@ struct TrainReport {
   std::string trained_by;                 ///< the cell that began it
 };
 
-/// The model that the trainer needs: what plugins see, and its parameters.
+/// The model that the trainer needs: what plugins see, and the rest of its state.
 class TrainableClip : public ClipModel {
  public:
-  virtual std::vector<torch::Tensor> trainable() = 0;
   /// Batch statistics: state that is not trained by gradient.
   virtual std::vector<torch::Tensor> buffers() = 0;
   /// Hash of all parameters and buffers, bit for bit.

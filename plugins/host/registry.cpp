@@ -1,7 +1,6 @@
 #include "registry.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include <boost/dll/shared_library.hpp>
 
@@ -39,14 +38,11 @@ Registry::Registry(const std::vector<fs::path>& folders) {
 
 void Registry::load(const fs::path& file) {
   const auto refuse = [&](const std::string& reason) { refused_.push_back({file, reason}); };
+  if (const auto defect = library_defect(file); !defect.empty()) return refuse(defect);
   // A stamp that does not fit spares loading a library whose static objects may already crash this program.
   if (const auto stamp = read_stamp(file)) {
     if (const auto reason = refusal(*stamp); !reason.empty()) return refuse(reason);
   }
-  constexpr std::string_view kElf = "\177ELF";
-  std::string begin(kElf.size(), '\0');
-  std::ifstream(file, std::ios::binary).read(begin.data(), static_cast<std::streamsize>(begin.size()));
-  if (begin != kElf) return refuse("is no shared library");
   boost::dll::fs::error_code error;
   // Kept for the life of the process: objects and exceptions of the plugin must not outlive its code.
   auto* library = new boost::dll::shared_library();

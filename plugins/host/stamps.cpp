@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <map>
 #include <sstream>
 
 #include <dlfcn.h>
+#include <elf.h>
 
 #include "roclip/error.h"
 #include "roclip/plugin.h"
@@ -17,6 +19,12 @@ namespace roclip {
 namespace fs = std::filesystem;
 
 namespace {
+
+#if defined(__aarch64__)
+constexpr int kMachine = EM_AARCH64;
+#else
+constexpr int kMachine = EM_X86_64;
+#endif
 
 /// Parts of a build id in words for a person.
 const std::map<std::string, std::string, std::less<>> kPartNames = {{"torch", "LibTorch"},
@@ -54,11 +62,46 @@ std::string sanitizer_in(const std::string& content) {
 
 }  // namespace
 
+std::string library_defect(const fs::path& file) {
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) return "is no regular file";
+  std::ifstream in(file, std::ios::binary);
+  Elf64_Ehdr header{};
+  in.read(reinterpret_cast<char*>(&header), sizeof header);
+  if (std::string_view(reinterpret_cast<const char*>(header.e_ident), SELFMAG) != ELFMAG) return "is no shared library";
+  if (in && (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != kMachine)) {
+    return "was built for another processor (ELF machine " + std::to_string(header.e_machine) + ", this program " +
+           std::to_string(kMachine) + "); build it on this one";
+  }
+  std::uint64_t end = header.e_shoff + std::uint64_t{header.e_shnum} * header.e_shentsize;
+  in.seekg(static_cast<std::streamoff>(header.e_phoff));
+  for (int i = 0; in && i < header.e_phnum; ++i) {
+    Elf64_Phdr segment{};
+    in.read(reinterpret_cast<char*>(&segment), sizeof segment);
+    end = std::max(end, segment.p_offset + segment.p_filesz);
+  }
+  const auto size = fs::file_size(file, error);
+  if (in && end <= size) return "";
+  return "is cut off: it has " + std::to_string(size) + " bytes of " + (in ? std::to_string(end) : "more") +
+         "; copy or build it again";
+}
+
+void expect_plugin_file(const fs::path& file) {
+  std::error_code error;
+  if (fs::is_regular_file(file, error)) return;
+  throw Error(ErrorKind::kPlugin, file.string() + ": " +
+                                      (fs::is_directory(file, error) ? "is a folder"
+                                       : !fs::exists(file, error)    ? "no such file"
+                                                                     : "is no regular file") +
+                                      "; expected the file of a plugin, <name>.so");
+}
+
 std::optional<Stamp> read_stamp(const fs::path& file) {
   constexpr std::string_view kMark = ROCLIP_STAMP_MARK;
+  if (!library_defect(file).empty()) return std::nullopt;
   std::ifstream in(file, std::ios::binary);
   std::ostringstream buffer;
-  if (fs::is_regular_file(file)) buffer << in.rdbuf();
+  buffer << in.rdbuf();
   const std::string content = std::move(buffer).str();
   const auto at = content.find(kMark);
   if (at == std::string::npos) return std::nullopt;
@@ -131,12 +174,13 @@ std::vector<fs::path> plugin_search_path(const std::vector<fs::path>& first) {
 }
 
 std::vector<fs::path> plugin_files(const fs::path& folder) {
-  if (fs::is_regular_file(folder)) return {folder};
-  if (!fs::is_directory(folder)) {
+  std::error_code error;
+  if (fs::is_regular_file(folder, error)) return {folder};
+  if (!fs::is_directory(folder, error)) {
     throw Error(ErrorKind::kPlugin, folder.string() + ": expected a folder of plugins; no such folder");
   }
   std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied)) {
     if (entry.path().extension() == ".so") files.push_back(entry.path());
   }
   std::ranges::sort(files);
@@ -152,6 +196,7 @@ std::vector<StampedPlugin> stamped_plugins(const std::vector<fs::path>& folders)
         return other.refused.empty() && other.stamp.kind == plugin.stamp.kind &&
                other.stamp.name() == plugin.stamp.name();
       };
+      plugin.refused = library_defect(file);
       if (const auto stamp = read_stamp(file)) {
         plugin.stamp = *stamp;
         plugin.refused = refusal(*stamp);
@@ -160,7 +205,7 @@ std::vector<StampedPlugin> stamped_plugins(const std::vector<fs::path>& folders)
           if (fs::equivalent(earlier->file, file)) continue;
           plugin.refused = "is shadowed by " + earlier->file.string() + ", found earlier on the search path";
         }
-      } else {
+      } else if (plugin.refused.empty()) {
         plugin.refused = "has no stamp of a plugin; use ROCLIP_ATTACK, ROCLIP_DEFENSE or ROCLIP_METRIC in a source";
       }
       plugins.push_back(std::move(plugin));

@@ -26,6 +26,13 @@ struct Stamp {
   std::string name() const { return id.substr(0, id.find('/')); }
 };
 
+/// Why a file cannot be a library of this machine; "" if it may be one: a folder or a pipe, no ELF, made for another
+/// processor, or cut off, as while it is copied: the dynamic linker would end this process with a bus error.
+std::string library_defect(const std::filesystem::path& file);
+
+/// @throws Error(kPlugin) unless this is a regular file, for one that a user names
+void expect_plugin_file(const std::filesystem::path& file);
+
 /// @return none if the file cannot be read, or has no stamp: no plugin, or one from before there were stamps.
 std::optional<Stamp> read_stamp(const std::filesystem::path& file);
 

@@ -37,6 +37,7 @@ class FakeClip : public ClipModel {
     return unit_rows(torch::embedding(word_weight, tokens).sum(/*dim=*/1));
   }
   torch::Tensor logit_scale() override { return scale; }
+  std::vector<torch::Tensor> trainable() override { return {image_weight, word_weight, scale}; }
 
   torch::Tensor tokenize(std::span<const std::string> captions) const override {
     std::vector<std::vector<std::string>> texts;

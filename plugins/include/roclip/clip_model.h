@@ -34,6 +34,10 @@ class ClipModel {
   /// Words that the training captions do not have become the unknown token.
   virtual torch::Tensor tokenize(std::span<const std::string> captions) const = 0;
 
+  /// The weights that training changes: f32 leaves that require a gradient, on device(), in a fixed order. A defense
+  /// may change them in place, in after_step() or repair(), under torch::NoGradGuard or by an optimizer of its own; a
+  /// metric must not.
+  virtual std::vector<torch::Tensor> trainable() = 0;
   virtual std::int64_t embedding_dim() const = 0;
   virtual torch::Device device() const = 0;
   /// Batch statistics and the like: true while training. The functions below leave it as it is: a defense that embeds

@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include <torch/version.h>
@@ -38,8 +39,9 @@ class Attack;
 class Defense;
 class Metric;
 
-/// Raised whenever a header in this folder changes in a way that an old plugin would not survive.
-#define ROCLIP_ABI 3
+/// Raised whenever a header in this folder changes in a way that an old plugin would not survive. 4: a model shows its
+/// trainable() weights, so that a defense can repair them.
+#define ROCLIP_ABI 4
 inline constexpr std::uint32_t kAbi = ROCLIP_ABI;
 
 /// What must be equal besides kAbi, or objects would have other layouts on the two sides: parts `name-version`.
@@ -112,6 +114,15 @@ constexpr auto maker() -> Base* (*)(const Json&) {
 
 }  // namespace detail
 
+/// Whether this is a name of [a-z0-9_] that begins with a letter, a slash and a number.
+constexpr bool is_plugin_id(std::string_view id) {
+  constexpr auto kNone = std::string_view::npos;
+  const auto slash = id.find('/');
+  if (slash == kNone || slash == 0 || slash + 1 == id.size()) return false;
+  return id[0] >= 'a' && id[0] <= 'z' && id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == slash &&
+         id.find_first_not_of("0123456789", slash + 1) == kNone;
+}
+
 /// Params of a plugin that has none.
 struct NoParams {
   void declare(ParamList&) {}
@@ -122,8 +133,11 @@ struct NoParams {
 /// Defines the stamp and the descriptor. One source of a library has it once, outside of any namespace.
 /// @param KIND kAttack, kDefense or kMetric. @param Class of the plugin, with a nested Params and a constructor from
 /// it.
-/// @param ID, SUMMARY string literals, since the stamp joins them when it is compiled
+/// @param ID, SUMMARY string literals, since the stamp joins them when it is compiled; others than is_plugin_id() and a
+/// line without end do not compile, for they would be read as something else
 #define ROCLIP_PLUGIN(KIND, Class, ID, SUMMARY)                                                                   \
+  static_assert(::roclip::is_plugin_id(ID), "an id is a name of a-z0-9_ and a revision: \"badnets/1\"");          \
+  static_assert(::std::string_view(SUMMARY).find('\n') == ::std::string_view::npos, "a summary is one line");     \
   extern "C" __attribute__((visibility("default"))) const char roclip_stamp[];                                    \
   __attribute__((used)) const char roclip_stamp[] =                                                               \
       ROCLIP_STAMP_MARK "abi " ROCLIP_STRINGIFY(ROCLIP_ABI) "\nbuild " ROCLIP_BUILD_ID "\nkind " #KIND "\nid " ID \
