@@ -52,8 +52,9 @@ bool is_out_of_memory(const std::string& message) {
 }
 
 void call_hook(const std::string& plugin, const std::string& hook, const std::function<void()>& work) {
+  const std::string by = plugin.empty() ? "" : plugin + ": ";
   const auto throws = [&](const std::string& what) {
-    return Broken(plugin + ": " + hook + " throws: " + what,
+    return Broken(by + hook + " throws: " + what,
                   "find what throws it; what a matrix file may cause is for roclip::Error to say");
   };
   try {
@@ -61,15 +62,15 @@ void call_hook(const std::string& plugin, const std::string& hook, const std::fu
   } catch (const Diverged&) {
     throw;
   } catch (const Broken& e) {
-    throw Broken(plugin + ": " + e.what(), e.fix());
+    throw Broken(by + e.what(), e.fix());
   } catch (const Error& e) {
-    throw Error(e.kind(), plugin + ": " + e.what());
+    throw Error(e.kind(), by + e.what());
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const c10::Error& e) {
     const std::string message = e.what_without_backtrace();  // LibTorch's message without its stack trace
     if (is_out_of_memory(message)) throw;
-    throw Broken(plugin + ": in " + hook + " LibTorch says: " + message, "check shapes and types");
+    throw Broken(by + "in " + hook + " LibTorch says: " + message, "check shapes and types");
   } catch (const std::exception& e) {
     throw throws(e.what());
   } catch (...) {
@@ -122,7 +123,7 @@ torch::Tensor CheckedAttack::apply_trigger(const torch::Tensor& images) const {
     stamped = attack_->apply_trigger(images.clone());  // images of a data set are memory that may only be read
     check_stamped(stamped, images);
   });
-  return stamped;
+  return stamped.contiguous();
 }
 
 std::optional<torch::Tensor> CheckedAttack::trigger_area(const torch::Tensor& images) const {

@@ -24,7 +24,7 @@ class Broken : public Error {
 };
 
 /// Calls a hook of a plugin. A message that the plugin wrote for whoever wrote the matrix file gets the plugin's name
-/// in front, everything else also the hook's.
+/// in front, everything else also the hook's. @param plugin may be "", where it is known anyway
 /// @throws Diverged, std::bad_alloc and LibTorch's lack of memory as they come; else Broken, or Error of the same kind
 void call_hook(const std::string& plugin, const std::string& hook, const std::function<void()>& work);
 bool is_out_of_memory(const std::string& message);

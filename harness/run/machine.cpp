@@ -1,12 +1,14 @@
 #include "harness/run/machine.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <string>
 
 #include <sched.h>
+#include <unistd.h>
 
 namespace roclip::bench {
 
@@ -19,6 +21,13 @@ double machine_memory_mib() {
   double bytes = 0;
   if (std::ifstream limit("/sys/fs/cgroup/memory.max"); limit >> bytes) mib = std::min(mib, bytes / 1048576);
   return mib;
+}
+
+double resident_mib(pid_t pid) {
+  std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
+  std::int64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return static_cast<double>(resident * ::sysconf(_SC_PAGESIZE)) / 1048576;
 }
 
 std::vector<int> allowed_cpus() {

@@ -3,10 +3,16 @@
 
 #include <vector>
 
+#include <sys/types.h>
+
 namespace roclip::bench {
 
 /// Infinity if nobody tells.
 double machine_memory_mib();
+/// Of that, what one process may take where nobody says otherwise.
+inline constexpr double kMemoryShare = 0.9;
+/// Resident memory of a process; 0 once it has ended.
+double resident_mib(pid_t pid);
 
 /// The processors that this process may run on.
 std::vector<int> allowed_cpus();

@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kTickMs = 250;
 constexpr auto kGrace = std::chrono::seconds(20);  // for a worker to write its checkpoint
-constexpr double kMemoryShare = 0.9;
 
 /// How many processes the kernel has killed for want of memory.
 std::int64_t oom_kills() {

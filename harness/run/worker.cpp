@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 #include <string_view>
 
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness/record/files.h"
+#include "harness/run/machine.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -102,12 +102,7 @@ double Worker::running_s() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
-double Worker::memory_mib() const {
-  std::ifstream statm("/proc/" + std::to_string(pid_) + "/statm");
-  std::int64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return static_cast<double>(resident * ::sysconf(_SC_PAGESIZE)) / 1048576;
-}
+double Worker::memory_mib() const { return resident_mib(pid_); }
 
 std::string Worker::last_output() const {
   constexpr std::size_t kLongest = 600, kLines = 5;

@@ -1,9 +1,10 @@
 """`plugin test`: every shipped plugin passes, and one that is broken in one way fails exactly the check for that."""
 import json
+import signal
 import unittest
 
 from kit import KINDS, ROGUES, ZOO, KitTest, faults_of, kit, names_of
-from program import run
+from program import run, start
 
 
 class Conformance(KitTest):
@@ -38,6 +39,7 @@ class Conformance(KitTest):
             report, _ = kit(library, {"fault": fault}, "--limit-s", 2)
             by_name = {check["name"]: check for check in report["checks"]}
             self.assertRegex(by_name["edits_valid"]["measured"], words)
+            self.assertEqual("--limit-s" in by_name["edits_valid"]["fix"], fault.endswith("hangs"))
             self.assertEqual(by_name["parameters"]["status"], "pass")
             self.assertIn("needs edits_valid", by_name["plan_is_pure"]["measured"])
 
@@ -77,6 +79,23 @@ class Conformance(KitTest):
             result = run("plugin", "test", *arguments)
             self.assert_code(result, code)
             self.assertIn(words, result.stderr)
+
+    def test_what_a_hook_throws_is_told_with_its_name(self):
+        for kind, fault, words in (("attack", "trigger_pure: throws", "apply_trigger() throws: no trigger today"),
+                                   ("defense", "trains: throws", "loss() throws: thrown on purpose")):
+            report, _ = kit(ROGUES / f"broken_{kind}.so", {"fault": fault}, "--only", fault.split(":")[0])
+            self.assertEqual(report["checks"][-1]["measured"], words)
+
+    def test_ctrl_c_ends_it_with_nothing_left_behind(self):
+        self.out.mkdir()
+        process = start("plugin", "test", ROGUES / "broken_attack.so", "--params", '{"fault": "edits_valid: hangs"}',
+                        TMPDIR=str(self.out))
+        while "parameters" not in process.stdout.readline():  # done; the next one hangs
+            pass
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(list(self.out.iterdir()), [])
 
     def test_nothing_is_left_in_the_temporary_folder(self):
         self.out.mkdir()

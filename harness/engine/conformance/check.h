@@ -34,7 +34,10 @@ struct Check {
   std::vector<std::string> needs;  ///< checks that must have passed, or this one would blame the wrong thing
   /// @throws Broken, and whatever the plugin throws
   Finding (*run)(const Subject&);
+  bool in_two_processes = false;  ///< whose `values` must be equal
 };
+
+inline constexpr bool kTwoProcesses = true;
 
 /// In the order in which they run.
 const std::vector<Check>& attack_checks();
@@ -54,6 +57,13 @@ enum class FileUse { kReading, kWriting };
 /// No file is touched in this way by what `use` brackets with WatchedCall. Files below a folder that a string parameter
 /// names may be read.
 Finding check_files(const Subject& subject, FileUse file_use, const std::function<void()>& use);
+
+/// Calls a hook, under its name: what it throws names it, files that it touches are recorded under it.
+/// @param hook a literal
+void call_watched(const char* hook, const std::function<void()>& work);
+
+/// Of these bytes, to compare what two processes got.
+Json hash_of(const torch::Tensor& tensor);
 
 /// printf() into a string: "%.1f us an image".
 std::string text_of(const char* format, double value);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "harness/record/files.h"
+#include "harness/run/machine.h"
 #include "roclip/error.h"
 
 namespace roclip::bench::conformance {
@@ -31,6 +33,9 @@ using Clock = std::chrono::steady_clock;
   ::setpgid(0, 0);                        // so that what a plugin starts can be ended with it
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
   const auto text = work().dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -39,19 +44,32 @@ using Clock = std::chrono::steady_clock;
   ::_exit(0);  // nothing of LibTorch's needs its destructor
 }
 
-/// All that comes until the other end is closed. @return false if that takes longer than allowed
-bool read_until(int descriptor, Clock::time_point deadline, std::string& text) {
+/// Reads what the child answers, until it ends or has to: then says why.
+void watch(pid_t child, int answer, double limit_s, const Signals& signals, std::string& text, ChildEnd& end) {
+  constexpr std::int64_t kTickMs = 100;
+  const auto deadline =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limit_s));
   std::array<char, 4096> buffer{};
   while (true) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd ready{descriptor, POLLIN, 0};
-    const int count = ::poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
-    if (count == 0) return false;
-    if (count < 0 && errno == EINTR) continue;
-    const auto got = ::read(descriptor, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return true;
-    text.append(buffer.data(), static_cast<std::size_t>(got));
+    std::array<pollfd, 2> wait{pollfd{answer, POLLIN, 0}, pollfd{signals.descriptor(), POLLIN, 0}};
+    ::poll(wait.data(), wait.size(), static_cast<int>(std::clamp<std::int64_t>(left, 0, kTickMs)));
+    if (wait[0].revents != 0) {
+      const auto got = ::read(answer, buffer.data(), buffer.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return;
+      text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    if (const auto signal = signals.take()) {
+      end.signal = *signal;
+      return;
+    }
+    if (left <= 0) end.how = "ran longer than " + std::to_string(static_cast<std::int64_t>(limit_s)) + " s";
+    if (resident_mib(child) > kMemoryShare * machine_memory_mib()) {
+      end.how = "took more than " + std::to_string(std::llround(100 * kMemoryShare)) + " % of the machine's memory";
+    }
+    end.took_too_much = !end.how.empty();
+    if (end.took_too_much) return;
   }
 }
 
@@ -75,7 +93,7 @@ std::string worth_reading(int log) {
 
 }  // namespace
 
-ChildEnd in_child(const std::function<Json()>& work, double limit_s) {
+ChildEnd in_child(const std::function<Json()>& work, double limit_s, const Signals& signals) {
   std::array<int, 2> answer{};
   const int log = ::memfd_create("output", MFD_CLOEXEC);
   if (log < 0 || ::pipe2(answer.data(), O_CLOEXEC) != 0) {
@@ -88,23 +106,20 @@ ChildEnd in_child(const std::function<Json()>& work, double limit_s) {
   ::close(answer[1]);
 
   const auto start = Clock::now();
-  const auto deadline = start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limit_s));
   std::string text;
-  const bool in_time = read_until(answer[0], deadline, text);
   ChildEnd end;
+  watch(child, answer[0], limit_s, signals, text, end);
   end.wall_s = std::chrono::duration<double>(Clock::now() - start).count();
   ::kill(-child, SIGKILL);
-  if (!in_time) ::kill(child, SIGKILL);  // should it not lead its group yet
+  ::kill(child, SIGKILL);  // should it not lead its group yet
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (auto result = Json::parse(text, nullptr, /*allow_exceptions=*/false); !result.is_discarded()) {
     end.result = std::move(result);
-  } else if (!in_time) {
-    end.how = "ran longer than " + std::to_string(static_cast<std::int64_t>(limit_s)) + " s";
-  } else if (WIFSIGNALED(status)) {
+  } else if (!end.took_too_much && WIFSIGNALED(status)) {
     end.how = "ended by signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) + ")";
-  } else {
+  } else if (!end.took_too_much) {
     end.how = "ended with exit code " + std::to_string(WEXITSTATUS(status));
   }
   if (!end.result) end.output = worth_reading(log);

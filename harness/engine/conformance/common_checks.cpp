@@ -8,6 +8,7 @@
 
 #include "harness/engine/conformance/check.h"
 #include "harness/engine/conformance/file_watch.h"
+#include "harness/record/hash.h"
 #include "roclip/attack.h"
 #include "roclip/defense.h"
 #include "roclip/metric.h"
@@ -41,6 +42,9 @@ void make_and_delete(const PluginDescriptor& plugin, const Json& params) {
   }
 }
 
+/// Whether an integer parameter can be neither this nor beyond: a bound that is none.
+bool is_no_integer(double bound) { return std::abs(bound) >= 9e18; }
+
 /// `number` as a value of that parameter: a list's element, if it is a list.
 Json as_value(const Json& parameter, const Json& number) {
   return parameter.at("type").get<std::string>().starts_with("list") ? Json::array({number}) : number;
@@ -53,6 +57,7 @@ Json allowed_values(const Json& parameter) {
   for (const char* bound : {"min", "max"}) {
     if (!parameter.contains(bound)) continue;
     const auto number = parameter.at(bound).get<double>();
+    if (integer && is_no_integer(number)) continue;
     values.push_back(as_value(parameter, integer ? Json(std::llround(number)) : Json(number)));
   }
   return values;
@@ -67,6 +72,7 @@ Json wrong_values(const Json& parameter) {
   for (const auto& [bound, step] : {std::pair("min", -1), std::pair("max", 1)}) {
     if (!parameter.contains(bound)) continue;
     const auto number = parameter.at(bound).get<double>();
+    if (integer && is_no_integer(number)) continue;
     const double outside = std::nextafter(number, step * std::numeric_limits<double>::infinity());
     values.push_back(as_value(parameter, integer ? Json(std::llround(number) + step) : Json(outside)));
   }
@@ -74,11 +80,18 @@ Json wrong_values(const Json& parameter) {
   return values;
 }
 
+/// "libtorch.so", "libasan.so.8", but not "x.sorted"
+bool is_library(const fs::path& path) {
+  const auto name = path.filename().string();
+  const auto at = name.rfind(".so");
+  return at != std::string::npos && name.find_first_not_of("0123456789.", at + 3) == std::string::npos;
+}
+
 /// Loading a library, what processors and the kernel tell, and what a sanitizer looks up, is not reading of data.
 bool is_system_file(const FileCall& call) {
   const auto below = [&](const char* folder) { return call.path.starts_with(folder); };
   return !call.writes && (below("/proc/") || below("/sys/") || below("/dev/") || below("/usr/lib/debug/") ||
-                          call.path == "/etc/ld.so.cache" || call.path.find(".so") != std::string::npos);
+                          call.path == "/etc/ld.so.cache" || is_library(call.path));
 }
 
 bool is_below(const fs::path& path, const fs::path& folder) {
@@ -171,6 +184,10 @@ Finding check_files(const Subject& subject, FileUse file_use, const std::functio
   const auto own = named_paths(subject);
   if (!install_file_watch()) return skipped("this system does not let a process watch its own system calls (seccomp)");
   use();
+  if (file_use == FileUse::kReading && started_a_process()) {
+    throw Broken("it starts a process", "do the same in this one, or before the run");
+  }
+  if (!saw_all_files()) return skipped("it touches more files than can be watched");
   const bool writing = file_use == FileUse::kWriting;
   for (const auto& call : file_calls()) {
     if (call.writes != writing || is_system_file(call)) continue;
@@ -182,6 +199,16 @@ Finding check_files(const Subject& subject, FileUse file_use, const std::functio
                            "string parameter names");
   }
   return {"no file in " + std::to_string(watched_calls()) + " calls", {{"calls", watched_calls()}}};
+}
+
+void call_watched(const char* hook, const std::function<void()>& work) {
+  const WatchedCall watch(hook);
+  call_hook("", hook, work);
+}
+
+Json hash_of(const torch::Tensor& tensor) {
+  const auto bytes = tensor.contiguous();
+  return {{"hash", hash_hex({static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()})}};
 }
 
 std::string text_of(const char* format, double value) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <set>
 
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
@@ -38,7 +39,7 @@ class WatchedDefense final : public CheckedDefense {
   void call(const char* hook, const std::function<void()>& work) const override {
     const WatchedCall watch(hook);
     const auto start = std::chrono::steady_clock::now();
-    work();
+    CheckedDefense::call(hook, work);
     hook_s_[hook] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
@@ -76,50 +77,89 @@ Finding trains_as_it_says(const Subject& subject) {
   const auto name = defense.training_name();
   if (name.empty()) return skipped("it says that its training is its own");
   if (name != kPlainTraining) return skipped("only defenses that also say \"" + name + "\" could be compared");
+  CheckpointStore checkpoints(subject.scratch, {});
+  TrainHooks hooks;
+  hooks.checkpoints = &checkpoints;
   Defense plain;
   SmallTraining own(subject.data, defense), control(subject.data, plain);
   own.trainer().run({});
-  control.trainer().run({});
+  control.trainer().run(hooks);
   expect(own.model().weights_hash() == control.model().weights_hash(),
          "training_name() says \"plain\", but the weights before repair() are not those of plain CLIP training",
          "override repair() only, or return \"\" from training_name()");
-  return {"before repair() it has the bits of plain CLIP training"};
+  own.trainer().repair();
+  expect(trained(subject, hooks) == own.model().weights_hash(),
+         "training_name() says \"plain\", but repair() of a model that plain CLIP has trained ends with other weights",
+         "keep nothing from the training for repair(), or return \"\" from training_name()");
+  return {"the bits of plain CLIP training before repair(), and the same after it whoever trained"};
 }
 
 Finding repeatable(const Subject& subject) {
-  expect(trained(subject) == trained(subject), "the same seed trains other weights at the second time",
+  const auto weights = trained(subject);
+  expect(trained(subject) == weights, "the same seed trains other weights at the second time",
          "draw from context.rng and context.augmentation_rng only; keep no state in statics; use no clock");
-  return {"equal bits twice"};
+  return {"equal bits twice, and in 2 processes", {{"hash", weights}}};
+}
+
+/// Trains until it was stopped and its state is in `checkpoints`: in the middle of an epoch, after so many steps; or
+/// between two, after so many epochs.
+void train_until(const Subject& subject, CheckpointStore& checkpoints, std::int64_t step, std::int64_t epoch) {
+  TrainHooks hooks;
+  hooks.checkpoints = &checkpoints;
+  std::int64_t steps = 0, epochs = 0;
+  hooks.stop_requested = [&] { return ++steps == step; };
+  hooks.at_epoch_end = [&] { return ++epochs, std::map<std::string, double>(); };
+  hooks.after_step = [&](std::int64_t) {  // one step later, whose work is lost
+    if (epoch > 0 && epochs == epoch) throw Interrupted();
+  };
+  try {
+    trained(subject, hooks);
+  } catch (const Interrupted&) {
+  }
 }
 
 Finding resumes_to_the_same_bits(const Subject& subject) {
-  constexpr auto kSteps = SmallTraining::kStepsPerEpoch;
-  const auto undisturbed = trained(subject);
+  WatchedDefense defense(subject);
+  SmallTraining training(subject.data, defense);
+  const auto steps = training.run().steps;
+  constexpr auto kEpochs = SmallTraining::kEpochs;
+  const auto undisturbed = training.model().weights_hash();
   const std::string fix =
       "write in save(), and read in load(), all that changes after begin(): counters, pools, "
       "scores; draw from context.rng, which is saved, not from torch's global generator";
+
+  struct Stop {
+    std::string words;
+    std::int64_t step, epoch;
+  };
+  std::vector<Stop> stops;
+  for (const auto step :
+       std::set{std::int64_t{1}, std::int64_t{4}, steps / 4, steps / 4 + 1, steps / 2 + 5, 3 * steps / 4 - 1, steps}) {
+    if (step < 1 || step > steps) continue;
+    stops.push_back({"after step " + std::to_string(step) + " of " + std::to_string(steps), step, 0});
+  }
+  for (std::int64_t epoch = 1; epoch < kEpochs; ++epoch) {
+    stops.push_back({"between epochs " + std::to_string(epoch) + " and " + std::to_string(epoch + 1), 0, epoch});
+  }
+  for (const auto& [words, step, epoch] : stops) {
+    CheckpointStore checkpoints(subject.scratch / (std::to_string(step) + "-" + std::to_string(epoch)),
+                                {.every_s = 0, .every_epochs = epoch > 0 ? 1 : 0});
+    TrainHooks hooks;
+    hooks.checkpoints = &checkpoints;
+    train_until(subject, checkpoints, step, epoch);
+    expect(trained(subject, hooks) == undisturbed,
+           "stopped " + words + " and resumed by another object, it ends with other bits", fix);
+    expect(trained(subject, hooks) == undisturbed,
+           "stopped " + words + ", resumed, and resumed again before repair(), it ends with other bits", fix);
+  }
   CheckpointStore each_epoch(subject.scratch / "each epoch", {.every_s = 0, .every_epochs = 1});
   TrainHooks saving;
   saving.checkpoints = &each_epoch;
   expect(trained(subject, saving) == undisturbed, "a training that is saved after each epoch ends with other bits",
          "let save() change nothing");
-  const std::int64_t stops[] = {1, 4, kSteps, kSteps + 1, 2 * kSteps + 5, 3 * kSteps - 1, 4 * kSteps};
-  for (const auto stop : stops) {
-    CheckpointStore checkpoints(subject.scratch / std::to_string(stop), {});
-    TrainHooks hooks;
-    hooks.checkpoints = &checkpoints;
-    hooks.stop_requested = [stop, done = std::int64_t{0}]() mutable { return ++done == stop; };
-    try {
-      trained(subject, hooks);
-    } catch (const Interrupted&) {
-    }
-    hooks.stop_requested = nullptr;
-    expect(trained(subject, hooks) == undisturbed,
-           "stopped after step " + std::to_string(stop) + " of " + std::to_string(4 * kSteps) +
-               " and resumed by another object, it ends with other bits",
-           fix);
-  }
-  return {"equal bits after stops at " + std::to_string(std::size(stops)) + " places"};
+  return {"equal bits after stops at " + std::to_string(stops.size()) + " places of " + std::to_string(kEpochs) +
+              " epochs with " + std::to_string(steps) + " steps",
+          {{"stops", stops.size()}, {"epochs", kEpochs}, {"steps", steps}}};
 }
 
 Finding files(const Subject& subject, FileUse file_use) {
@@ -163,7 +203,7 @@ const std::vector<Check>& defense_checks() {
   static const std::vector<Check> checks = {
       {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
       {"trains", "A small model trains, and every hook keeps to its contract.", {}, &trains},
-      {"repeatable", "The same seed trains the same bits.", {"trains"}, &repeatable},
+      {"repeatable", "The same seed trains the same bits.", {"trains"}, &repeatable, kTwoProcesses},
       {"resumes_to_the_same_bits",
        "A training that was stopped and resumed ends with the bits of one that was not.",
        {"repeatable"},

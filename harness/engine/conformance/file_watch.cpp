@@ -13,7 +13,9 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -60,6 +62,9 @@ constexpr NamedFile kCalls[] = {
     {SYS_rmdir, "rmdir", kNone, 0, kAlways},
     {SYS_link, "link", kNone, 1, kAlways},
     {SYS_symlink, "symlink", kNone, 1, kAlways},
+    {SYS_mknod, "mknod", kNone, 0, kAlways},
+    {SYS_chmod, "chmod", kNone, 0, kAlways},
+    {SYS_chown, "chown", kNone, 0, kAlways},
 #endif
 #ifdef SYS_renameat
     {SYS_renameat, "renameat", 0, 1, kAlways},
@@ -72,6 +77,9 @@ constexpr NamedFile kCalls[] = {
     {SYS_linkat, "linkat", 2, 3, kAlways},
     {SYS_symlinkat, "symlinkat", 1, 2, kAlways},
     {SYS_truncate, "truncate", kNone, 0, kAlways},
+    {SYS_mknodat, "mknodat", 0, 1, kAlways},
+    {SYS_fchmodat, "fchmodat", 0, 1, kAlways},
+    {SYS_fchownat, "fchownat", 0, 1, kAlways},
     {SYS_execve, "execve", kNone, 0, kNever},
     {SYS_execveat, "execveat", 0, 1, kNever},
 };
@@ -85,7 +93,7 @@ struct Record {
   bool writes;
   std::array<char, 512> path;
 };
-std::array<Record, 256> records;
+std::array<Record, 8192> records;
 std::atomic<int> recorded{0}, watched{0};
 std::atomic<const char*> current{nullptr};
 
@@ -155,6 +163,14 @@ std::vector<sock_filter> filter() {
 }
 
 }  // namespace
+
+bool saw_all_files() { return recorded <= static_cast<int>(records.size()); }
+
+bool started_a_process() {
+  rusage of_children{};
+  ::getrusage(RUSAGE_CHILDREN, &of_children);
+  return of_children.ru_minflt > 0 || ::waitpid(-1, nullptr, WNOHANG) >= 0;
+}
 
 bool install_file_watch() {
   if (kMachine == 0) return false;

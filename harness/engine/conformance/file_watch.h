@@ -30,8 +30,12 @@ struct FileCall {
   std::string path;  ///< as given; under its folder where that was given by a descriptor
   bool writes;
 };
-/// What was recorded so far; at most the first few hundred.
+/// What was recorded so far; at most the first few thousand.
 std::vector<FileCall> file_calls();
+/// Whether this process ever had a child.
+bool started_a_process();
+/// Whether those are all.
+bool saw_all_files();
 /// How many WatchedCalls there were.
 int watched_calls();
 

@@ -62,7 +62,7 @@ class Scratch {
 /// A file is meant by its path; a name or an id is looked up among stamps, so that no code of other plugins runs.
 fs::path find_file(const std::string& plugin, const std::vector<fs::path>& search_path) {
   if (plugin.ends_with(".so") || plugin.find_first_of('/') == 0 || plugin.starts_with(".")) {
-    if (!fs::is_regular_file(plugin)) throw Error(ErrorKind::kPlugin, plugin + ": no such file");
+    expect_plugin_file(plugin);
     return fs::canonical(plugin);
   }
   std::vector<fs::path> found, refused_too;
@@ -118,20 +118,27 @@ Outcome guarded_outcome(const std::function<Outcome()>& work, const std::string&
   }
 }
 
-/// Works in a child; a crash is an outcome, too.
-Outcome outcome_of(const std::function<Outcome()>& work, const std::string& classes, double limit_s, double& wall_s) {
-  const auto end = in_child([&] { return to_json(guarded_outcome(work, classes)); }, limit_s);
-  wall_s = end.wall_s;
+/// Thrown where this process was told to end: Ctrl-C and its kin.
+struct Told {
+  int signal;
+};
+
+/// How a child ended; a crash is an outcome, too.
+Outcome outcome_of(const ChildEnd& end) {
+  if (end.signal != 0) throw Told{end.signal};
   if (end.result) {
     const Json& json = *end.result;
     return {json.at("status"), json.at("measured"), json.at("fix"), json.at("values")};
   }
+  const auto seen = end.how + (end.output.empty() ? "" : "; it printed:\n" + end.output);
+  if (end.took_too_much) {
+    return failed(seen, "look for what has no end; --limit-s gives more time to what is only slow");
+  }
   const bool told = end.output.find("Sanitizer: ") != std::string::npos;
   return failed(
-      end.how + (end.output.empty() ? "" : "; it printed:\n" + end.output),
-      told ? "look at the places in your sources that the report names"
-           : "to see where, build it with -fsanitize=address or -fsanitize=thread and test it again; images of "
-             "a data set are memory that may only be read");
+      seen, told ? "look at the places in your sources that the report names"
+                 : "to see where, build it with -fsanitize=address or -fsanitize=thread and test it again; images of "
+                   "a data set are memory that may only be read");
 }
 
 Outcome outcome_of(const Finding& finding) {
@@ -176,7 +183,7 @@ class Test {
  private:
   Outcome load_it() {
     double wall_s = 0;
-    return outcome_of(
+    return in_process(
         [&]() -> Outcome {
           const auto& plugin = load(file_);
           return {"pass",
@@ -184,7 +191,7 @@ class Test {
                   "",
                   {{"kind", to_string(plugin.kind)}, {"id", plugin.id}, {"summary", plugin.summary}}};
         },
-        class_names(data_), limit_s_, wall_s);
+        wall_s);
   }
 
   void run(const Check& check) {
@@ -194,16 +201,30 @@ class Test {
       return tell(check, {"skip", "needs " + *missing + ", which did not pass", "", Json::object()}, 0);
     }
     double wall_s = 0;
-    const auto scratch = scratch_.make(check.name);
-    auto outcome = outcome_of(
-        [&] {
-          return outcome_of(check.run({load(file_), params_, data_, scratch}));
-        },
-        class_names(data_), limit_s_, wall_s);
+    auto outcome = outcome_of_check(check, wall_s);
+    if (check.in_two_processes && outcome.status == "pass") {
+      auto again = outcome_of_check(check, wall_s);
+      const bool differs = again.status == "pass" && again.values != outcome.values;
+      outcome = !differs ? std::move(again)
+                         : failed("another process gets another result",
+                                  "take nothing from the process: no clock, std::random_device or address, not even "
+                                  "once in a static");
+    }
     if (outcome.status == "fail" && std::ranges::find(accept_, check.name) != accept_.end()) {
       outcome.status = "accepted";
     }
     tell(check, outcome, wall_s);
+  }
+
+  /// Works in a process of its own.
+  Outcome in_process(const std::function<Outcome()>& work, double& wall_s) const {
+    const auto end = in_child([&] { return to_json(guarded_outcome(work, class_names(data_))); }, limit_s_, signals_);
+    wall_s = end.wall_s;
+    return outcome_of(end);
+  }
+  Outcome outcome_of_check(const Check& check, double& wall_s) const {
+    const auto scratch = scratch_.make(check.name);
+    return in_process([&] { return outcome_of(check.run({load(file_), params_, data_, scratch})); }, wall_s);
   }
 
   bool stands(const std::string& name) const { return ended_.at(name) == "pass" || ended_.at(name) == "accepted"; }
@@ -274,6 +295,7 @@ class Test {
   double limit_s_;
   bool json_;
   Dataset data_;
+  Signals signals_;
   Scratch scratch_;
   std::map<std::string, std::string> ended_;  ///< name of a check -> status
   Json report_ = Json::object();
@@ -288,7 +310,11 @@ int plugin_test(const Json& task) {
   const auto stamp = read_stamp(file);
   const std::string sanitizer = stamp ? stamp->sanitizer : "";
   start_with_sanitizer(sanitizer, task);
-  return Test(file, sanitizer, task).run();
+  try {
+    return Test(file, sanitizer, task).run();
+  } catch (const Told& told) {  // with nothing left behind
+    return 128 + told.signal;
+  }
 }
 
 }  // namespace roclip::bench::conformance

@@ -9,6 +9,8 @@
 #include "harness/engine/conformance/check.h"
 #include "harness/engine/conformance/file_watch.h"
 #include "harness/engine/conformance/small_training.h"
+#include "harness/record/hash.h"
+#include "harness/record/metric_record.h"
 #include "roclip/metric.h"
 
 namespace roclip::bench::conformance {
@@ -42,8 +44,9 @@ MetricResult evaluate(const Metric& metric, ClipModel& model, const Subject& sub
                           .apply_trigger = &white_corner,
                           .seed = stream(1, role::kEvaluation)};
   const torch::NoGradGuard no_grad;
-  const WatchedCall watch("evaluate()");
-  return metric.evaluate(model, inputs);
+  MetricResult result;
+  call_watched("evaluate()", [&] { result = metric.evaluate(model, inputs); });
+  return result;
 }
 
 /// A small trained model, in evaluation mode.
@@ -116,6 +119,7 @@ Finding repeatable(const Subject& subject) {
   const auto metric = make(subject), other = make(subject);
   TrainedModel model(subject);
   const std::string fix = "draw from Rng(inputs.seed) only: no clock, no std::random_device, no static state";
+  Json hashes = Json::object();
   for (const auto& situation : kSituations) {
     const auto result = evaluate(*metric, *model, subject, situation);
     if (!same(evaluate(*metric, *model, subject, situation), result)) {
@@ -124,8 +128,9 @@ Finding repeatable(const Subject& subject) {
     if (!same(evaluate(*other, *model, subject, situation), result)) {
       throw Broken("another object of the same parameters gives another result", fix);
     }
+    hashes[situation.name] = hash_hex(to_json(result, metric->better()).dump());
   }
-  return {"equal results from 2 objects and 2 calls"};
+  return {"equal results from 2 objects, 2 calls and 2 processes", hashes};
 }
 
 void use(const Subject& subject, ClipModel& model) {
@@ -163,7 +168,7 @@ const std::vector<Check>& metric_checks() {
       {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
       {"counts_consistent", "Counts, items and outcomes say the same.", {}, &counts_consistent},
       {"leaves_the_model_alone", "The model is as it was.", {"counts_consistent"}, &leaves_the_model_alone},
-      {"repeatable", "The same model gives the same result.", {"leaves_the_model_alone"}, &repeatable},
+      {"repeatable", "The same model gives the same result.", {"leaves_the_model_alone"}, &repeatable, kTwoProcesses},
       {"reads_only_what_is_granted",
        "It knows the data it is given and opens no file.",
        {"counts_consistent"},

@@ -21,7 +21,7 @@ class WrongCaptions final : public Attack {
 /// One training, from its random weights to its end. Calls Defense::begin() when it is made.
 class SmallTraining {
  public:
-  static constexpr std::int64_t kEpochs = 4, kBatch = 24, kStepsPerEpoch = 10;
+  static constexpr std::int64_t kEpochs = 4, kBatch = 24;
 
   /// Both must outlive this.
   SmallTraining(const Dataset& data, Defense& defense, std::int64_t epochs = kEpochs);

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <random>
 #include <stdexcept>
@@ -23,10 +24,12 @@ class BrokenAttack final : public roclip::Attack {
                    "edits_valid: hangs",
                    "edits_valid: writes to the data",
                    "plan_is_pure",
+                   "plan_is_pure: by process",
                    "plan_depends_on_seed",
                    "trigger_pure",
                    "trigger_pure: writes to its argument",
                    "trigger_pure: throws",
+                   "trigger_pure: by process",
                    "trigger_area",
                    "trigger_same_in_train_and_test",
                    "trigger_same_in_train_and_test: planned",
@@ -35,7 +38,10 @@ class BrokenAttack final : public roclip::Attack {
                    "edits_valid: reads beyond its memory [address]",
                    "thread_safety: nobody sees it [thread]",
                    "reads_only_what_is_granted",
+                   "reads_only_what_is_granted: starts a process",
+                   "reads_only_what_is_granted: named like a library",
                    "writes_no_files",
+                   "writes_no_files: after much reading",
                    "no_leak"},
                   "what is wrong", "test");
       list.add("patch_px", patch_px, roclip::Range{1, 16}, "px", "side of the square", "test");
@@ -50,6 +56,7 @@ class BrokenAttack final : public roclip::Attack {
     if (is("edits_valid: hangs")) std::this_thread::sleep_for(std::chrono::hours(1));
     if (is("edits_valid: writes to the data")) view.train.images[0].fill_(0);
     if (is("plan_is_pure")) seed += std::random_device()();
+    if (is("plan_is_pure: by process")) seed += of_process();
     if (is("plan_depends_on_seed")) seed = 0;
     if (is("trigger_same_in_train_and_test: planned")) brightness_ = static_cast<std::int64_t>(100 + seed % 100);
     if (is("edits_valid: reads beyond its memory [address]")) {
@@ -73,7 +80,13 @@ class BrokenAttack final : public roclip::Attack {
     if (is("trigger_pure: throws")) throw std::runtime_error("no trigger today");
     if (is("trigger_pure: writes to its argument")) images.slice(3, 0, 1).fill_(0);
     if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
-    if (is("writes_no_files")) std::ofstream("/tmp/roclip-bench-broken-attack") << "x";
+    if (is("reads_only_what_is_granted: starts a process") && std::system("true") != 0) return images.clone();
+    if (is("reads_only_what_is_granted: named like a library")) std::ifstream("/tmp/roclip-bench.source/x.csv").get();
+    if (is("writes_no_files: after much reading")) {
+      for (int i = 0; i < 300; ++i) std::ifstream("/proc/self/status").get();
+    }
+    if (is("writes_no_files") || is("writes_no_files: after much reading"))
+      std::ofstream("/tmp/roclip-bench-broken-attack") << "x";
     if (is("no_leak")) leaked = new char[1000];
     if (is("thread_safety: nobody sees it [thread]")) ++calls_;
     auto stamped = images.clone();
@@ -92,11 +105,14 @@ class BrokenAttack final : public roclip::Attack {
       if (is("trigger_area")) stamped[i][0][0].slice(0, 0, 1).bitwise_xor_(255);
     }
     if (is("trigger_pure")) stamped.slice(2, 0, 1).fill_(static_cast<int>(std::random_device()() % 256));
+    for (int row = 0; is("trigger_pure: by process") && row < 3; ++row) {
+      stamped.slice(2, row, row + 1).fill_(static_cast<int>((of_process() >> (8 * row)) % 256));
+    }
     return stamped;
   }
 
   std::optional<torch::Tensor> trigger_area(const torch::Tensor& images) const override {
-    if (is("trigger_survives") || is("trigger_pure")) return std::nullopt;
+    if (is("trigger_survives") || is("trigger_pure") || is("trigger_pure: by process")) return std::nullopt;
     auto area = torch::zeros({images.size(0), images.size(2), images.size(3)}, torch::kBool);
     square(area).fill_(true);
     return area;
@@ -104,6 +120,10 @@ class BrokenAttack final : public roclip::Attack {
 
  private:
   bool is(const char* fault) const { return params_.fault == fault; }
+  static std::uint32_t of_process() {
+    static const auto drawn = std::random_device()();
+    return drawn;
+  }
   /// The lower right corner of [..., H, W].
   torch::Tensor square(const torch::Tensor& image) const {
     return image.slice(-1, -params_.patch_px).slice(-2, -params_.patch_px);

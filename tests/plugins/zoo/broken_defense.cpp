@@ -16,11 +16,13 @@ class BrokenDefense final : public roclip::Defense {
     std::string fault = "none";
     double growth = 0.01;
     void declare(roclip::ParamList& list) {
-      list.choice("fault", fault,
-                  {"none", "parameters", "trains: pixels", "trains: samples", "trains: no gradient", "trains: nan",
-                   "trains: throws", "repeatable", "resumes_to_the_same_bits", "resumes_to_the_same_bits: save changes",
-                   "trains_as_it_says", "reads_only_what_is_granted", "writes_no_files", "no_leak"},
-                  "what is wrong", "test");
+      list.choice(
+          "fault", fault,
+          {"none", "parameters", "trains: pixels", "trains: samples", "trains: no gradient", "trains: nan",
+           "trains: throws", "repeatable", "repeatable: by process", "resumes_to_the_same_bits",
+           "resumes_to_the_same_bits: save changes", "resumes_to_the_same_bits: between epochs", "trains_as_it_says",
+           "trains_as_it_says: remembers", "reads_only_what_is_granted", "writes_no_files", "no_leak"},
+          "what is wrong", "test");
       list.add("growth", growth, roclip::Range{0, 1}, "1", "of the weight, each step", "test");
     }
   };
@@ -28,10 +30,13 @@ class BrokenDefense final : public roclip::Defense {
     if (is("parameters") && params_.growth == 1) throw std::out_of_range("one");
   }
 
-  std::string training_name() const override { return is("trains_as_it_says") ? roclip::kPlainTraining : ""; }
+  std::string training_name() const override {
+    return is("trains_as_it_says") || is("trains_as_it_says: remembers") ? roclip::kPlainTraining : "";
+  }
 
   torch::Tensor choose_samples(roclip::TrainContext& context) override {
     const auto order = Defense::choose_samples(context);
+    if (is("resumes_to_the_same_bits: between epochs") && ended_ > 0) return order.flip(0);
     return is("trains: samples") ? order + 1 : order;
   }
   torch::Tensor augment_images(const torch::Tensor& pixels, roclip::TrainContext&) override {
@@ -39,6 +44,10 @@ class BrokenDefense final : public roclip::Defense {
   }
   torch::Tensor loss(const roclip::Batch& batch, roclip::TrainContext& context) override {
     if (is("trains: throws")) throw std::runtime_error("thrown on purpose");
+    if (is("repeatable: by process")) {
+      static const auto drawn = std::random_device()();
+      weight_ += drawn % 1'000'003;
+    }
     if (is("repeatable")) weight_ += std::random_device()() % 1000;
     if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
     if (is("no_leak")) leaked = new char[1000];
@@ -47,8 +56,14 @@ class BrokenDefense final : public roclip::Defense {
     if (is("trains: nan")) loss = loss * std::numeric_limits<double>::quiet_NaN();
     return loss;
   }
-  void after_step(roclip::TrainContext&) override { weight_ += params_.growth; }
-  void repair(roclip::TrainContext&) override {
+  void after_step(roclip::TrainContext&) override {
+    ++seen_;
+    if (!is("trains_as_it_says: remembers")) weight_ += params_.growth;
+  }
+  void after_epoch(roclip::TrainContext& context) override { ended_ = context.epoch; }
+  void repair(roclip::TrainContext& context) override {
+    const torch::NoGradGuard no_grad;
+    if (is("trains_as_it_says: remembers")) context.model.trainable().back().mul_(1 + seen_);
     if (is("writes_no_files")) std::ofstream("/tmp/roclip-bench-broken-defense") << "x";
   }
 
@@ -62,15 +77,18 @@ class BrokenDefense final : public roclip::Defense {
 
   Params params_;
   mutable double weight_ = 1;
+  std::int64_t seen_ = 0, ended_ = 0;
 };
 
 void BrokenDefense::save(torch::serialize::OutputArchive& archive) const {
   if (is("resumes_to_the_same_bits: save changes")) weight_ = 5;
   if (!is("resumes_to_the_same_bits")) archive.write("weight", torch::tensor(weight_, torch::kFloat64));
+  archive.write("seen", torch::tensor(seen_));
 }
 void BrokenDefense::load(torch::serialize::InputArchive& archive) {
-  torch::Tensor weight;
+  torch::Tensor weight, seen;
   if (archive.try_read("weight", weight)) weight_ = weight.item<double>();
+  if (archive.try_read("seen", seen)) seen_ = seen.item<std::int64_t>();
 }
 
 ROCLIP_DEFENSE(BrokenDefense, "broken_defense/1", "a weight that grows, broken in one way")

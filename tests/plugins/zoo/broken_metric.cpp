@@ -17,7 +17,7 @@ class BrokenMetric final : public roclip::Metric {
           "fault", fault,
           {"none", "parameters", "counts_consistent: hits", "counts_consistent: order", "counts_consistent: empty",
            "counts_consistent: details", "leaves_the_model_alone: mode", "leaves_the_model_alone: weights",
-           "repeatable", "reads_only_what_is_granted", "writes_no_files", "no_leak"},
+           "repeatable", "repeatable: by process", "reads_only_what_is_granted", "writes_no_files", "no_leak"},
           "what is wrong", "test");
       list.add("k", k, roclip::Range{1, 5}, "1", "a hit is among so many", "test");
     }
@@ -40,6 +40,11 @@ class BrokenMetric final : public roclip::Metric {
     if (is("counts_consistent: order")) std::swap(count.items.front(), count.items.back());
     if (is("repeatable")) {
       count.outcomes[0] = static_cast<std::uint8_t>(calls++ % 2);
+      count.hits = std::count(count.outcomes.begin(), count.outcomes.end(), 1);
+    }
+    if (is("repeatable: by process")) {
+      static const auto drawn = std::random_device()();
+      for (std::size_t i = 0; i < 24; ++i) count.outcomes[i] = (drawn >> i) & 1;
       count.hits = std::count(count.outcomes.begin(), count.outcomes.end(), 1);
     }
     if (is("leaves_the_model_alone: mode")) model.train(true);
