@@ -6,7 +6,13 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/RoclipBenchConfigVersion.cm
 install(FILES ${CMAKE_BINARY_DIR}/RoclipBenchConfigVersion.cmake plugins/cmake/RoclipBenchConfig.cmake
               plugins/cmake/RoclipPlugin.cmake plugins/cmake/RoclipTorch.cmake
         DESTINATION lib/cmake/RoclipBench)
-install(FILES LICENSE README.md DESTINATION share/doc/roclip-bench)
+# Texts lie as in the source, so that links between them lead somewhere.
+file(GLOB texts RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS LICENSE *.md plugins/*.md harness/*.md harness/*/*.md
+     attacks/*/*.md defenses/*/*.md metrics/*/*.md results/*.md results/*/*.md)
+foreach(text ${texts})
+  cmake_path(GET text PARENT_PATH folder)
+  install(FILES ${text} DESTINATION share/doc/roclip-bench/${folder})
+endforeach()
 
 # Studies to begin with.
 foreach(study smoke emoji-quick emoji-paper paper)

@@ -113,6 +113,10 @@ class Package(unittest.TestCase):
         command("dpkg-deb", "--extract", deb, root)
         self.assertIn("badnets/1", command(root / "usr/bin/roclip-bench", "plugin", "list"))
         self.assertIn("patch_px", command(root / "usr/bin/roclip-bench", "plugin", "info", "badnets"))
+        texts = root / "usr/share/doc/roclip-bench"
+        for text in re.findall(r"\]\(([\w/]+\.md)", (texts / "README.md").read_text()):
+            self.assertTrue((texts / text).is_file(), text)
+        self.assertIn("Write an attack in 20 minutes", (texts / "plugins" / "README.md").read_text())
         self.assertIn("usr/lib/cmake/RoclipBench/RoclipBenchConfig.cmake", command("tar", "tzf", tar))
 
 
