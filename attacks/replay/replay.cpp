@@ -134,7 +134,7 @@ class PlanReader {
 
   void check_file(const Json& entry) {
     const auto image = stored_image(folder_, entry);
-    if (checked_.emplace(image.file, image.hash).second) image.read();
+    if (checked_.emplace(image.file, image.hash).second) image.read(view_.train.images.size(3));
   }
 
   const fs::path& folder_;
@@ -209,7 +209,7 @@ torch::Tensor Replay::apply_trigger(const torch::Tensor& images) const {
                                         "): a poison set knows only the images that it was made of; run the attack "
                                         "itself for others");
     }
-    stamped[i].copy_(found->second.read());
+    stamped[i].copy_(found->second.read(images.size(3)));
   }
   return stamped;
 }

@@ -1,6 +1,7 @@
 /// The images of a poison set: lossless files, each known by the hash of its pixels.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -18,9 +19,10 @@ struct StoredImage {
   std::filesystem::path file;
   std::string hash;  ///< of its pixels
 
-  /// Reads the file. @return uint8 [3, H, W], on the CPU.
-  /// @throws Error(kData) naming the file if it is missing, no image, or has other pixels. [any thread]
-  torch::Tensor read() const;
+  /// Reads the file. @return uint8 [3, image_px, image_px], on the CPU.
+  /// @throws Error(kData) naming the file if it is missing, no PNG image, or has another size or other pixels.
+  /// [any thread]
+  torch::Tensor read(std::int64_t image_px) const;
 };
 
 }  // namespace roclip

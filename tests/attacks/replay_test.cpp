@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "harness/data/image.h"
 #include "harness/poison/poison_set.h"
 #include "harness/record/files.h"
 #include "support/scratch_folder.h"
@@ -136,10 +137,24 @@ TEST_CASE("replay names the damaged file of a set", "[attack][replay]") {
   write_file(file, whole.substr(0, whole.size() / 2));
   CHECK_THROWS_WITH(set.plan(), Contains(file.string()));
   write_file(file, "no picture");
-  CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": is not a readable image"));
+  CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": is not a PNG image"));
   std::filesystem::remove(file);
   std::filesystem::copy_file(set.folder / "poisons/000000.png", file);
   CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": has other pixels"));
+}
+
+TEST_CASE("replay refuses an image of another size, though its bytes are those of the manifest", "[attack][replay]") {
+  const StoredSet set;
+  const auto file = set.folder / "triggered/000007.png";
+  const auto image = Shade().apply_trigger(set.data.held_out.images)[7];
+  const auto wide = image.permute({1, 2, 0}).reshape({4, 16, 3}).permute({2, 0, 1});
+  REQUIRE(pixel_hash(wide) == pixel_hash(image));
+  write_file(file, png_bytes(wide));
+  CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": is 16 x 4, expected 8 x 8"));
+  auto huge = read_file(file);
+  huge.replace(16, 8, std::string("\0\0\x4e\x20\0\0\x4e\x20", 8));
+  write_file(file, huge);
+  CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": is 20000 x 20000, expected 8 x 8"));
 }
 
 TEST_CASE("replay refuses a manifest that does not hold together", "[attack][replay]") {
