@@ -59,10 +59,6 @@ const std::string& plugin_hash(const PluginInfo& plugin) {
   return hash;
 }
 
-std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config) {
-  const auto id = plugin_of(config.at("attack"));
-  return std::make_unique<CheckedAttack>(registry.make_attack(id, config.at("attack").at("params")), id);
-}
 std::unique_ptr<Defense> make_defense(const Registry& registry, const Json& config) {
   const auto id = plugin_of(config.at("defense"));
   return std::make_unique<CheckedDefense>(registry.make_defense(id, config.at("defense").at("params")), id);
@@ -121,6 +117,11 @@ std::vector<torch::Device> parse_devices(const std::string& text) {
 
 Dataset open_data(const Json& config, const Progress& progress) {
   return load_data(config.at("data"), config.at("model").at("image_px"), progress);
+}
+
+std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config) {
+  const auto id = plugin_of(config.at("attack"));
+  return std::make_unique<CheckedAttack>(registry.make_attack(id, config.at("attack").at("params")), id);
 }
 
 std::string training_key(const Json& config, const std::string& data_hash, const Registry& registry,

@@ -1,6 +1,7 @@
 /// One cell inside a worker: poison, train, evaluate, describe.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ std::string_view to_string(Capability capability);
 std::vector<torch::Device> parse_devices(const std::string& text);
 
 Dataset open_data(const Json& config, const Progress& progress);
+
+/// The attack of a cell, held to its header. @throws Error
+std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config);
 
 /// What decides the trained model of a cell, as a hash: cells of one key share one training. Holds the hashes of the
 /// program and of the plugins, so that a checkpoint is never continued by other code.

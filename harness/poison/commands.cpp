@@ -65,8 +65,7 @@ int poison_make(const Json& task) {
     const auto size = sizes.size() > 1 ? "-" + std::to_string(image_px(*cell)) + "px" : "";
     const auto folder = fs::path(task.at("out").get<std::string>()) /
                         (folder_name(cell->attack) + size + "-s" + std::to_string(cell->seed));
-    write_poison_set(folder, cell->config, data, plan,
-                     *registry.make_attack(attack.at("plugin").get<std::string>(), attack.at("params")));
+    write_poison_set(folder, cell->config, data, plan, *make_attack(registry, cell->config));
     std::printf("%s\n", folder.c_str());
     ++made;
   }

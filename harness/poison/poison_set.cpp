@@ -11,6 +11,7 @@
 #include "harness/data/data.h"
 #include "harness/data/image.h"
 #include "harness/data/poisoned_pairs.h"
+#include "harness/engine/cell.h"
 #include "harness/poison/draft_folder.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
@@ -141,7 +142,8 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
   }
   set.entry["hash"] = hash_file(file);
   // The plugin checks the manifest; then its parts can be read without fear.
-  set.attack = registry.make_attack(kPlayer, {{"folder", set.folder}, {"hash", set.entry["hash"]}});
+  const Json params = {{"folder", set.folder}, {"hash", set.entry["hash"]}};
+  set.attack = make_attack(registry, {{"attack", {{"plugin", kPlayer}, {"params", params}}}});
   try {
     const Json manifest = read_json(file), &made_for = manifest.at("data");
     manifest.at("attack").at("plugin").get_to(set.attack_id);

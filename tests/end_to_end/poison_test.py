@@ -217,6 +217,13 @@ class Poison(unittest.TestCase):
         self.refused(6, "not an empty folder", arguments=("poison", "export", self.backdoor, "--out", self.targeted))
         self.assertEqual(content(self.scratch / "sets"), before)
 
+    def test_an_attack_is_held_to_its_header_when_its_poisons_are_made(self):
+        for fault, code, told in (("writes to its argument", 0, ""), ("throws", 5, "broken_attack/1: apply_trigger() throws: no trigger today")):
+            out = self.scratch / fault
+            out.mkdir()
+            matrix = write_matrix(out, attacks=[{"plugin": "broken_attack", "fault": "trigger_pure: " + fault}])
+            self.refused(code, told, arguments=("--plugin-path", os.environ["ROCLIP_ROGUES"], "poison", "make", matrix, "--out", out / "sets"))
+
     def test_what_selects_or_makes_no_poison_says_so(self):
         self.refused(4, "poisons anything", arguments=("poison", "make", self.matrix, "--out", self.scratch / "nothing",
                                                        "--only", "attack=none"))
