@@ -62,8 +62,10 @@ std::unique_ptr<CLI::App> command_table(Invocation& invocation) {
   app->require_subcommand(1);
   app->fallthrough();
   app->add_option("--plugin-path", invocation.plugin_path,
-                  "folder searched for plugins, before $ROCLIP_BENCH_PLUGIN_PATH and the shipped ones")
-      ->type_name("FOLDER");
+                  "folder searched for plugins, before $ROCLIP_BENCH_PLUGIN_PATH and the shipped ones; may be given "
+                  "again")
+      ->type_name("FOLDER")
+      ->allow_extra_args(false);
   app->add_option("--color", invocation.color, "auto heeds NO_COLOR")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->capture_default_str();

@@ -20,9 +20,15 @@ namespace fs = std::filesystem;
 /// How far a line has come.
 struct Position {
   const CLI::App* command;
-  const CLI::Option* open = nullptr;         ///< the option whose value comes next
-  std::size_t arguments = 0;                 ///< positional ones of this subcommand so far
-  std::map<std::string, std::string> given;  ///< name of option or argument -> its last value
+  const CLI::Option* open = nullptr;                      ///< the option whose value comes next
+  std::size_t arguments = 0;                              ///< positional ones of this subcommand so far
+  std::map<std::string, std::vector<std::string>> given;  ///< name of option or argument -> its values
+
+  std::vector<fs::path> paths(const std::string& name) const {
+    const auto values = given.find(name);
+    if (values == given.end()) return {};
+    return {values->second.begin(), values->second.end()};
+  }
 };
 
 /// Of this subcommand or of one above it.
@@ -41,7 +47,7 @@ const CLI::Option* next_argument(const Position& at) {
 
 void advance(Position& at, const std::string& word) {
   if (at.open != nullptr) {
-    at.given[at.open->get_name()] = word;
+    at.given[at.open->get_name()].push_back(word);
     at.open = nullptr;
   } else if (word.starts_with('-')) {
     const auto equals = word.find('=');
@@ -50,13 +56,13 @@ void advance(Position& at, const std::string& word) {
     if (equals == std::string::npos) {
       at.open = option;
     } else {
-      at.given[option->get_name()] = word.substr(equals + 1);
+      at.given[option->get_name()].push_back(word.substr(equals + 1));
     }
   } else if (const auto subs = shown_subcommands(*at.command); !subs.empty()) {
     const auto sub = std::ranges::find(subs, word, [](const CLI::App* app) { return app->get_name(); });
     if (sub != subs.end()) at.command = *sub;
   } else if (const auto* argument = next_argument(at)) {
-    at.given[argument->get_name()] = word;
+    at.given[argument->get_name()].push_back(word);
     ++at.arguments;
   }
 }
@@ -75,10 +81,8 @@ std::vector<Candidate> stems(const fs::path& folder, const std::string& extensio
 
 std::vector<Candidate> plugin_names(const Position& at) {
   std::vector<Candidate> names;
-  const auto path = at.given.find("--plugin-path");
   try {
-    for (const auto& plugin : stamped_plugins(plugin_search_path(
-             path == at.given.end() ? std::vector<fs::path>() : std::vector<fs::path>{path->second}))) {
+    for (const auto& plugin : stamped_plugins(plugin_search_path(at.paths("--plugin-path")))) {
       if (plugin.refused.empty()) names.push_back({plugin.stamp.name(), plugin.stamp.summary});
     }
   } catch (const Error&) {  // a folder that is not there
@@ -97,17 +101,17 @@ std::vector<Candidate> data_names() {
 }
 
 std::vector<Candidate> cell_ids(const Position& at) {
-  const auto out = at.given.find("--out");
-  return stems(fs::path(out == at.given.end() ? "out" : out->second) / "cells", ".json");
+  const auto out = at.paths("--out");
+  return stems((out.empty() ? "out" : out.back()) / "cells", ".json");
 }
 
 /// attack=, defense= and seed=; their values, if the matrix file is there to ask.
 std::vector<Candidate> terms(const Position& at) {
   std::vector<Candidate> result = {{"attack=", ""}, {"defense=", ""}, {"seed=", ""}};
-  const auto file = at.given.find("matrix");
-  if (file == at.given.end()) return result;
+  const auto file = at.paths("matrix");
+  if (file.empty()) return result;
   try {
-    const Matrix matrix = load_matrix(file->second);
+    const Matrix matrix = load_matrix(file.back());
     for (const auto& entry : matrix.attacks) result.push_back({"attack=" + entry.plugin, entry.label});
     for (const auto& entry : matrix.defenses) result.push_back({"defense=" + entry.plugin, entry.label});
     for (const auto seed : matrix.seeds) result.push_back({"seed=" + std::to_string(seed), ""});

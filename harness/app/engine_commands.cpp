@@ -126,8 +126,10 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   test->add_option("--accept", options->accept, "a check that may fail; may be given again")
       ->type_name("CHECK")
-      ->expected(1);
-  test->add_option("--only", options->only, "run this check only; may be given again")->type_name("CHECK")->expected(1);
+      ->allow_extra_args(false);
+  test->add_option("--only", options->only, "run this check only; may be given again")
+      ->type_name("CHECK")
+      ->allow_extra_args(false);
   test->add_option("--limit-s", options->limit_s, "seconds that a check may take")
       ->type_name("S")
       ->check(CLI::Range(1, 86400))
@@ -206,8 +208,9 @@ void add_poison(CLI::App& app, Invocation& invocation) {
                            {"matrix.json --out poisons", "matrix.json --out poisons --only attack=badnets,seed=1"});
   make->add_option("matrix", options->matrix, "matrix file")->required()->type_name("FILE");
   make->add_option("--out", options->out, "folder for the sets")->required()->type_name("FOLDER");
-  make->add_option("--only", options->only, "attack=, seed= as for `run`; terms joined by commas must all hold")
-      ->expected(1)
+  make->add_option("--only", options->only,
+                   "attack=, seed= as for `run`; terms joined by commas must all hold; may be given again for more")
+      ->allow_extra_args(false)
       ->type_name("TERMS");
   make->callback([options, &invocation] {
     engine_task(invocation,

@@ -61,8 +61,7 @@ std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
 
 std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
   const auto value = value_of(*option);
-  return (value.empty() ? "" : " " + value) +
-         (option->get_expected_max() == CLI::detail::expected_max_vector_size ? " ..." : "");
+  return (value.empty() ? "" : " " + value) + (option->get_allow_extra_args() ? " ..." : "");
 }
 
 std::string HelpFormatter::make_option_desc(const CLI::Option* option) const {

@@ -58,7 +58,7 @@ void add_matrix_options(CLI::App* command, Options& options) {
                    "cells: attack=, defense=, seed= or the beginning of an id; terms joined by commas must all "
                    "hold; may be given again for more")
       ->type_name("TERMS")
-      ->expected(1);
+      ->allow_extra_args(false);
 }
 
 void add_run(CLI::App& app, Invocation& invocation) {

@@ -128,6 +128,22 @@ TEST_CASE("cells are completed from their output folder, terms of --only from th
         Words{"attack=none,defense=", "attack=none,defense=clip", "attack=none,defense=roclip"});
 }
 
+TEST_CASE("an option that may be given again takes one value each time", "[app]") {
+  CHECK(Table().refusal({"plan", "--plugin-path", "mine", "m.json"}) == "");
+  CHECK(Table().refusal({"plan", "--only", "seed=1", "m.json", "--only", "seed=2"}) == "");
+  CHECK(Table().refusal({"--plugin-path", "mine", "--plugin-path", "theirs", "plan", "m.json"}) == "");
+}
+
+TEST_CASE("plugins are completed from all folders that are given", "[app]") {
+  const ScratchFolder folder;
+  std::filesystem::create_directories(folder / "mine");
+  std::filesystem::create_directories(folder / "theirs");
+  const auto mine = (folder / "mine").string(), theirs = (folder / "theirs").string();
+  std::filesystem::copy(ROCLIP_ROGUES_DIR "/throws.so", folder / "mine");
+  const Table table;
+  CHECK(table.complete({"--plugin-path", mine, "--plugin-path", theirs, "plugin", "info", "thr"}) == Words{"throws"});
+}
+
 TEST_CASE("a mistake on the command line is met with what was meant", "[app]") {
   CHECK_THAT(Table().refusal({"rum", "m.json"}),
              Contains("unknown subcommand \"rum\"; did you mean \"run\"?") && Contains("See roclip-bench --help"));
