@@ -1,5 +1,6 @@
 #include "replay.h"
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -15,6 +16,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kSchemaVersion = 1;
+constexpr std::int64_t kMinPx = 8, kMaxPx = 1024;  // of a model's input
 
 fs::path manifest_file(const fs::path& folder) { return folder / "manifest.json"; }
 
@@ -42,6 +44,48 @@ auto reading(const fs::path& folder, const Read& read) {
   }
 }
 
+void check_keys(const fs::path& folder, const Json& object, const std::string& where,
+                const std::vector<std::string>& known) {
+  for (const auto& [key, value] : object.items()) {
+    if (std::ranges::find(known, key) != known.end()) continue;
+    refuse_manifest(folder, where + "/" + key + ": unknown key" + did_you_mean(key, known));
+  }
+}
+
+/// What results/schema/poison.schema.json asks for beyond what reading it finds.
+void check_schema(const fs::path& folder, const Json& manifest) {
+  if (const auto& version = manifest.at("schema_version"); version != kSchemaVersion) {
+    refuse_manifest(folder, "schema_version: expected 1, got " + version.dump());
+  }
+  check_keys(
+      folder, manifest, "",
+      {"schema_version", "data", "attack", "seed", "target_class", "trigger_hash", "edits", "targets", "triggered"});
+  check_keys(folder, manifest.at("data"), "/data", {"config", "name", "hash", "image_px", "pairs", "held_out"});
+  check_keys(folder, manifest.at("attack"), "/attack", {"plugin", "params"});
+  const auto check_all = [&](const char* list, const std::vector<std::string>& known) {
+    for (const auto& [place, entry] : manifest.at(list).items()) {
+      check_keys(folder, entry, std::string("/") + list + "/" + place, known);
+    }
+  };
+  check_all("edits", {"id", "operation", "pair", "image", "triggered", "caption_before", "caption", "file", "hash"});
+  check_all("targets", {"held_out", "class", "adversarial_class", "file", "hash"});
+  check_all("triggered", {"held_out", "clean_hash", "file", "hash"});
+  if (const auto& seed = manifest.at("seed"); !seed.is_number_unsigned()) {
+    refuse_manifest(folder, "/seed: expected integer >= 0, got " + seed.dump());
+  }
+  const auto& px = manifest.at("data").at("image_px");
+  if (!px.is_number_integer() || px < kMinPx || px > kMaxPx) {
+    refuse_manifest(folder, "/data/image_px: expected integer in [" + std::to_string(kMinPx) + ", " +
+                                std::to_string(kMaxPx) + "], got " + px.dump());
+  }
+  std::string hashes;
+  for (const auto& test : manifest.at("triggered")) hashes += test.at("hash").get<std::string>();
+  const Json expected = manifest.at("target_class").is_null() ? Json() : Json(hash_of(hashes));
+  if (const auto& found = manifest.at("trigger_hash"); found != expected) {
+    refuse_manifest(folder, "/trigger_hash: expected " + expected.dump() + ", got " + found.dump());
+  }
+}
+
 StoredImage stored_image(const fs::path& folder, const Json& entry) {
   const auto file = fs::path(entry.at("file").get<std::string>()).lexically_normal();
   if (file.empty() || file.is_absolute() || *file.begin() == "..") {
@@ -64,10 +108,23 @@ class PlanReader {
     check("px", data.at("image_px"), view.train.images.size(3));
   }
 
-  Edit edit(const Json& json) {
-    const auto name = "edit " + json.at("id").dump();
+  /// @param place in the list of edits
+  Edit edit(const Json& json, std::size_t place) {
+    const auto name = "edit " + std::to_string(place);
     const auto &source = json.at("image"), &pair = json.at("pair");
     const bool train = source.at("set") == "train";
+    const auto expect = [&](const char* key, const Json& expected) {
+      if (const auto& found = json.at(key); found != expected) {
+        refuse_manifest(folder_, name + ": " + key + ": expected " + expected.dump() + ", got " + found.dump());
+      }
+    };
+    check_keys(folder_, source, name + ": image", {"set", "index", "hash"});
+    if (!train && source.at("set") != "held_out") {
+      refuse_manifest(folder_, name + ": image: set: expected train or held_out, got " + source.at("set").dump());
+    }
+    expect("id", place);
+    expect("operation", pair.is_null() ? "add" : "replace");
+    if (pair.is_null()) expect("caption_before", nullptr);
     const auto& images = train ? view_.train.images : view_.held_out.images;
     Edit edit{
         .replaces = std::nullopt,
@@ -81,6 +138,8 @@ class PlanReader {
     }
     if (pair.is_null()) return edit;
     edit.replaces = index(pair, view_.train.size());
+    if (!replaced_.insert(*edit.replaces).second)
+      refuse_manifest(folder_, name + " replaces a pair again: " + pair.dump());
     const auto& caption = view_.train.captions[static_cast<std::size_t>(*edit.replaces)];
     if (json.at("caption_before") != caption) {
       refuse_data("the caption of pair " + pair.dump() + " is " + Json(caption).dump() + ", " + name + " replaced " +
@@ -141,6 +200,7 @@ class PlanReader {
   const Json& manifest_;
   const AttackView& view_;
   std::set<std::pair<fs::path, std::string>> checked_;
+  std::set<std::int64_t> replaced_;
 };
 
 }  // namespace
@@ -162,9 +222,7 @@ Replay::Replay(const Params& params) : folder_(params.folder) {
   }
   reading(folder_, [&] {
     manifest_ = Json::parse(text);
-    if (const auto& version = manifest_.at("schema_version"); version != kSchemaVersion) {
-      refuse_manifest(folder_, "schema_version: expected 1, got " + version.dump());
-    }
+    check_schema(folder_, manifest_);
     for (const auto& edit : manifest_.at("edits")) {
       if (edit.at("triggered")) remember(edit.at("image").at("hash"), stored_image(folder_, edit));
     }
@@ -183,7 +241,7 @@ PoisonPlan Replay::plan(const AttackView& view, std::uint64_t) const {
   return reading(folder_, [&] {
     PlanReader reader(folder_, manifest_, view);
     PoisonPlan plan;
-    for (const auto& json : manifest_.at("edits")) plan.edits.push_back(reader.edit(json));
+    for (const auto& json : manifest_.at("edits")) plan.edits.push_back(reader.edit(json, plan.edits.size()));
     for (const auto& json : manifest_.at("targets")) plan.targets.push_back(reader.target(json));
     for (const auto& json : manifest_.at("triggered")) reader.test_image(json);
     const auto& target_class = manifest_.at("target_class");

@@ -150,10 +150,8 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
     manifest.at("attack").at("params").get_to(set.params);
     manifest.at("seed").get_to(set.seed);
     const Json source = data.is_null() ? made_for.at("config") : data;
-    const std::int64_t image_px = made_for.at("image_px");
-    if (image_px < 1)
-      throw Error(ErrorKind::kData, file.string() + ": image_px: expected >= 1, got " + made_for.at("image_px").dump());
-    set.data = load_data(effective_data(source, ".", file.string() + ": data/config"), image_px, progress);
+    set.data =
+        load_data(effective_data(source, ".", file.string() + ": data/config"), made_for.at("image_px"), progress);
     set.plan = set.attack->plan({set.data.train, set.data.held_out, set.data.classes}, /*seed=*/0);
     if (set.data.hash != made_for.at("hash")) {
       progress("the data differ from those that " + folder.string() +

@@ -166,7 +166,12 @@ TEST_CASE("replay refuses a manifest that does not hold together", "[attack][rep
   set.edit_manifest([](Json& json) { json["edits"][2]["hash"] = json["edits"][2]["image"]["hash"]; });
   CHECK(set.plan() == toy_plan());
   const auto whole = read_json(set.folder / "manifest.json");
-  set.edit_manifest([](Json& json) { json["triggered"].erase(7); });
+  set.edit_manifest([](Json& json) {
+    json["triggered"].erase(7);
+    std::string hashes;
+    for (const auto& test : json["triggered"]) hashes += test.at("hash").get<std::string>();
+    json["trigger_hash"] = hash_of(hashes);
+  });
   CHECK_THROWS_WITH(set.plan(), Contains("has no triggered form of held-out image 7"));
   set.edit_manifest([](Json& json) { json["edits"][1].erase("pair"); });
   CHECK_THROWS_WITH(set.plan(), Contains("is not the manifest of a poison set, version 1") && Contains("pair"));
@@ -177,6 +182,32 @@ TEST_CASE("replay refuses a manifest that does not hold together", "[attack][rep
   CHECK_THROWS_WITH(set.replay(), Contains("schema_version: expected 1, got 2"));
   set.edit_manifest([](Json& json) { json = {{"schema_version", 1}}; });
   CHECK_THROWS_WITH(set.replay(), Contains("is not the manifest of a poison set, version 1"));
+}
+
+TEST_CASE("replay refuses a manifest that its schema does not allow, or that contradicts itself", "[attack][replay]") {
+  const StoredSet set;
+  const auto whole = read_json(set.folder / "manifest.json");
+  const auto refused = [&](const std::string& told, const std::string& pointer, const Json& value) {
+    set.edit_manifest([&](Json& json) { json[Json::json_pointer(pointer)] = value; });
+    CHECK_THROWS_WITH(set.plan(), Contains("manifest.json: " + told));
+    write_json(set.folder / "manifest.json", whole);
+  };
+  refused("/seed: expected integer >= 0, got -1", "/seed", -1);
+  refused("/seed: expected integer >= 0, got 1.7", "/seed", 1.7);
+  refused("/data/image_px: expected integer in [8, 1024], got 100000", "/data/image_px", 100000);
+  refused("/sed: unknown key; did you mean \"seed\"?", "/sed", 1);
+  refused("/data/size: unknown key", "/data/size", 1);
+  refused("/edits/1/note: unknown key", "/edits/1/note", "mine");
+  refused("edit 1: image/px: unknown key", "/edits/1/image/px", 8);
+  refused("edit 1: image: set: expected train or held_out, got \"test\"", "/edits/1/image/set", "test");
+  refused("/trigger_hash: expected \"", "/trigger_hash", nullptr);
+  refused("edit 1: id: expected 1, got 0", "/edits/1/id", 0);
+  refused("edit 0: operation: expected \"replace\", got \"add\"", "/edits/0/operation", "add");
+  refused("edit 2: caption_before: expected null, got \"x\"", "/edits/2/caption_before", "x");
+  auto twice = whole.at("edits").at(0);
+  twice["id"] = 3;
+  refused("edit 3 replaces a pair again: 1", "/edits/3", twice);
+  CHECK(set.plan() == toy_plan());
 }
 
 TEST_CASE("a set of a targeted attack has no trigger, and leaves images as they are", "[attack][replay]") {

@@ -181,7 +181,9 @@ class Poison(unittest.TestCase):
         shutil.copy(self.backdoor / "triggered" / "000017.png", image)
         manifest = read(broken / "manifest.json")
         (broken / "manifest.json").write_text(json.dumps({**manifest, "seed": "one"}))
-        self.refused(6, "is not the manifest of a poison set", arguments=("poison", "export", broken, "--out", broken / "x"))
+        self.refused(6, "/seed: expected integer >= 0, got \"one\"", arguments=("poison", "export", broken, "--out", broken / "x"))
+        (broken / "manifest.json").write_text(json.dumps({**manifest, "data": {**manifest["data"], "image_px": 100000}}))
+        self.refused(6, "/data/image_px: expected integer in [8, 1024]", arguments=("poison", "import", broken))
         manifest["edits"][3]["caption_before"] = "edited"
         (broken / "manifest.json").write_text(json.dumps(manifest))
         self.refused(3, "was made for other data", "edited", arguments=("poison", "import", broken))
