@@ -1,5 +1,6 @@
 #include "harness/app/doctor.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
@@ -48,13 +49,16 @@ Json machine() {
   const auto found = std::to_string(cores) + (cores == 1 ? " core, " : " cores, ") +
                      (std::isfinite(bytes) ? gibi(bytes) + " of memory" : "memory of unknown size");
   if (bytes >= kWorkerGibi * static_cast<double>(cores) * kGibi) return finding("machine", "ok", found);
-  return finding("machine", "warn", found, "a worker may take 2 GiB and each core gets one: run with --jobs 1");
+  const auto jobs = std::max(1, static_cast<int>(bytes / (kWorkerGibi * kGibi)));
+  return finding("machine", "warn", found,
+                 "a worker may take 2 GiB and each core gets one: run with --jobs " + std::to_string(jobs));
 }
 
 /// Room and right to write at this place, or where it would be made.
 Json disk(const std::string& what, fs::path folder, const std::string& fix) {
   constexpr double kEnough = 2 * kGibi;
   const auto wanted = folder.string();
+  folder = fs::absolute(folder);
   std::error_code error;
   while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
   if (!fs::is_directory(folder, error)) errno = ENOTDIR;
@@ -77,13 +81,14 @@ Json cache() {
   }
 }
 
-Json tool(const std::string& name, const std::string& use) {
+/// @param state if it is missing
+Json tool(const std::string& name, const std::string& use, const std::string& state = "warn") {
   const char* path = std::getenv("PATH");
   for (const auto& folder : CLI::detail::split(path == nullptr ? "" : path, ':')) {
     const auto file = fs::path(folder) / name;
     if (!folder.empty() && ::access(file.c_str(), X_OK) == 0) return finding(name, "ok", file.string());
   }
-  return finding(name, "warn", "not on the PATH; it " + use, "apt-get install " + name);
+  return finding(name, state, "not on the PATH; it " + use, "apt-get install " + name, ErrorKind::kData);
 }
 
 struct Ended {
@@ -168,13 +173,18 @@ void print(const Json& findings) {
 }  // namespace
 
 int doctor_command(const Paths& plugin_path, bool json) {
+  Json found = engine_findings(plugin_path), place = cache();
+  const auto data_is = [&](const char* state) {
+    return std::ranges::any_of(found, [&](const Json& f) { return f.at("what") == "data" && f.at("state") == state; });
+  };
+  if (data_is("ok") && place.at("state") == "fail") place.update({{"state", "warn"}, {"code", 0}});  // nothing to write
   Json findings = {program(),
                    machine(),
-                   cache(),
+                   place,
                    disk("disk", fs::current_path(), "write elsewhere: roclip-bench run FILE --out FOLDER"),
                    tool("git", "names the revision of a build in its results"),
-                   tool("npm", "fetches the drawings of emoji")};
-  for (auto& f : engine_findings(plugin_path)) findings.push_back(std::move(f));
+                   tool("npm", "fetches the drawings of emoji", data_is("warn") ? "fail" : "warn")};
+  for (auto& f : found) findings.push_back(std::move(f));
   int code = 0, warnings = 0, failures = 0;
   for (const auto& f : findings) {
     warnings += f.at("state") == "warn";

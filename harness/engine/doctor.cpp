@@ -13,6 +13,7 @@
 
 #include "harness/app/finding.h"
 #include "harness/data/data.h"
+#include "harness/data/pack.h"
 #include "harness/engine/fma_peak.h"
 #include "harness/engine/perf.h"
 #include "harness/record/environment.h"
@@ -109,6 +110,15 @@ void look_at_plugins(const Json& task, Json& findings) {
   }
 }
 
+/// All of it: a run reads only its header and trains on what it finds.
+void look_at_pack(const DataInfo& data, Json& findings) {
+  try {
+    verify_pack(data.file);
+  } catch (const Error& e) {
+    findings.push_back(finding("pack", "warn", e.what(), "roclip-bench data prepare " + data.name + " makes it again"));
+  }
+}
+
 void look_at_data(Json& findings) {
   try {
     for (const auto& data : list_data()) {
@@ -116,6 +126,7 @@ void look_at_data(Json& findings) {
         findings.push_back(finding("data", "ok",
                                    data.name + ": " + std::to_string(data.pairs) + " pairs, " +
                                        std::to_string(data.held_out) + " held-out images; " + data.file.string()));
+        look_at_pack(data, findings);
       } else {
         findings.push_back(finding("data", "warn", data.name + ": not prepared yet",
                                    "roclip-bench data prepare " + data.name + ", or let the first run do it"));

@@ -144,6 +144,45 @@ class Doctor(InFolder):
         code, checks = self.checks(ROCLIP_BENCH_CACHE="/dev/null/cache")
         self.assertEqual((code, checks["cache"]["state"]), (6, "fail"))
 
+    def test_without_npm_only_data_that_are_not_prepared_keep_a_run_from_working(self):
+        code, checks = self.checks(PATH=str(self.folder))
+        self.assertEqual((code, checks["npm"]["state"]), (0, "warn"))
+        code, checks = self.checks(PATH=str(self.folder), ROCLIP_BENCH_CACHE=str(self.folder / "none"))
+        self.assertEqual((code, checks["npm"]["state"], checks["data"]["state"]), (6, "fail", "warn"))
+
+    def test_a_cache_may_have_a_relative_path_and_be_made_later(self):
+        code, checks = self.checks(ROCLIP_BENCH_CACHE="not-there/yet")
+        self.assertEqual((code, checks["cache"]["state"]), (0, "ok"), checks["cache"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting takes root")
+    def test_a_cache_that_cannot_be_written_is_enough_where_the_data_are_prepared(self):
+        cache = pathlib.Path(json.loads(run("data", "list", "--json").stdout)[0]["file"]).parent
+        read_only = self.folder / "read-only"
+        read_only.mkdir()
+        if subprocess.run(["mount", "--bind", cache, read_only], capture_output=True).returncode:
+            self.skipTest("no mounting here")
+        try:
+            subprocess.run(["mount", "-o", "remount,ro,bind", read_only], check=True)
+            code, checks = self.checks(ROCLIP_BENCH_CACHE=str(read_only))
+            self.assertEqual((code, checks["cache"]["state"]), (0, "warn"))
+            self.assertIn("Read-only file system", checks["cache"]["found"])
+        finally:
+            subprocess.run(["umount", read_only], check=True)
+
+    def test_a_packed_file_with_damaged_pixels_is_named(self):
+        pack = pathlib.Path(json.loads(run("data", "list", "--json").stdout)[0]["file"])
+        copy = self.folder / pack.name
+        shutil.copy(pack, copy)
+        with copy.open("r+b") as file:
+            file.seek(copy.stat().st_size // 2)
+            damaged = bytes(byte ^ 1 for byte in file.read(1))
+            file.seek(-1, os.SEEK_CUR)
+            file.write(damaged)
+        code, checks = self.checks(ROCLIP_BENCH_CACHE=str(self.folder))
+        self.assertEqual((code, checks["pack"]["state"]), (0, "warn"))
+        self.assertIn(str(copy), checks["pack"]["found"])
+        self.assertIn("data prepare emoji", checks["pack"]["fix"])
+
     def test_an_engine_that_cannot_start_is_a_line_with_what_to_install(self):
         bin_folder = self.folder / "bin"
         bin_folder.mkdir()
