@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <utility>
 
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +23,7 @@
 #include "harness/record/build_info.h"
 #include "harness/run/machine.h"
 #include "harness/run/nursery.h"
+#include "harness/run/preparation.h"
 
 namespace roclip::bench {
 
@@ -28,6 +32,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kGibi = 1024.0 * 1024 * 1024;
+constexpr std::chrono::seconds kEngineLimit(60);
 
 std::string gibi(double bytes) {
   char text[32];
@@ -92,8 +97,9 @@ Json tool(const std::string& name, const std::string& use, const std::string& st
 }
 
 struct Ended {
-  std::string output;  ///< stdout and stderr
-  int status;          ///< of waitpid()
+  std::string output;      ///< stdout and stderr
+  int status = 0;          ///< of waitpid()
+  bool timed_out = false;  ///< and was killed
 };
 
 Ended run_engine(const fs::path& engine, const Json& task) {
@@ -111,14 +117,22 @@ Ended run_engine(const fs::path& engine, const Json& task) {
   pid_t pid = -1;
   const int error = ::posix_spawn(&pid, engine.c_str(), &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return {engine.string() + ": " + std::strerror(error), 127 << 8};
+  Ended ended;
+  if (error != 0) return {.output = engine.string() + ": " + std::strerror(error), .status = 127 << 8};
   to = Descriptor();
-  Ended ended{};
+  const auto deadline = std::chrono::steady_clock::now() + kEngineLimit;
   std::array<char, 4096> buffer{};
-  for (ssize_t got = 0; (got = ::read(from.get(), buffer.data(), buffer.size())) != 0;) {
+  for (ssize_t got = 1; got != 0;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    pollfd output{from.get(), POLLIN, 0};
+    ended.timed_out = left <= 0;
+    if (ended.timed_out) break;
+    if (::poll(&output, 1, static_cast<int>(left)) <= 0) continue;
+    got = ::read(from.get(), buffer.data(), buffer.size());
     if (got > 0) ended.output.append(buffer.data(), static_cast<std::size_t>(got));
     if (got < 0 && errno != EINTR) break;
   }
+  if (ended.timed_out) ::kill(pid, SIGKILL);
   while (::waitpid(pid, &ended.status, 0) < 0 && errno == EINTR) {
   }
   return ended;
@@ -149,16 +163,26 @@ Json engine_findings(const Paths& plugin_path) {
   const auto ended =
       run_engine(program_dir() / "roclip-bench-engine", {{"task", "doctor"}, {"plugin_path", plugin_path}});
   auto told = ended.output;
+  Json findings = Json::array();
+  if (const auto begin = told.rfind(kFindings); begin != std::string::npos) {
+    const auto end = std::min(told.find('\n', begin), told.size());
+    const auto text = begin + kFindings.size();
+    Json answer = Json::parse(told.substr(text, end - text), nullptr, /*allow_exceptions=*/false);
+    if (answer.is_array()) findings = std::move(answer);
+    told.erase(begin, end - begin);
+  }
+  if (ended.status == 0 && !findings.empty()) return findings;
   while (told.ends_with('\n')) told.pop_back();
   const auto last = told.substr(told.rfind('\n') + 1);
-  if (ended.status == 0) return Json::parse(last);
   if (WIFEXITED(ended.status) && WEXITSTATUS(ended.status) == 127) {
     return Json::array({finding("engine", "fail", "cannot start: " + last, cure(last))});
   }
-  const auto how = WIFSIGNALED(ended.status) ? "signal " + std::to_string(WTERMSIG(ended.status))
-                                             : "exit code " + std::to_string(WEXITSTATUS(ended.status));
-  return Json::array({finding("engine", "fail", "ended with " + how + (last.empty() ? "" : ": " + last),
-                              "if a plugin does it, take its folder off the search path")});
+  const auto how = ended.timed_out     ? "took more than " + std::to_string(kEngineLimit.count()) + " s"
+                   : ended.status == 0 ? "ended before it had looked"
+                                       : how_it_ended(ended.status);
+  findings.push_back(finding("engine", "fail", how + (last.empty() ? "" : ": " + last),
+                             "if a plugin does it, take its folder off the search path"));
+  return findings;
 }
 
 void print(const Json& findings) {
@@ -192,7 +216,8 @@ int doctor_command(const Paths& plugin_path, bool json) {
     if (code == 0) code = f.at("code");
   }
   if (json) {
-    std::cout << Json{{"checks", findings}, {"warnings", warnings}, {"failures", failures}}.dump(2) << "\n";
+    const Json all = {{"checks", findings}, {"warnings", warnings}, {"failures", failures}};
+    std::cout << all.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
     return code;
   }
   print(findings);

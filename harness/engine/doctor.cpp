@@ -146,7 +146,7 @@ int doctor(const Json& task) {
                    blas(), processor(here), gpus()};
   look_at_plugins(task, findings);
   look_at_data(findings);
-  std::cout << findings.dump() << std::endl;
+  std::cout << "\n" << kFindings << findings.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
   return 0;
 }
 

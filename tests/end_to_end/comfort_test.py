@@ -197,6 +197,34 @@ class Doctor(InFolder):
         self.assertRegex(result.stdout, r"FAIL  engine    cannot start: .*No such file")
 
 
+    def doctor_with_engine(self, script):
+        """What doctor says where `script` stands in for the engine, which is $real."""
+        program = pathlib.Path(PROGRAM)
+        copy, engine = self.folder / program.name, self.folder / "roclip-bench-engine"
+        shutil.copy(program, copy)
+        engine.write_text(f'#!/bin/sh\nreal={program.parent / "roclip-bench-engine"}\n{script}\n')
+        engine.chmod(0o755)
+        result = subprocess.run([copy, "doctor", "--json"], capture_output=True, text=True, timeout=300)
+        self.assertEqual(result.stderr, "")
+        return result.returncode, {check["what"]: check for check in json.loads(result.stdout)["checks"]}
+
+    def test_what_plugins_print_does_not_keep_findings_from_being_told(self):
+        code, checks = self.doctor_with_engine(r'printf "no newline"; printf "\377" >&2; $real "$@"; printf "{bye"')
+        self.assertEqual((code, checks["data"]["state"]), (0, "ok"))
+        self.assertNotIn("engine", checks)
+
+    def test_an_engine_that_ends_early_or_late_is_a_line(self):
+        for script, told, found in (("exit 0", "ended before it had looked", False),
+                                    (r'$real "$@"; printf "my last \377 words"; kill -SEGV $$', "signal 11", True),
+                                    ("exec sleep 1000", "took more than 60 s", False)):
+            with self.subTest(script):
+                code, checks = self.doctor_with_engine(script)
+                self.assertEqual((code, checks["engine"]["state"]), (1, "fail"))
+                self.assertIn(told, checks["engine"]["found"])
+                self.assertIn("plugin", checks["engine"]["fix"])
+                self.assertEqual("attacks" in checks, found)
+
+
 class Init(InFolder):
     def test_the_starter_can_be_planned_and_is_valid_against_the_schema(self):
         file = self.folder / "mine.json"
