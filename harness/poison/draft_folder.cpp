@@ -1,5 +1,6 @@
 #include "harness/poison/draft_folder.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -37,11 +38,11 @@ int locked(const fs::path& folder, const fs::path& place) {
               place.string() + ": another process is writing it; wait for it or choose another " + "folder with --out");
 }
 
-/// What killed processes left beside a place.
-void clear_drafts(const fs::path& place, const std::string& prefix) {
+/// What killed processes left in the folder that holds the drafts of a place.
+void clear_drafts(const fs::path& place, const fs::path& folder, const std::string& prefix) {
   std::error_code ignored;
   std::vector<fs::path> drafts;
-  for (const auto& entry : fs::directory_iterator(place.parent_path())) {
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const bool ours = entry.path().filename().string().starts_with(prefix);
     if (ours && entry.symlink_status(ignored).type() == fs::file_type::directory) drafts.push_back(entry.path());
   }
@@ -53,20 +54,31 @@ void clear_drafts(const fs::path& place, const std::string& prefix) {
   }
 }
 
+[[noreturn]] void refuse(const fs::path& place) {
+  throw Error(ErrorKind::kData, place.string() +
+                                    ": is there and not an empty folder; nothing was written. Delete it or choose "
+                                    "another folder with --out");
+}
+
 }  // namespace
 
-DraftFolder::DraftFolder(fs::path place) : place_(fs::absolute(place).lexically_normal()) {
+DraftFolder::DraftFolder(const fs::path& place) {
+  if (place.empty()) throw Error(ErrorKind::kUsage, "--out: expected a folder, got \"\"");
+  place_ = fs::absolute(place).lexically_normal();
   if (!place_.has_filename()) place_ = place_.parent_path();  // "out/"
   std::error_code error;
-  if (fs::exists(place_, error) && !(fs::is_directory(place_, error) && fs::is_empty(place_, error))) {
-    throw Error(ErrorKind::kData, place_.string() +
-                                      ": is there and not an empty folder; nothing was written. Delete it " +
-                                      "or choose another folder with --out");
+  is_there_ = fs::exists(fs::symlink_status(place_, error));
+  if (is_there_) {
+    const auto folder = fs::canonical(place_, error);
+    if (!fs::is_directory(folder, error)) refuse(place_);
+    place_ = folder;
   }
-  make(place_.parent_path());
+  const auto home = is_there_ ? place_ : place_.parent_path();
+  make(home);
   const auto prefix = "." + place_.filename().string() + ".draft-";
-  clear_drafts(place_, prefix);
-  const auto draft = place_.parent_path() / (prefix + std::to_string(::getpid()));
+  clear_drafts(place_, home, prefix);
+  if (is_there_ && !fs::is_empty(place_, error)) refuse(place_);
+  const auto draft = home / (prefix + std::to_string(::getpid()));
   if (!fs::create_directory(draft, error)) {
     throw Error(ErrorKind::kData, draft.string() + ": cannot be made: " + (error ? error.message() : "it is there") +
                                       "; delete it or choose another folder with --out");
@@ -88,8 +100,18 @@ fs::path DraftFolder::folder(const std::string& name) const {
 
 void DraftFolder::commit() {
   std::error_code error;
-  fs::rename(draft_, place_, error);
+  if (is_there_) {
+    std::vector<fs::directory_entry> entries;
+    for (const auto& entry : fs::directory_iterator(draft_, error)) entries.push_back(entry);
+    std::ranges::partition(entries, [](const auto& entry) { return entry.is_directory(); });  // tables come last
+    for (const auto& entry : entries) {
+      if (!error) fs::rename(entry, place_ / entry.path().filename(), error);
+    }
+  } else {
+    fs::rename(draft_, place_, error);
+  }
   if (error) throw Error(ErrorKind::kData, place_.string() + ": cannot be made: " + error.message());
+  if (is_there_) fs::remove(draft_, error);
   draft_.clear();
 }
 

@@ -5,13 +5,14 @@
 
 namespace roclip::bench {
 
-/// Makes a hidden folder beside its place; commit() moves it there. What was not committed is deleted, and what a
-/// killed process of this host left is deleted when its place is written again.
+/// Makes a hidden folder beside its place, which commit() moves there; or in its place, if that is there and empty,
+/// where commit() moves what is in it up: the folder stays whose, and how readable, it is. What was not committed is
+/// deleted, and what a killed process of this host left is deleted when its place is written again.
 class DraftFolder {
  public:
   /// @throws Error(kData) if `place` is there and not an empty folder, if another process writes it, or if nothing can
-  /// be written beside it
-  explicit DraftFolder(std::filesystem::path place);
+  /// be written there, Error(kUsage) if it is ""
+  explicit DraftFolder(const std::filesystem::path& place);
   ~DraftFolder();
   DraftFolder(const DraftFolder&) = delete;
   DraftFolder& operator=(const DraftFolder&) = delete;
@@ -24,7 +25,8 @@ class DraftFolder {
 
  private:
   std::filesystem::path place_, draft_;
-  int lock_ = -1;  ///< descriptor of the draft, so that nobody takes it for a killed process's
+  bool is_there_ = false;  ///< the place, from the start
+  int lock_ = -1;          ///< descriptor of the draft, so that nobody takes it for a killed process's
 };
 
 }  // namespace roclip::bench

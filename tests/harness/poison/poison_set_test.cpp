@@ -1,5 +1,7 @@
 #include "harness/poison/poison_set.h"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 
 #include "harness/data/image.h"
@@ -100,6 +102,41 @@ TEST_CASE("a folder with something in it is not written to", "[poison]") {
   CHECK(everything(scratch.path()) == "set/mine.txtprecious");
   fs::create_directory(scratch / "empty");
   CHECK_NOTHROW(write_poison_set(scratch / "empty/", config(), toy_dataset(), backdoor(), Stamper()));
+}
+
+TEST_CASE("an empty folder is filled and stays what it was, through links too", "[poison]") {
+  const ScratchFolder scratch;
+  const auto folder = scratch / "elsewhere/empty", link = scratch / "link";
+  fs::create_directories(folder);
+  fs::permissions(folder, fs::perms::owner_all);
+  fs::create_directory_symlink(folder, link);
+  struct stat was {
+  }, is{};
+  REQUIRE(::stat(folder.c_str(), &was) == 0);
+  scratch.write("elsewhere/empty/.empty.draft-1/old", "x");  // of a killed process
+  {
+    DraftFolder draft(link);
+    CHECK_THROWS_WITH(DraftFolder(folder), Contains("another process is writing it"));
+    write_file(draft.folder("images") / "new", "y");
+    write_file(draft.path() / "table", "z");
+    draft.commit();
+  }
+  REQUIRE(::stat(folder.c_str(), &is) == 0);
+  CHECK(is.st_ino == was.st_ino);
+  CHECK((is.st_mode & 0777) == 0700);
+  CHECK(fs::is_symlink(link));
+  CHECK(everything(scratch.path()) == "elsewhere/empty/images/newyelsewhere/empty/tablez");
+  CHECK(std::distance(fs::directory_iterator(folder), {}) == 2);
+}
+
+TEST_CASE("what is no folder, or no place at all, is not written to", "[poison]") {
+  const ScratchFolder scratch;
+  const auto file = scratch.write("file", "precious");
+  fs::create_symlink(scratch / "none", scratch / "link");
+  CHECK_THROWS_WITH(DraftFolder(file), Contains("not an empty folder"));
+  CHECK_THROWS_WITH(DraftFolder(scratch / "link"), Contains("not an empty folder"));
+  CHECK_THROWS_WITH(DraftFolder(""), Contains("--out: expected a folder"));
+  CHECK(everything(scratch.path()) == "fileprecious");
 }
 
 TEST_CASE("what was not committed leaves nothing behind", "[poison]") {
