@@ -7,6 +7,7 @@
 #include "harness/engine/cell.h"
 #include "harness/engine/commands.h"
 #include "harness/plan/plan.h"
+#include "harness/poison/draft_folder.h"
 #include "harness/poison/export.h"
 #include "harness/poison/inspect.h"
 #include "harness/poison/poison_set.h"
@@ -41,6 +42,29 @@ std::string folder_name(const std::string& label) {
   return name.find_first_not_of('.') == std::string::npos ? "attack" : name;
 }
 
+/// Labels -> names of folders, all different.
+std::map<std::string, std::string> folder_names(const std::vector<Cell>& cells) {
+  std::map<std::string, std::string> names;
+  std::set<std::string> taken;
+  for (const auto& cell : cells) {
+    auto& name = names[cell.attack];
+    if (!name.empty()) continue;
+    name = folder_name(cell.attack);
+    const auto plain = name;
+    for (int i = 2; !taken.insert(name).second; ++i) name = plain + "-" + std::to_string(i);
+  }
+  return names;
+}
+
+/// Finds out whether a set can be written, before any is.
+void check_place(const fs::path& folder) {
+  try {
+    const DraftFolder draft(folder);
+  } catch (const Error& e) {
+    throw Error(e.kind(), std::string(e.what()) + "; to make other sets alone: --only, such as --only seed=2");
+  }
+}
+
 std::int64_t image_px(const Cell& cell) { return cell.config.at("model").at("image_px"); }
 
 }  // namespace
@@ -52,24 +76,32 @@ int poison_make(const Json& task) {
   std::set<std::int64_t> sizes;
   for (const auto& cell : cells) sizes.insert(image_px(cell));
 
+  struct Poisons {
+    fs::path folder;
+    const Cell* cell;
+    PoisonPlan plan;
+  };
+  std::vector<Poisons> wanted;
+  const auto names = folder_names(cells);
   std::map<std::int64_t, Dataset> data_at;
   std::set<std::string> seen;
-  int made = 0;
   for (const auto* cell : select(cells, task.at("only"))) {
-    const Json& attack = cell->config.at("attack");
-    if (!seen.insert(Json{attack, cell->seed, image_px(*cell)}.dump()).second) continue;
+    if (!seen.insert(Json{cell->config.at("attack"), cell->seed, image_px(*cell)}.dump()).second) continue;
     if (!data_at.contains(image_px(*cell))) data_at.emplace(image_px(*cell), open_data(cell->config, show_progress()));
-    const Dataset& data = data_at.at(image_px(*cell));
-    const auto plan = fresh_plan(cell->config, data, registry);
+    auto plan = fresh_plan(cell->config, data_at.at(image_px(*cell)), registry);
     if (plan.edits.empty()) continue;
     const auto size = sizes.size() > 1 ? "-" + std::to_string(image_px(*cell)) + "px" : "";
-    const auto folder = fs::path(task.at("out").get<std::string>()) /
-                        (folder_name(cell->attack) + size + "-s" + std::to_string(cell->seed));
-    write_poison_set(folder, cell->config, data, plan, *make_attack(registry, cell->config));
-    std::printf("%s\n", folder.c_str());
-    ++made;
+    const auto name = names.at(cell->attack) + size + "-s" + std::to_string(cell->seed);
+    wanted.push_back({fs::path(task.at("out").get<std::string>()) / name, cell, std::move(plan)});
   }
-  if (made == 0) throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": none of those selected poisons anything");
+  if (wanted.empty()) {
+    throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": none of those selected poisons anything");
+  }
+  for (const auto& poisons : wanted) check_place(poisons.folder);
+  for (const auto& [folder, cell, plan] : wanted) {
+    write_poison_set(folder, cell->config, data_at.at(image_px(*cell)), plan, *make_attack(registry, cell->config));
+    std::printf("%s\n", folder.c_str());
+  }
   return 0;
 }
 

@@ -55,9 +55,8 @@ void clear_drafts(const fs::path& place, const fs::path& folder, const std::stri
 }
 
 [[noreturn]] void refuse(const fs::path& place) {
-  throw Error(ErrorKind::kData, place.string() +
-                                    ": is there and not an empty folder; nothing was written. Delete it or choose "
-                                    "another folder with --out");
+  throw Error(ErrorKind::kData,
+              place.string() + ": is there and not an empty folder; delete it or choose another folder with --out");
 }
 
 }  // namespace

@@ -226,6 +226,25 @@ class Poison(unittest.TestCase):
             matrix = write_matrix(out, attacks=[{"plugin": "broken_attack", "fault": "trigger_pure: " + fault}])
             self.refused(code, told, arguments=("--plugin-path", os.environ["ROCLIP_ROGUES"], "poison", "make", matrix, "--out", out / "sets"))
 
+    def test_a_set_that_is_there_keeps_the_others_from_being_made_until_only_names_them(self):
+        out = self.scratch / "seeds"
+        shutil.copytree(self.targeted, out / "targeted-s2")
+        matrix = write_matrix(out, attacks=[TARGETED], seeds=[1, 2, 3])
+        self.refused(6, "targeted-s2: is there", "--only", arguments=("poison", "make", matrix, "--out", out))
+        self.assertEqual(sorted(file.name for file in out.iterdir()), ["matrix.json", "targeted-s2"])
+        made = self.ok("poison", "make", matrix, "--out", out, "--only", "seed=1", "--only", "seed=3").stdout
+        self.assertEqual(made.split(), [str(out / "targeted-s1"), str(out / "targeted-s3")])
+
+    def test_labels_that_differ_in_signs_only_get_folders_that_differ(self):
+        out = self.scratch / "labels"
+        out.mkdir()
+        matrix = write_matrix(out, attacks=[{**TARGETED, "label": "a b"}, {**TARGETED, "label": "a/b", "targets": 3}])
+        made = self.ok("poison", "make", matrix, "--out", out).stdout
+        self.assertEqual(made.split(), [str(out / "a-b-s1"), str(out / "a-b-2-s1")])
+        shutil.rmtree(out / "a-b-2-s1")
+        made = self.ok("poison", "make", matrix, "--out", out, "--only", "attack=a/b").stdout
+        self.assertEqual(made.split(), [str(out / "a-b-2-s1")])
+
     def test_what_selects_or_makes_no_poison_says_so(self):
         self.refused(4, "poisons anything", arguments=("poison", "make", self.matrix, "--out", self.scratch / "nothing",
                                                        "--only", "attack=none"))
