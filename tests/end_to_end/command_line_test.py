@@ -3,12 +3,13 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import tempfile
 import unittest
 
 import jsonschema
 
-from program import ROOT, run, write_matrix
+from program import PROGRAM, ROOT, run, write_matrix
 
 
 class CommandLine(unittest.TestCase):
@@ -135,6 +136,14 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(result.returncode, 0)
         self.assertIn("roclip-bench run matrix.json", result.stdout)
         self.assertIn("10 some cells did not end ok", result.stdout)
+
+    def test_what_cannot_be_printed_is_an_error(self):
+        matrix = write_matrix(self.folder)
+        for arguments in (("plan", matrix), ("schema", "result"), ("plugin", "info", "roclip"), ("--help",), ("man",)):
+            with self.subTest(arguments), open("/dev/full", "w") as full:
+                result = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(result.returncode, 6, result.stderr)
+                self.assertIn("roclip-bench: stdout: cannot be written", result.stderr)
 
     def test_plan_prints_every_cell_without_running_any(self):
         matrix = write_matrix(self.folder, attacks=["none", "targeted"], seeds=[1, 2])
