@@ -21,9 +21,19 @@ namespace {
 
 Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
 
+/// @param name as for `data prepare`; "" is null: what the set names
+Json clean_data(const std::string& name) {
+  if (name.empty()) return {};
+  try {
+    return data_named(name);
+  } catch (const Error& e) {
+    if (name.ends_with(".json")) throw;
+    throw Error(e.kind(), std::string("--") + e.what() + "; for tables of your own, give a matrix file: MATRIX.json");
+  }
+}
+
 PoisonSet set_of(const Json& task) {
-  const std::string data = task.at("data");
-  return open_poison_set(task.at("set").get<std::string>(), data.empty() ? Json() : data_named(data), registry_of(task),
+  return open_poison_set(task.at("set").get<std::string>(), clean_data(task.at("data")), registry_of(task),
                          show_progress());
 }
 

@@ -150,8 +150,13 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
     manifest.at("attack").at("params").get_to(set.params);
     manifest.at("seed").get_to(set.seed);
     const Json source = data.is_null() ? made_for.at("config") : data;
-    set.data =
-        load_data(effective_data(source, ".", file.string() + ": data/config"), made_for.at("image_px"), progress);
+    try {
+      set.data =
+          load_data(effective_data(source, ".", file.string() + ": data/config"), made_for.at("image_px"), progress);
+    } catch (const Error& e) {
+      if (!data.is_null() || source.at("reader") != "csv") throw;
+      throw Error(ErrorKind::kData, std::string(e.what()) + "; where do they lie here? --data MATRIX.json");
+    }
     set.plan = set.attack->plan({set.data.train, set.data.held_out, set.data.classes}, /*seed=*/0);
     if (set.data.hash != made_for.at("hash")) {
       progress("the data differ from those that " + folder.string() +

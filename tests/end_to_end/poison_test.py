@@ -213,6 +213,29 @@ class Poison(unittest.TestCase):
         self.refused(3, "was made for other data", "training pairs expected, got 1",
                      arguments=("poison", "import", self.backdoor, "--data", matrix))
 
+    def tables(self, folder, captions):
+        """A small data set of tables, with a matrix file. Its held-out images have no captions."""
+        folder.mkdir()
+        images = files(self.backdoor / "triggered")[:len(captions)]
+        for image in images:
+            shutil.copy(self.backdoor / "triggered" / image, folder)
+        with open(folder / "pairs.csv", "w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([("caption", "path"), *zip(captions, images)])
+        labels = [f"{image},{label}" for image, label in zip(images, ["fruit", "bird"] * len(images))]
+        (folder / "labels.csv").write_text("\n".join(["image,label", *labels]) + "\n")
+        return write_matrix(folder, data={"reader": "csv", "pairs": "pairs.csv", "labelled": "labels.csv", "image_px": 32},
+                            attacks=[{**BADNETS, "rate": 0.5}])
+
+    def test_tables_that_have_moved_are_found_with_the_matrix_file_that_names_them(self):
+        before, after = self.scratch / "before", self.scratch / "after"
+        matrix = self.tables(before, [f"a fruit, {i}" for i in range(8)])
+        made = self.ok("poison", "make", matrix, "--out", self.scratch / "of-tables").stdout.strip()
+        before.rename(after)
+        self.refused(6, "pairs.csv", "where do they lie here? --data MATRIX.json", arguments=("poison", "import", made))
+        self.refused(3, '--data: unknown data set "x.csv"', "MATRIX.json",
+                     arguments=("poison", "import", made, "--data", "x.csv"))
+        self.ok("poison", "import", made, "--data", after / "matrix.json")
+
     def test_a_folder_with_something_in_it_stays_as_it_is(self):
         before = content(self.scratch / "sets")
         self.refused(6, "not an empty folder", arguments=("poison", "make", self.matrix, "--out", self.scratch / "sets"))
