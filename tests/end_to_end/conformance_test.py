@@ -90,8 +90,9 @@ class Conformance(KitTest):
         self.out.mkdir()
         process = start("plugin", "test", ROGUES / "broken_attack.so", "--params", '{"fault": "edits_valid: hangs"}',
                         TMPDIR=str(self.out))
-        while "parameters" not in process.stdout.readline():  # done; the next one hangs
-            pass
+        for line in process.stdout:
+            if line.startswith("pass      parameters"):  # the next one hangs
+                break
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130)
