@@ -1,6 +1,9 @@
 #include "harness/poison/commands.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -35,6 +38,15 @@ Json clean_data(const std::string& name) {
 PoisonSet set_of(const Json& task) {
   return open_poison_set(task.at("set").get<std::string>(), clean_data(task.at("data")), registry_of(task),
                          show_progress());
+}
+
+/// As a shell takes it for one word.
+std::string shell_word(const std::string& text) {
+  const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || std::strchr("/._-+,:@%=", c) != nullptr; };
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
 }
 
 /// A label as the name of a folder: "badnets-rate-0.01".
@@ -134,15 +146,17 @@ int poison_export(const Json& task) {
   std::printf("%s\n  poisons.csv says which pairs are poisons: keep it from whoever defends\n", out.c_str());
   if (format == "csv") {
     std::printf(
-        "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s/train.csv --image_key path --caption_key caption --delimiter ,\n"
+        "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s --image_key path --caption_key caption --delimiter ,\n"
         "  open_clip, started in that folder: --train-data train.csv --csv-img-key path --csv-caption-key caption "
         "--csv-separator ,\n",
-        out.c_str());
+        shell_word(out + "/train.csv").c_str());
   } else {
-    std::int64_t shards = 0;
-    for (const auto& file : fs::directory_iterator(out)) shards += file.path().extension() == ".tar";
-    std::printf("  open_clip: --dataset-type webdataset --train-data '%s/{00000..%05lld}.tar'\n", out.c_str(),
-                static_cast<long long>(shards - 1));
+    std::string last;
+    for (const auto& file : fs::directory_iterator(out)) {
+      if (file.path().extension() == ".tar") last = std::max(last, file.path().stem().string());
+    }
+    std::printf("  open_clip: --dataset-type webdataset --train-data %s\n",
+                shell_word(out + "/{00000.." + last + "}.tar").c_str());
   }
   return 0;
 }

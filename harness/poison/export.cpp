@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <functional>
 #include <optional>
+#include <set>
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -48,15 +49,29 @@ class CsvFile {
 /// Takes the pairs of the training set one by one.
 using Sink = std::function<void(const std::string& key, const std::string& png, const std::string& caption)>;
 
+/// Whether pandas.read_csv, unless told otherwise, gives NaN for it.
+bool missing_to_pandas(const std::string& text) {
+  static const std::set<std::string> kMissing = {"",     "#N/A",   "#N/A N/A", "#NA",  "-1.#IND", "-1.#QNAN", "-NaN",
+                                                 "-nan", "1.#IND", "1.#QNAN",  "<NA>", "N/A",     "NA",       "NULL",
+                                                 "NaN",  "None",   "n/a",      "nan",  "null"};
+  return kMissing.contains(text);
+}
+
 /// train.csv and images/.
-void write_csv(const DraftFolder& draft, const std::function<void(const Sink&)>& pairs) {
+void write_csv(const DraftFolder& draft, const std::function<void(const Sink&)>& pairs, const Progress& progress) {
   const auto images = draft.folder("images");
   CsvFile train(draft.path() / "train.csv", {"caption", "path"});
+  std::size_t missing = 0;
   pairs([&](const std::string& key, const std::string& png, const std::string& caption) {
     write_file(images / (key + ".png"), png, Flush::kNo);
     train.add({caption, "images/" + key + ".png"});
+    missing += missing_to_pandas(caption);
   });
   train.write();
+  if (missing == 0) return;
+  progress("captions that pandas.read_csv takes for missing values, such as NA: " + std::to_string(missing) +
+               "; RoCLIP, CyCLIP and CleanCLIP read train.csv with it: add keep_default_na=False there",
+           0, 0);
 }
 
 /// 00000.tar, 00001.tar, ... and sizes.json, from which open_clip learns how many pairs each has.
@@ -144,9 +159,12 @@ void write_attacked(const DraftFolder& draft, const PoisonSet& set) {
   if (set.plan.target_class) {
     LabelledFolder triggered(draft, "triggered", set.data.classes);
     for (std::int64_t i = 0; i < held_out.size(); ++i) {
-      if (held_out.labels[i].item<std::int64_t>() == *set.plan.target_class) continue;
+      const auto label = held_out.labels[i].item<std::int64_t>();
+      if (label == *set.plan.target_class) continue;
       triggered.add(set.attack->apply_trigger(held_out.images.slice(0, i, i + 1))[0], i, *set.plan.target_class);
-      info.add({held_out.captions[static_cast<std::size_t>(i)], "triggered/" + digits(i, 6) + ".png", set.data.name,
+      const auto& caption = held_out.captions[static_cast<std::size_t>(i)];
+      const auto& prompt = set.data.classes[static_cast<std::size_t>(label)].prompts.front();
+      info.add({caption.empty() ? prompt : caption, "triggered/" + digits(i, 6) + ".png", set.data.name,
                 name(*set.plan.target_class)});
     }
     triggered.finish();
@@ -178,7 +196,7 @@ void export_poison_set(const PoisonSet& set, const std::string& format, const fs
     }
   };
   if (format == "csv") {
-    write_csv(draft, for_each_pair);
+    write_csv(draft, for_each_pair, progress);
   } else {
     write_shards(draft, set.data.train.images.size(3), for_each_pair);
   }

@@ -236,6 +236,20 @@ class Poison(unittest.TestCase):
                      arguments=("poison", "import", made, "--data", "x.csv"))
         self.ok("poison", "import", made, "--data", after / "matrix.json")
 
+    def test_captions_that_readers_of_tables_drop_are_counted_and_missing_ones_filled_in(self):
+        matrix = self.tables(self.scratch / "odd", ["NA", "null", "a fruit", "None"] + [f"a bird, {i}" for i in range(4)])
+        made = self.ok("poison", "make", matrix, "--out", self.scratch / "of-odd").stdout.strip()
+        out = self.scratch / "it's exported"
+        exported = self.ok("poison", "export", made, "--out", out)
+        odd = sum(row["caption"] in ("NA", "null", "None") for row in table(out / "train.csv"))
+        self.assertGreater(odd, 0)
+        self.assertIn(f"such as NA: {odd};", exported.stderr)
+        self.assertIn("--train_data '" + str(out).replace("'", "'\\''") + "/train.csv' ", exported.stdout)
+        info = table(out / "info.csv")
+        self.assertTrue(info)
+        self.assertEqual({row["caption"] for row in info}, {"a photo of a bird"}, "the first prompt of the image's class")
+        self.assertNotIn("read_csv", self.ok("poison", "export", self.backdoor, "--out", self.scratch / "plain").stderr)
+
     def test_a_folder_with_something_in_it_stays_as_it_is(self):
         before = content(self.scratch / "sets")
         self.refused(6, "not an empty folder", arguments=("poison", "make", self.matrix, "--out", self.scratch / "sets"))
