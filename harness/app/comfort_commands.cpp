@@ -15,8 +15,9 @@ void add_completion(CLI::App& app) {
   const auto shell = std::make_shared<std::string>();
   auto* completion =
       add_command(app, "completion", "print a script that completes this program's words in a shell",
-                  {"bash > ~/.local/share/bash-completion/completions/roclip-bench", "zsh > ~/.zfunc/_roclip-bench",
-                   "fish > ~/.config/fish/completions/roclip-bench.fish"});
+                  {"bash | install -Dm644 /dev/stdin ~/.local/share/bash-completion/completions/roclip-bench",
+                   "zsh | install -Dm644 /dev/stdin ~/.zfunc/_roclip-bench",
+                   "fish | install -Dm644 /dev/stdin ~/.config/fish/completions/roclip-bench.fish"});
   completion->add_option("shell", *shell, "whose script")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->callback([shell] { std::cout << completion_script(*shell); });
 }
@@ -37,8 +38,8 @@ void add_comfort_commands(CLI::App& app, Invocation& invocation) {
 
   add_completion(app);
 
-  auto* man =
-      add_command(app, "man", "print the manual page", {"| man -l -", "> ~/.local/share/man/man1/roclip-bench.1"});
+  auto* man = add_command(app, "man", "print the manual page",
+                          {"| man -l -", "| install -Dm644 /dev/stdin ~/.local/share/man/man1/roclip-bench.1"});
   man->callback([&app] { std::cout << man_page(app, kVersion); });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -17,6 +18,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A path as a line has it: without the quotes and backslashes of shells, a leading ~/ being the home folder.
+fs::path path_of(const std::string& word) {
+  std::string path;
+  char quote = 0;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    const char c = word[i];
+    if (c == quote) {
+      quote = 0;
+    } else if (quote == 0 && (c == '\'' || c == '"')) {
+      quote = c;
+    } else {
+      path += c == '\\' && quote != '\'' && i + 1 < word.size() ? word[++i] : c;
+    }
+  }
+  const char* home = std::getenv("HOME");
+  return home != nullptr && word.starts_with("~/") ? home + path.substr(1) : path;
+}
+
 /// How far a line has come.
 struct Position {
   const CLI::App* command;
@@ -27,7 +46,9 @@ struct Position {
   std::vector<fs::path> paths(const std::string& name) const {
     const auto values = given.find(name);
     if (values == given.end()) return {};
-    return {values->second.begin(), values->second.end()};
+    std::vector<fs::path> paths;
+    for (const auto& word : values->second) paths.push_back(path_of(word));
+    return paths;
   }
 };
 
@@ -190,14 +211,19 @@ std::vector<Candidate> candidates(const CLI::App& table, const std::vector<std::
 std::string completion_script(const std::string& shell) {
   if (shell == "bash") {
     return R"(# Completion of roclip-bench for bash. To have it in every shell:
-#   roclip-bench completion bash > ~/.local/share/bash-completion/completions/roclip-bench
+#   roclip-bench completion bash | install -Dm644 /dev/stdin ~/.local/share/bash-completion/completions/roclip-bench
 # In this one: source <(roclip-bench completion bash)
 _roclip_bench() {
-  local -a words
-  read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
-  [[ ${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]] && words+=("")
+  local -a words=()
+  local line=${COMP_LINE:0:COMP_POINT} word blanks i
+  for ((i = 0; i <= COMP_CWORD; ++i)); do  # as the line has them: bash has also split them at = and :
+    blanks=${line%%[![:space:]]*} line=${line#"${line%%[![:space:]]*}"} word=${COMP_WORDS[i]}
+    ((i == COMP_CWORD)) && word=$line
+    [[ -n $blanks || $i == 0 ]] && words+=("")
+    words[-1]+=$word line=${line#"$word"}
+  done
   mapfile -t COMPREPLY < <("${words[0]/#\~/$HOME}" complete -- "${words[@]:1}" 2>/dev/null | cut -f 1)
-  local word=${words[-1]}
+  word=${words[-1]}
   COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*[=:]}"}"}")  # bash replaces what follows the last = or :
   [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
   return 0
@@ -208,7 +234,7 @@ complete -o bashdefault -o default -F _roclip_bench roclip-bench
   if (shell == "zsh") {
     return R"(#compdef roclip-bench
 # Completion of roclip-bench for zsh. To have it in every shell, in a folder of $fpath:
-#   roclip-bench completion zsh > ~/.zfunc/_roclip-bench      (and fpath+=~/.zfunc before compinit)
+#   roclip-bench completion zsh | install -Dm644 /dev/stdin ~/.zfunc/_roclip-bench      (and fpath+=~/.zfunc before compinit)
 # In this one: source <(roclip-bench completion zsh)
 _roclip-bench() {
   local -a found shown ending
@@ -222,7 +248,7 @@ if [[ $funcstack[1] == _roclip-bench ]]; then _roclip-bench "$@"; else compdef _
 )";
   }
   return R"(# Completion of roclip-bench for fish. To have it in every shell:
-#   roclip-bench completion fish > ~/.config/fish/completions/roclip-bench.fish
+#   roclip-bench completion fish | install -Dm644 /dev/stdin ~/.config/fish/completions/roclip-bench.fish
 # In this one: roclip-bench completion fish | source
 function __roclip_bench_complete
   set -l words (commandline -opc)

@@ -65,7 +65,9 @@ std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
 }
 
 std::string HelpFormatter::make_option_desc(const CLI::Option* option) const {
-  return wrapped(option->get_description() + defaulted(*option), kWidth - column_width_);
+  const bool required = option->get_required() && !option->get_positional();
+  return wrapped(option->get_description() + (required ? "; required" : "") + defaulted(*option),
+                 kWidth - column_width_);
 }
 
 std::string summary_of(const CLI::App& command) {

@@ -23,13 +23,14 @@ class Completion(InFolder):
         """What bash would offer at the end of the line."""
         script = r"""
             source <(roclip-bench completion bash)
-            COMP_LINE=$1 COMP_POINT=${#1}
-            read -ra COMP_WORDS <<<"$1"
-            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=("${@:2}") COMP_CWORD=$(($# - 2))
             _roclip_bench
             printf '%s\n' "${COMPREPLY[@]}"
             """
-        result = shell("bash", "-uc", script, "bash", line, folder=self.folder)
+        words = re.findall(r"""(?:[^\s"'\\=:]|\\.|"[^"]*"|'[^']*')+|[=:]+""", line)  # as bash splits it
+        if line.endswith(" "):
+            words.append("")
+        result = shell("bash", "-uc", script, "bash", line, *words, folder=self.folder)
         self.assertEqual(result.stderr, "")
         return result.stdout.split()
 
@@ -57,6 +58,13 @@ class Completion(InFolder):
         self.assertEqual(self.bash("roclip-bench show --out elsewhere ba"), ["badnets-clip-s1-0123abcd"])
         (self.folder / "elsewhere").rename(self.out)
         self.assertEqual(self.bash("roclip-bench replay b"), ["badnets-clip-s1-0123abcd"])
+
+    def test_folders_may_have_blanks(self):
+        cells = self.folder / "my out" / "cells"
+        cells.mkdir(parents=True)
+        (cells / "badnets-clip-s1-0123abcd.json").touch()
+        for out in ('--out "my out"', "--out my\\ out", "--out='my out'"):
+            self.assertEqual(self.bash(f"roclip-bench show {out} ba"), ["badnets-clip-s1-0123abcd"])
 
     def test_files_are_left_to_bash(self):
         self.assertEqual(self.bash("roclip-bench run m"), [])
@@ -96,6 +104,9 @@ class Completion(InFolder):
         self.assertRegex(zsh("roclip-bench plu")[0], "^plugin:attacks")
         self.assertEqual([line.split(":")[0] for line in zsh("roclip-bench plugin info badn")], ["badnets"])
         self.assertEqual(zsh("roclip-bench run mi"), ["mine.json"])
+        (self.folder / "my out" / "cells").mkdir(parents=True)
+        (self.folder / "my out" / "cells" / "badnets-clip-s1-0123abcd.json").touch()
+        self.assertEqual([line.split(":")[0] for line in zsh("roclip-bench show --out 'my out' ba")], ["badnets-clip-s1-0123abcd"])
 
 
 class Manual(InFolder):
@@ -112,6 +123,16 @@ class Manual(InFolder):
         self.assertEqual(result.stderr, "")
         for shown in ("NAME", "roclip-bench run", "--until-decided", "ROCLIP_BENCH_CACHE", "EXIT STATUS"):
             self.assertIn(shown, re.sub(r"\x1b\[\d+m|.\x08", "", result.stdout))
+
+
+class Examples(InFolder):
+    def test_those_that_install_a_file_work_in_a_new_home(self):
+        for command in ("completion", "man"):
+            for line in re.findall(r"^  (.* install .*)$", run(command, "--help").stdout, re.MULTILINE):
+                with self.subTest(line):
+                    result = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env={**SHELL, "HOME": str(self.folder)})
+                    self.assert_code(result, 0)
+                    self.assertTrue((self.folder / line.split("~/")[1]).read_text())
 
 
 class Doctor(InFolder):

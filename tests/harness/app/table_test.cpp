@@ -128,6 +128,27 @@ TEST_CASE("cells are completed from their output folder, terms of --only from th
         Words{"attack=none,defense=", "attack=none,defense=clip", "attack=none,defense=roclip"});
 }
 
+TEST_CASE("paths are understood as a shell has them on its line", "[app]") {
+  const ScratchFolder folder;
+  folder.write("my 'out/cells/none-clip-s1-abc.json", "{}");
+  const Table table;
+  for (const std::string out : {R"(my\ \'out)", R"("my 'out")", R"(my' '"'out")"}) {
+    CHECK(table.complete({"show", "--out", folder.path().string() + "/" + out, ""}) == Words{"none-clip-s1-abc"});
+  }
+  const std::string home = std::getenv("HOME");
+  ::setenv("HOME", folder.path().c_str(), 1);
+  CHECK(table.complete({"show", R"(--out=~/my\ \'out)", ""}) == Words{"none-clip-s1-abc"});
+  ::setenv("HOME", home.c_str(), 1);
+}
+
+TEST_CASE("help and the manual say which options are required", "[app]") {
+  Table table;
+  const auto* make = table.app->get_subcommand("poison")->get_subcommand("make");
+  CHECK_THAT(make->help(), Contains("folder for the sets; required"));
+  CHECK_THAT(make->help(), !Contains("matrix file; required"));  // which the line of usage says
+  CHECK_THAT(man_page(*table.app, "1.0"), Contains("folder for the sets; required"));
+}
+
 TEST_CASE("an option that may be given again takes one value each time", "[app]") {
   CHECK(Table().refusal({"plan", "--plugin-path", "mine", "m.json"}) == "");
   CHECK(Table().refusal({"plan", "--only", "seed=1", "m.json", "--only", "seed=2"}) == "");
