@@ -63,6 +63,9 @@ void check_schema(const fs::path& folder, const Json& manifest) {
   check_keys(folder, manifest.at("data"), "/data", {"config", "name", "hash", "image_px", "pairs", "held_out"});
   check_keys(folder, manifest.at("attack"), "/attack", {"plugin", "params"});
   const auto check_all = [&](const char* list, const std::vector<std::string>& known) {
+    if (const auto& found = manifest.at(list); !found.is_array()) {
+      refuse_manifest(folder, std::string("/") + list + ": expected a list, got " + found.dump());
+    }
     for (const auto& [place, entry] : manifest.at(list).items()) {
       check_keys(folder, entry, std::string("/") + list + "/" + place, known);
     }
@@ -138,8 +141,9 @@ class PlanReader {
     }
     if (pair.is_null()) return edit;
     edit.replaces = index(pair, view_.train.size());
-    if (!replaced_.insert(*edit.replaces).second)
+    if (!replaced_.insert(*edit.replaces).second) {
       refuse_manifest(folder_, name + " replaces a pair again: " + pair.dump());
+    }
     const auto& caption = view_.train.captions[static_cast<std::size_t>(*edit.replaces)];
     if (json.at("caption_before") != caption) {
       refuse_data("the caption of pair " + pair.dump() + " is " + Json(caption).dump() + ", " + name + " replaced " +
@@ -181,9 +185,10 @@ class PlanReader {
   }
 
   std::int64_t index(const Json& json, std::int64_t size) const {
-    const auto value = json.get<std::int64_t>();
-    if (value < 0 || value >= size)
-      refuse_manifest(folder_, json.dump() + " is not in [0, " + std::to_string(size) + ")");
+    const auto value = json.is_number_integer() ? json.get<std::int64_t>() : -1;
+    if (value < 0 || value >= size) {
+      refuse_manifest(folder_, json.dump() + " is not an integer in [0, " + std::to_string(size) + ")");
+    }
     return value;
   }
 

@@ -6,7 +6,7 @@
 namespace roclip::bench {
 
 /// Makes a hidden folder beside its place, which commit() moves there; or in its place, if that is there and empty,
-/// where commit() moves what is in it up: the folder stays whose, and how readable, it is. What was not committed is
+/// where commit() moves what is in it up, so that the folder keeps its owner and mode. What was not committed is
 /// deleted, and what a killed process of this host left is deleted when its place is written again.
 class DraftFolder {
  public:

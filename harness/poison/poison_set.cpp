@@ -163,6 +163,9 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
                    " was made for, though not in what the poisons touch: results will not be equal to the bit",
                0, 0);
     }
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kPlugin) throw;  // what `replay` plans is what the file says
+    throw Error(ErrorKind::kData, file.string() + ": " + e.what());
   } catch (const Json::exception& e) {
     throw Error(ErrorKind::kData, file.string() + ": is not the manifest of a poison set, version 1: " + e.what());
   }

@@ -195,6 +195,8 @@ TEST_CASE("replay refuses a manifest that its schema does not allow, or that con
   refused("/seed: expected integer >= 0, got -1", "/seed", -1);
   refused("/seed: expected integer >= 0, got 1.7", "/seed", 1.7);
   refused("/data/image_px: expected integer in [8, 1024], got 100000", "/data/image_px", 100000);
+  refused("/targets: expected a list, got null", "/targets", nullptr);
+  refused("1.5 is not an integer in [0, 60)", "/edits/1/pair", 1.5);
   refused("/sed: unknown key; did you mean \"seed\"?", "/sed", 1);
   refused("/data/size: unknown key", "/data/size", 1);
   refused("/edits/1/note: unknown key", "/edits/1/note", "mine");

@@ -193,6 +193,13 @@ class Poison(unittest.TestCase):
         self.refused(6, "is not the manifest of a poison set", arguments=("poison", "inspect", broken))
         self.refused(6, "is not a poison set", "poison make", arguments=("poison", "import", self.matrix))
 
+    def test_a_set_that_no_run_would_take_is_not_imported(self):
+        both = self.copy(self.backdoor, "both")
+        shutil.copytree(self.targeted / "targets", both / "targets")
+        targets = read(self.targeted / "manifest.json")["targets"]
+        (both / "manifest.json").write_text(json.dumps({**read(both / "manifest.json"), "targets": targets}))
+        self.refused(6, "manifest.json", "both target images and a target class", arguments=("poison", "import", both))
+
     def test_an_edited_set_is_refused_by_the_runs_that_name_its_hash(self):
         edited = self.copy(self.targeted, "edited")
         entry = self.entry(edited)
@@ -228,7 +235,7 @@ class Poison(unittest.TestCase):
 
     def test_tables_that_have_moved_are_found_with_the_matrix_file_that_names_them(self):
         before, after = self.scratch / "before", self.scratch / "after"
-        matrix = self.tables(before, [f"a fruit, {i}" for i in range(8)])
+        matrix = self.tables(before, [f"a {name}" for name in ["bird", "fruit"] * 4])
         made = self.ok("poison", "make", matrix, "--out", self.scratch / "of-tables").stdout.strip()
         before.rename(after)
         self.refused(6, "pairs.csv", "where do they lie here? --data MATRIX.json", arguments=("poison", "import", made))
