@@ -27,16 +27,22 @@ AdamW::AdamW(std::vector<torch::Tensor> parameters, const AdamWOptions& options)
   square_ = torch::zeros_like(values_);
   std::int64_t offset = 0;
   for (auto& parameter : parameters) {
+    // Part of the arena, but no view in the eyes of autograd: other optimizers detach gradients in place.
     const auto window = [&](const torch::Tensor& arena) {
-      return arena.narrow(0, offset, parameter.numel()).view(parameter.sizes());
+      return torch::empty({0}, arena.options()).set_(arena.storage(), offset, parameter.sizes());
     };
     parameter.set_data(window(values_));
-    parameter.mutable_grad() = window(gradients_);
+    windows_.push_back(window(gradients_));
     offset += parameter.numel();
   }
+  parameters_ = std::move(parameters);
+  zero_grad();
 }
 
-void AdamW::zero_grad() { gradients_.zero_(); }
+void AdamW::zero_grad() {
+  gradients_.zero_();
+  for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].mutable_grad() = windows_[i];
+}
 
 void AdamW::step(double learning_rate) {
   const torch::NoGradGuard no_grad;

@@ -32,6 +32,7 @@ class AdamW {
   /// Re-points the parameters at the arena; they stay usable as before. @pre all on one device, f32
   AdamW(std::vector<torch::Tensor> parameters, const AdamWOptions& options);
 
+  /// Also gives back to the parameters their gradients in the arena, should somebody have put others there.
   void zero_grad();
   /// A parameter without gradient in this step counts as gradient zero: it still decays and keeps its momentum, as
   /// the text tower does in the matching epochs of the RoCLIP authors' code.
@@ -44,6 +45,7 @@ class AdamW {
  private:
   AdamWOptions options_;
   torch::Tensor values_, gradients_, mean_, square_;  ///< f32 [N]; the first `decayed_` entries decay
+  std::vector<torch::Tensor> parameters_, windows_;   ///< windows_[i] is where the gradient of parameters_[i] stands
   std::int64_t decayed_ = 0;
   std::int64_t steps_ = 0;
 };

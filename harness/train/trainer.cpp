@@ -140,7 +140,10 @@ std::map<std::string, double> Trainer::watched(const TrainHooks& hooks) {
   return values;
 }
 
-void Trainer::repair() { defense_.repair(context_); }
+void Trainer::repair() {
+  defense_.repair(context_);
+  model_.train(false);
+}
 
 void Trainer::step(const torch::Tensor& indices, bool text_learns) {
   Batch batch;

@@ -95,7 +95,7 @@ class Trainer {
   /// @throws Diverged at the first loss that is not finite, Interrupted, and whatever the defense throws
   TrainReport run(const TrainHooks& hooks);
 
-  /// Defense::repair() on the trained model.
+  /// Defense::repair() on the trained model, which is in evaluation mode before and after.
   void repair();
 
   /// Wall time by phase of a step, so far.

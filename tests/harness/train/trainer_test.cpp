@@ -2,6 +2,7 @@
 #include <fstream>
 #include <set>
 
+#include <torch/optim/sgd.h>
 #include <catch2/catch.hpp>
 
 #include "harness/clip/clip.h"
@@ -23,28 +24,38 @@ struct Outcome {
   std::string weights;
 };
 
+const Registry& registry() {
+  static const Registry shipped({ROCLIP_PLUGIN_DIR});
+  return shipped;
+}
+
 /// A whole training on the toy data set, in a process of its own as far as state goes.
-Outcome trained(const std::string& defense_name, const Json& params, std::uint64_t seed, TrainHooks hooks = {},
-                bool watched = false) {
-  static const Registry registry({ROCLIP_PLUGIN_DIR});
+Outcome trained(Defense& defense, std::uint64_t seed, TrainHooks hooks = {}, bool watched = false) {
   const Dataset data = toy_dataset();
-  const auto attack = registry.make_attack("none", Json::object());
+  const auto attack = registry().make_attack("none", Json::object());
   const PoisonedPairs pairs(data, {}, *attack, seed);
   const auto vocabulary = std::make_shared<const Vocabulary>(data.train.captions, 1);
   const Json small = {{"image_px", 8},       {"stem_kernel_px", 2}, {"stem_stride_px", 2}, {"stage_widths", {8}},
                       {"stage_blocks", {1}}, {"embedding_dim", 8},  {"text_width", 8}};
   const auto model = make_clip(model_params(small, "m"), vocabulary, seed, torch::kCPU);
-  const auto defense = registry.make_defense(defense_name, params);
   TrainingParams training;
   training.epochs = 4;
   training.batch_size = 8;
   training.learning_rate = 0.01;
-  Trainer trainer(*model, pairs, *defense, training, vocabulary->known_words(), seed);
+  Trainer trainer(*model, pairs, defense, training, vocabulary->known_words(), seed);
   const SimilarityWatch watch(pairs, seed);
   if (watched) hooks.at_epoch_end = [&] { return watch(*model); };
   auto report = trainer.run(hooks);
   trainer.repair();
-  return {std::move(report), model->weights_hash()};
+  Outcome outcome{std::move(report), model->weights_hash()};
+  model->encode_image(to_pixels(data.held_out.images, torch::kCPU));
+  CHECK(model->weights_hash() == outcome.weights);  // in evaluation mode no statistic moves
+  return outcome;
+}
+Outcome trained(const std::string& defense_name, const Json& params, std::uint64_t seed, const TrainHooks& hooks = {},
+                bool watched = false) {
+  const auto defense = registry().make_defense(defense_name, params);
+  return trained(*defense, seed, hooks, watched);
 }
 
 const Json kAugmented = {{"image_augmentation", true}, {"text_augmentation", true}};
@@ -92,6 +103,31 @@ TEST_CASE("watching similarities does not change what is learned, and tells them
 
 TEST_CASE("roclip that never matches is plain CLIP with augmentation, to the bit", "[train][roclip]") {
   CHECK(trained("roclip", {{"match_every", 0}}, 3).weights == trained("clip", kAugmented, 3).weights);
+}
+
+TEST_CASE("a defense may let go of gradients, and repair with an optimizer of its own", "[train]") {
+  struct Tuner final : Defense {
+    bool tunes = false;
+    void after_step(TrainContext& context) override {
+      for (auto& weights : context.model.trainable()) weights.mutable_grad().reset();
+    }
+    void repair(TrainContext& context) override {
+      if (!tunes) return;
+      context.model.train(true);
+      torch::optim::SGD optimizer(context.model.trainable(), 0.1);
+      const auto pixels = to_pixels(context.pairs.images(torch::arange(8)), torch::kCPU);
+      for (int step = 0; step < 2; ++step) {
+        optimizer.zero_grad();
+        context.model.encode_image(pixels).slice(1, 0, 1).sum().backward();
+        optimizer.step();
+      }
+    }
+  };
+  Tuner lets_go, tunes;
+  tunes.tunes = true;
+  const auto plain = trained("clip", Json::object(), 1).weights;
+  CHECK(trained(lets_go, 1).weights == plain);
+  CHECK(trained(tunes, 1).weights != plain);
 }
 
 TEST_CASE("a defense that returns a loss that is not finite ends training as diverged", "[train]") {
