@@ -82,6 +82,12 @@ int plugin_new_command(const std::string& kind, const std::string& name, const f
                 "my_trigger, got \"" +
                     name + "\"");
   }
+  for (const auto& [file, stamp, refused] : stamped_plugins(plugin_search_path({}))) {
+    if (stamp.kind == kind && stamp.name() == name) {
+      throw Error(ErrorKind::kUsage, "plugin new: there is " + stamp.id + " in " + file.string() +
+                                         " already, and one name means one plugin; choose another");
+    }
+  }
   const fs::path target = folder.empty() ? fs::path(name) : folder;
   std::error_code error;
   if (fs::exists(target, error) && !fs::is_empty(target, error)) {

@@ -168,8 +168,12 @@ std::vector<fs::path> plugin_search_path(const std::vector<fs::path>& first) {
       rest.remove_prefix(std::min(colon + 1, rest.size()));
     }
   }
-  const auto shipped = fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "lib/roclip-bench/plugins";
-  if (fs::is_directory(shipped)) folders.push_back(shipped);
+  const auto prefix = fs::read_symlink("/proc/self/exe").parent_path().parent_path();
+  std::vector<fs::path> prefixes = {prefix};
+  if (prefix == "/usr") prefixes.insert(prefixes.begin(), "/usr/local");  // where `cmake --install` of a plugin goes
+  for (const auto& place : prefixes) {
+    if (const auto plugins = place / "lib/roclip-bench/plugins"; fs::is_directory(plugins)) folders.push_back(plugins);
+  }
   return folders;
 }
 

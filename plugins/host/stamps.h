@@ -50,7 +50,8 @@ std::string refusal(const Stamp& stamp);
 bool is_loaded(const std::string& name);
 
 /// Where plugins are looked for: `first` (the command line), then ROCLIP_BENCH_PLUGIN_PATH (colon-separated), then
-/// the folder that belongs to this program, ../lib/roclip-bench/plugins from its own.
+/// the folder that belongs to this program, ../lib/roclip-bench/plugins from its own; before it, for a program in /usr,
+/// that of /usr/local.
 std::vector<std::filesystem::path> plugin_search_path(const std::vector<std::filesystem::path>& first);
 
 /// Every *.so below a folder, sorted; or the one file that is given instead. @throws Error(kPlugin) if there is no such

@@ -106,6 +106,10 @@ class CommandLine(unittest.TestCase):
 
     def test_a_plugin_project_is_not_written_over_anything_or_under_an_odd_name(self):
         self.assertEqual(run("plugin", "new", "attack", "My-Trigger", "--dir", self.folder / "a").returncode, 2)
+        taken = run("plugin", "new", "attack", "badnets", "--dir", self.folder / "a")
+        self.assertEqual(taken.returncode, 2)
+        self.assertIn("there is badnets/1 in", taken.stderr)
+        self.assertFalse((self.folder / "a").exists())
         (self.folder / "b").mkdir()
         (self.folder / "b" / "mine.txt").write_text("mine")
         refused = run("plugin", "new", "attack", "my_trigger", "--dir", self.folder / "b")
