@@ -89,8 +89,10 @@ int plan_command(const PlanOptions& options) {
   std::vector<const Cell*> to_run;
   double expected_s = 0;
   std::size_t unknown = 0, shared = 0, done = 0, will_fail = 0;
+  OtherBuilds other_builds;
   for (const Cell* cell : selected) {
     const Json stored = stored_result(out, *cell, prepared->data_hash);
+    other_builds.look_at(stored, prepared->builds);
     std::string state = stored.is_null() ? "to run" : stored.at("status").get<std::string>();
     if (state != "ok" && prepared->hopeless.contains(cell->attack)) {
       state = "will fail";
@@ -133,6 +135,7 @@ int plan_command(const PlanOptions& options) {
   }
   std::printf("%s: %zu done, %zu to run, %zu of them on a model that another trains\n",
               counted(std::ssize(selected), "cell").c_str(), done, to_run.size(), shared);
+  if (const auto told = other_builds.told(); !told.empty()) std::puts(told.c_str());
   if (!to_run.empty()) {
     const auto workers = static_cast<double>(job_devices(options.jobs, prepared->devices, to_run.size()).size());
     std::printf(

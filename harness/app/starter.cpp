@@ -31,7 +31,7 @@ std::string starter_matrix(const std::string& name) {
   // run", take several: [1, 2, 3, 4, 5, 6].
   "seeds": [1],
 
-  // A few epochs show that all works. results/emoji-quick takes 10.
+  // A few epochs show that all works. The study emoji-quick takes 10.
   "training": {"epochs": 2, "batch_size": 64, "learning_rate": 2e-3},
 
   // "none" is the clean model, to see what a defense costs. A plugin is a name, or an object with parameters.

@@ -14,6 +14,12 @@ foreach(text ${texts})
   install(FILES ${text} DESTINATION share/doc/roclip-bench/${folder})
 endforeach()
 
+# What those texts point to: headers, and the sources of the shipped plugins as examples.
+install(DIRECTORY attacks defenses metrics DESTINATION share/doc/roclip-bench
+        FILES_MATCHING PATTERN "*.h" PATTERN "*.cpp" PATTERN "CMakeLists.txt")
+install(DIRECTORY plugins/include DESTINATION share/doc/roclip-bench/plugins)
+install(DIRECTORY results/schema DESTINATION share/doc/roclip-bench/results)
+
 # Studies to begin with.
 foreach(study smoke emoji-quick emoji-paper paper)
   file(GLOB files ${CMAKE_SOURCE_DIR}/results/${study}/*.json)

@@ -48,10 +48,13 @@ std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOption
                      {"device", options.device},
                      {"make_data", options.make_data},
                      {"further_seeds", options.further_seeds}};
+  constexpr double kPatience_s = 5;
+  const double limit_s = matrix.limits.time_s;
   Worker worker(nursery, task, /*log=*/"");
   Preparation preparation;
   std::string doing;
   double last_event_s = 0;
+  bool is_told = false, hangs = false;
   for (bool ended = false; !ended;) {
     std::array<pollfd, 3> wait = {pollfd{signals.descriptor(), POLLIN, 0},
                                   pollfd{worker.events_descriptor(), POLLIN, 0},
@@ -72,13 +75,24 @@ std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOption
         last_event_s = worker.running_s();
       }
     }
-    const bool hangs = matrix.limits.time_s > 0 && worker.running_s() - last_event_s > matrix.limits.time_s;
-    if (hangs && !ended) worker.signal(SIGKILL);
+    const double silent_s = worker.running_s() - last_event_s;
+    if (silent_s > kPatience_s && !is_told && !doing.empty()) {
+      is_told = true;
+      listener.notice(
+          doing + " takes long; " +
+          (limit_s > 0 ? "it is ended after " + show_duration(limit_s) : "\"limits\": {\"time_s\": ...} would end it"));
+    }
+    if (!ended && limit_s > 0 && silent_s > limit_s) {
+      hangs = true;
+      worker.signal(SIGKILL);
+    }
   }
   const int status = worker.reap();
   if (status == 0) return preparation;
   const std::string output = worker.last_output();
-  const std::string what = "the preparation " + how_it_ended(status) + (doing.empty() ? "" : ", " + doing) +
+  const std::string how =
+      hangs ? "took longer than " + show_duration(limit_s) + ", the limit of limits/time_s" : how_it_ended(status);
+  const std::string what = "the preparation " + how + (doing.empty() ? "" : ", " + doing) +
                            (output.empty() ? "" : "; its last output: ") + output;
   if (preparation.cells.empty()) {
     throw Error(ErrorKind::kPlugin, what +

@@ -62,18 +62,6 @@ std::string quoted(const std::vector<std::string>& words) {
   return text;
 }
 
-/// Plugins of which a finished cell used another build than is there now. Its result stands as long as their revision,
-/// the number in their id, is the same; whoever changes code without raising it wants to know.
-std::vector<std::string> built_otherwise(const Json& stored, const std::map<std::string, std::string>& builds) {
-  std::vector<std::string> ids;
-  if (!stored.is_object() || !stored.contains("plugins")) return ids;
-  for (const auto& [id, plugin] : stored.at("plugins").items()) {
-    const auto now = builds.find(id);
-    if (now != builds.end() && now->second != plugin.value("file_hash", now->second)) ids.push_back(id);
-  }
-  return ids;
-}
-
 /// Checkpoints are of no use once every cell of the matrix is done.
 void remove_checkpoints(const OutputFolder& out, const ResultTable& results, const std::vector<Cell>& cells) {
   if (!std::ranges::all_of(cells, [&](const Cell& cell) { return results.status(cell) == "ok"; })) return;
@@ -82,6 +70,26 @@ void remove_checkpoints(const OutputFolder& out, const ResultTable& results, con
 }
 
 }  // namespace
+
+void OtherBuilds::look_at(const Json& stored, const std::map<std::string, std::string>& builds) {
+  if (!stored.is_object() || !stored.contains("plugins")) return;
+  bool is_other = false;
+  for (const auto& [id, plugin] : stored.at("plugins").items()) {
+    const auto now = builds.find(id);
+    if (now == builds.end() || now->second == plugin.value("file_hash", now->second)) continue;
+    ids_.insert(id);
+    is_other = true;
+  }
+  results_ += is_other;
+}
+
+std::string OtherBuilds::told() const {
+  if (results_ == 0) return "";
+  std::string names;
+  for (const auto& id : ids_) names += (names.empty() ? "" : ", ") + id;
+  return counted(results_, "result") + " kept from another build of " + names +
+         "; if its code gives other numbers now, raise the revision in its id, or use run --rerun";
+}
 
 std::filesystem::path default_out(const std::filesystem::path& matrix) { return matrix.parent_path() / "out"; }
 
@@ -114,8 +122,8 @@ int run_matrix(const RunOptions& options) {
   ResultTable results(matrix, cells, out);
   std::vector<const Cell*> waiting;
   std::set<const Cell*> chosen(selected.begin(), selected.end());
-  std::int64_t done = 0, done_otherwise = 0;
-  std::set<std::string> otherwise;
+  std::int64_t done = 0;
+  OtherBuilds other_builds;
   for (const auto& cell : cells) {
     const Json stored = stored_result(out, cell, prepared->data_hash);
     if (chosen.contains(&cell) && must_run(stored, options)) {
@@ -123,9 +131,7 @@ int run_matrix(const RunOptions& options) {
     } else {
       results.set(cell, stored);
       done += chosen.contains(&cell) && stored.at("status") == "ok";
-      const auto ids = built_otherwise(stored, prepared->builds);
-      otherwise.insert(ids.begin(), ids.end());
-      done_otherwise += !ids.empty();
+      other_builds.look_at(stored, prepared->builds);
     }
   }
   Timings timings;
@@ -142,12 +148,7 @@ int run_matrix(const RunOptions& options) {
                    ", " + std::to_string(devices.size()) + " at a time" +
                    (expected_s > 0 ? ", about " + show_duration(expected_s) : "") + "; results in " +
                    out.root.string());
-  if (!otherwise.empty()) {
-    std::string names;
-    for (const auto& id : otherwise) names += (names.empty() ? "" : ", ") + id;
-    listeners.notice(counted(done_otherwise, "result") + " kept from another build of " + names +
-                     "; if its code gives other numbers now, raise the revision in its id, or use --rerun");
-  }
+  if (const auto told = other_builds.told(); !told.empty()) listeners.notice(told);
   listeners.begun(state);
 
   for (const Cell* cell : selected) {

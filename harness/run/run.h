@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,20 @@ struct RunOptions {
   std::vector<std::int64_t> further_seeds = {};  ///< beside those of the matrix file; their cells are in the results
                                                  ///< if they were run
   std::vector<std::string> command_line;
+};
+
+/// Results that stay although their plugins were built anew since. They stand as long as the revision, the number in
+/// the id, is the same; whoever changes code without raising it wants to know.
+class OtherBuilds {
+ public:
+  /// @param stored a cell's result, or null. @param builds id of a plugin -> hash of its file now
+  void look_at(const Json& stored, const std::map<std::string, std::string>& builds);
+  /// A sentence; "" if there are none.
+  std::string told() const;
+
+ private:
+  std::int64_t results_ = 0;
+  std::set<std::string> ids_;
 };
 
 /// The output folder of a matrix file when none is given.

@@ -116,7 +116,9 @@ class Package(unittest.TestCase):
         texts = root / "usr/share/doc/roclip-bench"
         for text in re.findall(r"\]\(([\w/]+\.md)", (texts / "README.md").read_text()):
             self.assertTrue((texts / text).is_file(), text)
-        self.assertIn("Write an attack in 20 minutes", (texts / "plugins" / "README.md").read_text())
+        for link in re.findall(r"\]\(([\w/]+\.h)", (texts / "plugins" / "README.md").read_text()):
+            self.assertTrue((texts / "plugins" / link).is_file(), link)
+        self.assertTrue((texts / "attacks" / "badnets" / "badnets.cpp").is_file())
         self.assertIn("usr/lib/cmake/RoclipBench/RoclipBenchConfig.cmake", command("tar", "tzf", tar))
 
 

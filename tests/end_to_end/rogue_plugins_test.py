@@ -95,6 +95,12 @@ class RoguePlugins(InFolder):
         self.assertIn("to run    none-clip", planned.stdout)
         self.assertIn("will fail bad_attack-clip", planned.stdout)
 
+    def test_an_attack_that_plans_without_end_is_told_while_it_does_and_when_it_is_ended(self):
+        matrix = write_matrix(self.folder, attacks=[{"plugin": "bad_attack", "how": "hangs"}], limits={"time_s": 7})
+        result = run(*ROGUES, "plan", matrix)
+        self.assertIn("planning bad_attack takes long; it is ended after 7 s", result.stderr)
+        self.assertIn("took longer than 7 s, the limit of limits/time_s, planning bad_attack", result.stderr)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -53,6 +53,7 @@ class Runner(InFolder):
         result = run("run", matrix, "--plugin-path", folder)
         self.assert_code(result, 0)
         self.assertIn("1 result kept from another build of repairs/1; ", result.stderr)
+        self.assertIn("1 result kept from another build", run("plan", matrix, "--plugin-path", folder).stdout)
         cell = self.out / results(self.out)["repairs"]["file"]
         self.assertIn(f"again: roclip-bench replay {cell} --plugin-path {folder}", run("show", cell).stdout)
 

@@ -36,7 +36,7 @@ class ClipModel {
 
   /// The weights that training changes: f32 leaves that require a gradient, on device(), in a fixed order. A defense
   /// may change them in place, in after_step() or repair(), under torch::NoGradGuard or by an optimizer of its own; a
-  /// metric must not.
+  /// metric must not. Before each step the trainer sets their gradients to zero.
   virtual std::vector<torch::Tensor> trainable() = 0;
   virtual std::int64_t embedding_dim() const = 0;
   virtual torch::Device device() const = 0;

@@ -107,7 +107,7 @@ class Defense {
   virtual void after_step(TrainContext& context);
   virtual void after_epoch(TrainContext& context);
   /// Once, after the last epoch: fine-tune or prune the trained model in place, through context.model.trainable(). It
-  /// is in evaluation mode: whoever trains on calls train(true) first.
+  /// is in evaluation mode: whoever trains on calls train(true) first. Gradients are on; context.epoch is epochs + 1.
   virtual void repair(TrainContext& context);
 
   /// Called between two steps, or after the last one. save() changes nothing; load() of the same gives the same state.

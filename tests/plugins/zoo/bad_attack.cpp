@@ -1,5 +1,7 @@
+#include <chrono>
 #include <csignal>
 #include <stdexcept>
+#include <thread>
 
 #include "roclip/attack.h"
 
@@ -9,7 +11,7 @@ class BadAttack final : public roclip::Attack {
   struct Params {
     std::string how = "throws";
     void declare(roclip::ParamList& list) {
-      list.choice("how", how, {"throws", "crashes", "out_of_range"}, "what goes wrong", "test");
+      list.choice("how", how, {"throws", "crashes", "hangs", "out_of_range"}, "what goes wrong", "test");
     }
   };
   explicit BadAttack(Params params) : params_(std::move(params)) {}
@@ -19,6 +21,7 @@ class BadAttack final : public roclip::Attack {
       std::signal(SIGSEGV, SIG_DFL);
       std::raise(SIGSEGV);
     }
+    if (params_.how == "hangs") std::this_thread::sleep_for(std::chrono::hours(1));
     roclip::PoisonPlan plan;
     plan.edits.push_back({.replaces = view.train.size(), .image = {}, .triggered = false, .caption = "x"});
     return plan;
