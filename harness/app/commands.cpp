@@ -268,6 +268,9 @@ int show_command(const std::filesystem::path& cell_file, bool json) {
 
 void become_engine(const Json& task) {
   if (task.at("task") == "perf" || task.at("task") == "plugin test") prepare_blas();  // as in a worker
+  if (task.at("task") == "plugin test") {  // counts bytes in use, and what a thread's cache of free chunks holds is
+    ::setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 0);
+  }
   const auto engine = program_dir() / "roclip-bench-engine";
   const std::string text = task.dump();
   ::execl(engine.c_str(), "roclip-bench-engine", text.c_str(), static_cast<char*>(nullptr));
