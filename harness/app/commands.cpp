@@ -92,7 +92,6 @@ int plan_command(const PlanOptions& options) {
   OtherBuilds other_builds;
   for (const Cell* cell : selected) {
     const Json stored = stored_result(out, *cell, prepared->data_hash);
-    other_builds.look_at(stored, prepared->builds);
     std::string state = stored.is_null() ? "to run" : stored.at("status").get<std::string>();
     if (state != "ok" && prepared->hopeless.contains(cell->attack)) {
       state = "will fail";
@@ -108,6 +107,7 @@ int plan_command(const PlanOptions& options) {
     seeds.insert(cell->seed);
     if (state == "ok") {
       ++done;
+      other_builds.look_at(stored, prepared->builds);
     } else {
       to_run.push_back(cell);
       shared += !shares.is_null();
