@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "harness/app/completion.h"
-#include "harness/app/guarded.h"
 #include "harness/app/help.h"
 #include "harness/app/subcommands.h"
 #include "harness/record/build_info.h"
+#include "harness/record/guarded.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {

@@ -1,4 +1,6 @@
 #include "harness/app/commands.h"
+#include "harness/study/matrix.h"
+#include "harness/study/select.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -9,15 +11,15 @@
 
 #include <unistd.h>
 
-#include "harness/data/paths.h"
 #include "harness/record/files.h"
+#include "harness/record/machine.h"
+#include "harness/record/paths.h"
 #include "harness/report/render.h"
+#include "harness/report/significance.h"
 #include "harness/run/folder_lock.h"
-#include "harness/run/machine.h"
 #include "harness/run/preparation.h"
 #include "harness/run/run.h"
 #include "harness/run/supervisor.h"
-#include "harness/stats/tests.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {

@@ -8,8 +8,8 @@
 #include <set>
 
 #include "harness/app/help.h"
-#include "harness/config/matrix.h"
-#include "harness/data/paths.h"
+#include "harness/record/paths.h"
+#include "harness/study/matrix.h"
 #include "stamps.h"
 
 namespace roclip::bench {

@@ -17,11 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/app/finding.h"
 #include "harness/app/help.h"
-#include "harness/data/paths.h"
 #include "harness/record/build_info.h"
-#include "harness/run/machine.h"
+#include "harness/record/finding.h"
+#include "harness/record/machine.h"
+#include "harness/record/paths.h"
 #include "harness/run/nursery.h"
 #include "harness/run/preparation.h"
 

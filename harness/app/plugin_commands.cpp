@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <iostream>
 
-#include "harness/data/paths.h"
 #include "harness/record/files.h"
+#include "harness/record/paths.h"
 #include "roclip/error.h"
 #include "stamps.h"
 

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "harness/data/paths.h"
 #include "harness/record/files.h"
+#include "harness/record/paths.h"
 
 namespace roclip::bench {
 

@@ -9,8 +9,8 @@
 #include <cstring>
 
 #include "harness/data/pack.h"
-#include "harness/data/paths.h"
 #include "harness/record/hash.h"
+#include "harness/record/paths.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {

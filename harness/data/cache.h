@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "harness/data/collection.h"
-#include "harness/data/progress.h"
+#include "harness/record/progress.h"
 
 namespace roclip::bench {
 

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <opencv2/core/mat.hpp>
 
-#include "harness/data/progress.h"
+#include "harness/record/progress.h"
 #include "roclip/dataset.h"
 #include "roclip/params.h"
 

@@ -10,7 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "harness/data/progress.h"
+#include "harness/record/progress.h"
 #include "roclip/dataset.h"
 #include "roclip/params.h"
 

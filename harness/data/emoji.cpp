@@ -9,9 +9,9 @@
 #include "harness/data/cache.h"
 #include "harness/data/captions.h"
 #include "harness/data/icons.h"
-#include "harness/data/paths.h"
 #include "harness/data/svg.h"
 #include "harness/record/files.h"
+#include "harness/record/paths.h"
 #include "roclip/error.h"
 #include "roclip/rng.h"
 

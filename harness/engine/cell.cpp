@@ -11,15 +11,15 @@
 #include <torch/utils.h>
 #include <torch/version.h>
 
-#include "harness/clip/clip.h"
 #include "harness/data/data.h"
 #include "harness/data/poisoned_pairs.h"
-#include "harness/engine/contract.h"
 #include "harness/engine/examples.h"
+#include "harness/model/clip.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
 #include "harness/record/metric_record.h"
+#include "harness/train/checked_plugins.h"
 #include "roclip/attack.h"
 
 namespace roclip::bench {
@@ -44,20 +44,6 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
-
-std::string plugin_of(const Json& choice) { return choice.at("plugin").get<std::string>(); }
-
-const PluginInfo& find_plugin(const Registry& registry, PluginKind kind, const Json& choice) {
-  return registry.find(kind, plugin_of(choice), std::string(to_string(kind)));
-}
-
-/// Hash of the library's file; read once in a process.
-const std::string& plugin_hash(const PluginInfo& plugin) {
-  static std::map<std::filesystem::path, std::string> known;
-  auto& hash = known[plugin.file];
-  if (hash.empty()) hash = hash_file(plugin.file);
-  return hash;
-}
 
 std::unique_ptr<Defense> make_defense(const Registry& registry, const Json& config) {
   const auto id = plugin_of(config.at("defense"));
@@ -119,11 +105,6 @@ Dataset open_data(const Json& config, const Progress& progress) {
   return load_data(config.at("data"), config.at("model").at("image_px"), progress);
 }
 
-std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config) {
-  const auto id = plugin_of(config.at("attack"));
-  return std::make_unique<CheckedAttack>(registry.make_attack(id, config.at("attack").at("params")), id);
-}
-
 std::string training_key(const Json& config, const std::string& data_hash, const Registry& registry,
                          torch::Device device) {
   static const std::string program = hash_file("/proc/self/exe") + TORCH_VERSION;
@@ -144,35 +125,6 @@ std::string training_key(const Json& config, const std::string& data_hash, const
   return hash_hex(key.dump()).substr(0, 16);
 }
 
-PoisonPlan fresh_plan(const Json& config, const Dataset& data, const Registry& registry) {
-  const AttackView view{data.train, data.held_out, data.classes};
-  const auto seed = config.at("seed").get<std::uint64_t>();
-  return make_attack(registry, config)->plan(view, stream(seed, role::kPoison));
-}
-
-StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out) {
-  const Json& choice = config.at("attack");
-  const auto& plugin = find_plugin(registry, PluginKind::kAttack, choice);
-  const Json key = {choice, config.at("seed"), data.hash, config.at("model").at("image_px"), plugin_hash(plugin)};
-  StoredPlan stored;
-  stored.name = plugin.name() + "-s" + config.at("seed").dump() + "-" + hash_hex(key.dump()).substr(0, 10);
-  const auto file = out.manifest_file(stored.name);
-  if (std::filesystem::exists(file)) {
-    try {
-      const Json json = read_json(file);
-      stored.plan = plan_from_manifest(json);
-      stored.hash = hash_hex(json.dump());
-      check_plan(stored.plan, {data.train, data.held_out, data.classes});
-      return stored;
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "%s: is damaged, planning again: %s\n", file.c_str(), e.what());
-    }
-  }
-  stored.plan = fresh_plan(config, data, registry);
-  stored.hash = hash_hex(manifest(stored.plan).dump());
-  return stored;
-}
-
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry) {
   std::map<std::string, std::string> builds;
   const auto add = [&](PluginKind kind, const Json& choice) {
@@ -182,18 +134,6 @@ std::map<std::string, std::string> plugin_builds(const Json& config, const Regis
   add(PluginKind::kDefense, config.at("defense"));
   for (const auto& metric : config.at("metrics")) add(PluginKind::kMetric, metric);
   return builds;
-}
-
-void store_manifest(const StoredPlan& plan, const OutputFolder& out) {
-  const auto file = out.manifest_file(plan.name);
-  std::error_code error;
-  if (std::filesystem::exists(file, error)) return;
-  std::filesystem::create_directories(file.parent_path(), error);
-  if (error) {
-    throw Error(ErrorKind::kData, file.parent_path().string() + ": cannot be made: " + error.message() +
-                                      "; choose another folder with --out");
-  }
-  write_json(file, manifest(plan.plan));
 }
 
 Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) {
@@ -299,7 +239,7 @@ Json run_cell_recorded(const Cell& cell, const CellSurroundings& around, TrainHo
     } catch (const c10::Error& e) {
       const std::string message = e.what_without_backtrace();
       return failure(is_out_of_memory(message) ? Status::kOutOfMemory : Status::kFailed, message);
-    } catch (const Broken& e) {
+    } catch (const ContractViolation& e) {
       return failure(Status::kFailed, std::string(e.what()) + (e.fix().empty() ? "" : "; to fix: ") + e.fix() +
                                           "; `roclip-bench plugin test` looks for more");
     } catch (const std::exception& e) {

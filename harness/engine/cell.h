@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/data/progress.h"
-#include "harness/plan/cell.h"
+#include "harness/poison/stored_plan.h"
+#include "harness/record/cell.h"
+#include "harness/record/progress.h"
 #include "harness/record/result.h"
 #include "harness/train/trainer.h"
 #include "registry.h"
@@ -33,32 +34,13 @@ std::vector<torch::Device> parse_devices(const std::string& text);
 
 Dataset open_data(const Json& config, const Progress& progress);
 
-/// The attack of a cell, held to its header. @throws Error
-std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config);
-
 /// What decides the trained model of a cell, as a hash: cells of one key share one training. Holds the hashes of the
 /// program and of the plugins, so that a checkpoint is never continued by other code.
 std::string training_key(const Json& config, const std::string& data_hash, const Registry& registry,
                          torch::Device device);
 
-/// Lets the attack of a cell plan, and checks what it plans. @throws Error(kPlugin), Error(kMatrix), and whatever the
-/// attack throws
-PoisonPlan fresh_plan(const Json& config, const Dataset& data, const Registry& registry);
-
-/// The poisons of (attack, seed), made once and stored as a manifest.
-struct StoredPlan {
-  PoisonPlan plan;
-  std::string name;  ///< OutputFolder::manifest_file(name)
-  std::string hash;  ///< of its content
-};
-/// Reads the manifest if a run before made it, else lets the attack plan, and checks what it plans.
-/// @throws Error(kPlugin), Error(kMatrix), and whatever the attack throws
-StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out);
 /// Of each plugin that the cell uses: id -> hash of its file.
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry);
-/// Writes the manifest if it is not there yet. @throws Error(kData)
-void store_manifest(const StoredPlan& plan, const OutputFolder& out);
-
 /// Poisons, trains and evaluates. Single-threaded on the CPU: the same cell gives the same bits.
 /// @return the record with status "ok". @throws Error, Interrupted, and whatever a plugin throws
 Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks);

@@ -6,13 +6,13 @@
 
 #include <unistd.h>
 
-#include "harness/clip/clip.h"
-#include "harness/config/matrix.h"
-#include "harness/config/schema.h"
 #include "harness/data/data.h"
-#include "harness/data/paths.h"
 #include "harness/engine/cell.h"
+#include "harness/model/clip.h"
 #include "harness/record/files.h"
+#include "harness/record/paths.h"
+#include "harness/study/matrix.h"
+#include "harness/study/schema.h"
 #include "harness/train/trainer.h"
 #include "registry.h"
 #include "roclip/error.h"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "harness/data/progress.h"
+#include "harness/record/progress.h"
 #include "roclip/params.h"
 
 namespace roclip::bench {

@@ -11,12 +11,12 @@
 #include <torch/utils.h>
 #include <torch/version.h>
 
-#include "harness/app/finding.h"
 #include "harness/data/data.h"
 #include "harness/data/pack.h"
 #include "harness/engine/fma_peak.h"
 #include "harness/engine/perf.h"
 #include "harness/record/environment.h"
+#include "harness/record/finding.h"
 #include "registry.h"
 
 namespace roclip::bench {

@@ -6,7 +6,7 @@
 namespace roclip::bench {
 
 /// Looks at LibTorch, its BLAS, the processor, GPUs, plugins and data sets. Prints kFindings and
-/// findings (harness/app/finding.h) as JSON, on a line of their own.
+/// findings (harness/record/finding.h) as JSON, on a line of their own.
 /// @param task {"task": "doctor", "plugin_path": [...]}. @return 0
 int doctor(const Json& task);
 

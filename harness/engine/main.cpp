@@ -2,14 +2,14 @@
 /// as its only argument; not meant to be called by hand.
 #include <map>
 
-#include "harness/app/guarded.h"
+#include "harness/conformance/kit.h"
 #include "harness/engine/commands.h"
-#include "harness/engine/conformance/kit.h"
 #include "harness/engine/doctor.h"
 #include "harness/engine/nursery.h"
 #include "harness/engine/perf.h"
-#include "harness/poison/commands.h"
+#include "harness/engine/poison_commands.h"
 #include "harness/record/files.h"
+#include "harness/record/guarded.h"
 
 int main(int argc, char** argv) {
   using namespace roclip;

@@ -1,4 +1,5 @@
 #include "harness/engine/worker.h"
+#include "harness/study/matrix.h"
 
 #include <atomic>
 #include <cerrno>
@@ -18,7 +19,7 @@
 
 #include "harness/data/data.h"
 #include "harness/engine/cell.h"
-#include "harness/plan/plan.h"
+#include "harness/engine/plan.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
 

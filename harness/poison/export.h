@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <string>
 
-#include "harness/data/progress.h"
 #include "harness/poison/poison_set.h"
+#include "harness/record/progress.h"
 
 namespace roclip::bench {
 

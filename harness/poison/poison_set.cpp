@@ -11,8 +11,8 @@
 #include "harness/data/data.h"
 #include "harness/data/image.h"
 #include "harness/data/poisoned_pairs.h"
-#include "harness/engine/cell.h"
 #include "harness/poison/draft_folder.h"
+#include "harness/poison/stored_plan.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
 

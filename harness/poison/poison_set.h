@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "harness/data/progress.h"
+#include "harness/record/progress.h"
 #include "registry.h"
 #include "roclip/attack.h"
 

@@ -1,6 +1,6 @@
 #include "harness/record/metric_record.h"
 
-#include "harness/stats/intervals.h"
+#include "harness/record/intervals.h"
 
 namespace roclip::bench {
 

@@ -162,16 +162,17 @@ Json matrix_entry(const Cell& cell, const Json& result) {
           {"wall_s", result.contains("cost") ? result.at("cost").at("wall_s") : Json()}};
 }
 
-Json matrix_result(const Matrix& matrix, const std::vector<Cell>& cells, const std::vector<Json>& entries) {
+Json matrix_result(const std::string& name, const Json& gates, const std::vector<Cell>& cells,
+                   const std::vector<Json>& entries) {
   Json metrics = Json::array();
   if (!cells.empty()) {
     for (const auto& metric : cells[0].config.at("metrics")) metrics.push_back(metric.at("plugin"));
   }
   Json groups = aggregates(entries);
   return {{"schema_version", kResultSchemaVersion},
-          {"name", matrix.name},
+          {"name", name},
           {"metrics", std::move(metrics)},
-          {"gates", matrix.gates},
+          {"gates", gates},
           {"cells", entries},
           {"aggregates", std::move(groups)}};
 }

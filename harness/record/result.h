@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/plan/cell.h"
+#include "harness/record/cell.h"
 
 namespace roclip::bench {
 
@@ -32,7 +32,7 @@ struct OutputFolder {
   std::filesystem::path examples_file(const std::string& name) const {
     return root / "manifests" / (name + ".examples.json");
   }
-  /// Of one training, by its key (harness/engine/training_key.h).
+  /// Of one training, by its key (training_key() in harness/engine/cell.h).
   std::filesystem::path checkpoint_folder(const std::string& training) const { return root / "checkpoints" / training; }
   std::filesystem::path results_file() const { return root / "results.json"; }
   std::filesystem::path status_file() const { return root / "status.json"; }
@@ -53,6 +53,7 @@ Json read_cell(const std::filesystem::path& file);
 Json matrix_entry(const Cell& cell, const Json& result);
 
 /// The matrix result: the entries in plan order, and means over seeds.
-Json matrix_result(const Matrix& matrix, const std::vector<Cell>& cells, const std::vector<Json>& entries);
+Json matrix_result(const std::string& name, const Json& gates, const std::vector<Cell>& cells,
+                   const std::vector<Json>& entries);
 
 }  // namespace roclip::bench

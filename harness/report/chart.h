@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/stats/intervals.h"
+#include "harness/record/intervals.h"
 
 namespace roclip::bench {
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/config/gates.h"
+#include "harness/record/intervals.h"
 #include "harness/report/study.h"
-#include "harness/stats/intervals.h"
+#include "harness/study/gates.h"
 
 namespace roclip::bench {
 

@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "harness/record/intervals.h"
 #include "harness/report/study.h"
-#include "harness/stats/intervals.h"
 
 namespace roclip::bench {
 

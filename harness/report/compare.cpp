@@ -5,8 +5,8 @@
 #include <set>
 
 #include "harness/report/render.h"
+#include "harness/report/significance.h"
 #include "harness/report/summary.h"
-#include "harness/stats/tests.h"
 
 namespace roclip::bench {
 

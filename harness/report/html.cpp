@@ -8,7 +8,7 @@
 #include "harness/record/files.h"
 #include "harness/report/chart.h"
 #include "harness/report/render.h"
-#include "harness/stats/tests.h"
+#include "harness/report/significance.h"
 
 namespace roclip::bench {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "harness/stats/tests.h"
+#include "harness/report/significance.h"
 
 namespace roclip::bench {
 

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/data/paths.h"
-#include "harness/run/machine.h"
+#include "harness/record/machine.h"
+#include "harness/record/paths.h"
 
 namespace roclip::bench {
 
@@ -35,22 +35,6 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 }  // namespace
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = other.release();
-  }
-  return *this;
-}
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-int Descriptor::release() {
-  const int fd = fd_;
-  fd_ = -1;
-  return fd;
-}
 
 Nursery::Nursery() {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -5,23 +5,9 @@
 
 #include <sys/types.h>
 
+#include "harness/record/descriptor.h"
+
 namespace roclip::bench {
-
-/// A file descriptor with an owner.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  int release();
-
- private:
-  int fd_;
-};
 
 /// One process with LibTorch loaded, from which workers are forked. Makes this process a subreaper that ignores
 /// SIGPIPE. [one thread]

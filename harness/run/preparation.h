@@ -7,10 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "harness/plan/cell.h"
-#include "harness/run/signals.h"
+#include "harness/record/cell.h"
+#include "harness/record/signals.h"
 #include "harness/run/views.h"
 #include "harness/run/worker.h"
+#include "harness/study/matrix.h"
 
 namespace roclip::bench {
 

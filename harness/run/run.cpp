@@ -1,4 +1,5 @@
 #include "harness/run/run.h"
+#include "harness/study/select.h"
 
 #include <algorithm>
 #include <csignal>
@@ -6,12 +7,12 @@
 #include <iostream>
 #include <set>
 
-#include "harness/config/gates.h"
 #include "harness/record/files.h"
 #include "harness/report/check.h"
 #include "harness/report/render.h"
 #include "harness/run/folder_lock.h"
 #include "harness/run/supervisor.h"
+#include "harness/study/gates.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {

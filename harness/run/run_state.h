@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "harness/plan/cell.h"
+#include "harness/record/cell.h"
 #include "harness/run/timings.h"
 
 namespace roclip::bench {

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #include "harness/record/files.h"
-#include "harness/run/machine.h"
+#include "harness/record/machine.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -73,7 +73,7 @@ Json ResultTable::result() const {
     const bool further = std::ranges::find(matrix_.seeds, entry.at("seed").get<std::int64_t>()) == matrix_.seeds.end();
     if (!further || entry.at("status") != "missing") entries.push_back(entry);
   }
-  return matrix_result(matrix_, cells_, entries);
+  return matrix_result(matrix_.name, matrix_.gates, cells_, entries);
 }
 
 void ResultTable::save() {

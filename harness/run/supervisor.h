@@ -11,6 +11,7 @@
 #include "harness/record/result.h"
 #include "harness/run/preparation.h"
 #include "harness/run/timings.h"
+#include "harness/study/matrix.h"
 
 namespace roclip::bench {
 

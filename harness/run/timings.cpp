@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "harness/data/paths.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
+#include "harness/record/paths.h"
 
 namespace roclip::bench {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/plan/cell.h"
+#include "harness/record/cell.h"
 
 namespace roclip::bench {
 

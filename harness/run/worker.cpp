@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "harness/record/files.h"
-#include "harness/run/machine.h"
+#include "harness/record/machine.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {

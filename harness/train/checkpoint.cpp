@@ -8,7 +8,7 @@
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
 
-#include "harness/config/matrix.h"
+#include "harness/record/cell.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
 #include "roclip/error.h"

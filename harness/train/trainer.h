@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/model/trainable_clip.h"
 #include "harness/train/adamw.h"
 #include "harness/train/checkpoint.h"
 #include "roclip/defense.h"
@@ -52,17 +53,6 @@ struct TrainReport {
   double wall_s = 0;                      ///< of all processes that worked on it
   std::int64_t resumed = 0;               ///< how often it went on from a checkpoint
   std::string trained_by;                 ///< the cell that began it
-};
-
-/// The model that the trainer needs: what plugins see, and the rest of its state.
-class TrainableClip : public ClipModel {
- public:
-  /// Batch statistics: state that is not trained by gradient.
-  virtual std::vector<torch::Tensor> buffers() = 0;
-  /// Hash of all parameters and buffers, bit for bit.
-  virtual std::string weights_hash() const = 0;
-  /// Brings the learned temperature back into [0, ln 100].
-  virtual void clamp_logit_scale() = 0;
 };
 
 /// Thrown out of Trainer::run() when it was asked to stop; the state is in a checkpoint if there is a store.

@@ -13,9 +13,9 @@
 #include <nlohmann/json.hpp>
 
 #include "caption_pool.h"
-#include "harness/clip/conv_block.h"
-#include "harness/clip/packed.h"
 #include "harness/data/pack.h"
+#include "harness/model/conv_block.h"
+#include "harness/model/packed.h"
 #include "harness/train/adamw.h"
 #include "roclip/augment.h"
 #include "roclip/clip_model.h"

@@ -5,7 +5,7 @@
 #include "harness/app/man_page.h"
 #include "harness/app/starter.h"
 #include "harness/app/subcommands.h"
-#include "harness/config/matrix.h"
+#include "harness/study/matrix.h"
 #include "support/scratch_folder.h"
 
 using namespace roclip;

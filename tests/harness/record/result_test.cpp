@@ -91,10 +91,8 @@ TEST_CASE("temporary files of killed writers are removed, and nothing else", "[r
 
 TEST_CASE("the matrix result has an entry for every cell, and means over seeds without pooling", "[record]") {
   const std::vector<Cell> cells = {cell("clip", 1), cell("clip", 2), cell("roclip", 1), cell("roclip", 2)};
-  Matrix matrix;
-  matrix.name = "m";
   const Json result = matrix_result(
-      matrix, cells,
+      "m", Json::array(), cells,
       {matrix_entry(cells[0], ok(cells[0], 1, 2)), matrix_entry(cells[1], ok(cells[1], 100, 100)),
        matrix_entry(cells[2], cell_record(cells[2], Status::kCrashed, "signal 11")), matrix_entry(cells[3], nullptr)});
   REQUIRE(result.at("cells").size() == 4);

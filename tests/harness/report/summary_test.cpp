@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include "harness/report/significance.h"
 #include "harness/report/summary.h"
-#include "harness/stats/tests.h"
 #include "support/results.h"
 #include "support/scratch_folder.h"
 

@@ -5,10 +5,10 @@
 #include <torch/optim/sgd.h>
 #include <catch2/catch.hpp>
 
-#include "harness/clip/clip.h"
-#include "harness/config/matrix.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/examples.h"
+#include "harness/model/clip.h"
+#include "harness/record/cell.h"
 #include "harness/train/trainer.h"
 #include "registry.h"
 #include "support/scratch_folder.h"

@@ -1,0 +1,324 @@
+#include <algorithm>
+#include <atomic>
+#include <latch>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+#include <opencv2/core/mat.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+#include "harness/conformance/check.h"
+#include "harness/conformance/file_watch.h"
+#include "harness/data/poisoned_pairs.h"
+#include "harness/record/hash.h"
+#include "roclip/attack.h"
+#include "roclip/augment.h"
+#include "roclip/clip_model.h"
+
+namespace roclip::bench::conformance {
+
+namespace {
+
+constexpr std::int64_t kImages = 48;      ///< stamped in most checks
+constexpr double kLeastEnergyLeft = 0.1;  ///< of a trigger that a model can still be expected to learn
+
+std::unique_ptr<Attack> make(const Subject& subject) {
+  const WatchedCall watch("the constructor");
+  return std::unique_ptr<Attack>(subject.plugin.make_attack(subject.params));
+}
+
+PoisonPlan plan_of(const Attack& attack, const Subject& subject, std::uint64_t seed = 1) {
+  const auto& data = subject.data;
+  PoisonPlan plan;
+  call_watched("plan()", [&] {
+    plan = attack.plan({data.train, data.held_out, data.classes}, stream(seed, role::kPoison));
+  });
+  return plan;
+}
+
+/// Stamps a copy, so that an attack that writes to its argument does so in one check only.
+torch::Tensor stamped(const Attack& attack, const torch::Tensor& images) {
+  torch::Tensor stamped;
+  call_watched("apply_trigger()", [&] { stamped = attack.apply_trigger(images.clone()); });
+  return stamped;
+}
+
+torch::Tensor some_images(const Subject& subject) { return subject.data.held_out.images.narrow(0, 0, kImages).clone(); }
+
+void expect_equal(const torch::Tensor& a, const torch::Tensor& b, const std::string& seen, const std::string& fix) {
+  if (a.sizes() != b.sizes() || !a.equal(b)) throw ContractViolation(seen, fix);
+}
+
+Finding edits_valid(const Subject& subject) {
+  const auto attack = make(subject);
+  const auto plan = plan_of(*attack, subject);
+  try {
+    check_plan(plan, {subject.data.train, subject.data.held_out, subject.data.classes});
+  } catch (const Error& e) {
+    throw ContractViolation(e.what(),
+                            "take indices from the view that plan() is given, and replace a pair once at most");
+  }
+  const auto triggered = std::ranges::count(plan.edits, true, &Edit::triggered);
+  std::string text = std::to_string(plan.edits.size()) + " edits, " + std::to_string(triggered) + " triggered";
+  if (!plan.targets.empty()) text += "; " + std::to_string(plan.targets.size()) + " target images";
+  if (plan.target_class)
+    text += "; target class " + subject.data.classes[static_cast<std::size_t>(*plan.target_class)].name;
+  return {text, {{"edits", plan.edits.size()}, {"triggered", triggered}, {"targets", plan.targets.size()}}};
+}
+
+Finding plan_is_pure(const Subject& subject) {
+  const auto first = make(subject), second = make(subject);
+  const auto plan = plan_of(*first, subject, 1);
+  plan_of(*first, subject, 2);
+  try {
+    stamped(*first, some_images(subject));
+  } catch (const std::exception&) {  // what trigger_pure will tell
+  }
+  const std::string fix = "draw from Rng(seed) only: no clock, no std::random_device, no counter that outlives a call";
+  if (plan_of(*first, subject, 1) != plan)
+    throw ContractViolation("the same seed gives another plan at the second call", fix);
+  if (plan_of(*second, subject, 1) != plan)
+    throw ContractViolation("the same seed gives another plan in another object", fix);
+  return {"equal plans from 2 objects, 2 calls and 2 processes", {{"hash", hash_hex(manifest(plan).dump())}}};
+}
+
+Finding plan_depends_on_seed(const Subject& subject) {
+  constexpr std::uint64_t kSeeds = 5;
+  const auto attack = make(subject);
+  const auto plan = plan_of(*attack, subject, 1);
+  if (plan == PoisonPlan{}) return skipped("it plans nothing");
+  for (std::uint64_t seed = 2; seed <= kSeeds; ++seed) {
+    if (plan_of(*attack, subject, seed) != plan) return {"another plan from seed " + std::to_string(seed)};
+  }
+  throw ContractViolation(
+      text_of("%.0f seeds give the same plan", kSeeds),
+      "draw what it chooses from Rng(seed); where nothing is left to choose, as with stored poisons, pass "
+      "--accept plan_depends_on_seed");
+}
+
+Finding trigger_pure(const Subject& subject) {
+  const auto attack = make(subject);
+  const auto images = some_images(subject), before = images.clone();
+  torch::Tensor once;
+  call_watched("apply_trigger()", [&] { once = attack->apply_trigger(images); });
+  expect_equal(images, before, "apply_trigger() changes its argument", "stamp a copy: auto stamped = images.clone()");
+  check_stamped(once, images);
+  if (once.is_alias_of(images))
+    throw ContractViolation("apply_trigger() returns its argument", "return a copy: images.clone()");
+  const std::string fix =
+      "let the trigger depend on the parameters and the image only; draw a pattern in the "
+      "constructor, from a stream of a fixed seed";
+  expect_equal(stamped(*attack, before), once, "a second call on the same images gives other pixels", fix);
+  expect_equal(stamped(*make(subject), before), once, "another object of the same parameters gives other pixels", fix);
+  return {"equal pixels from 2 objects, 2 calls and 2 processes", hash_of(once)};
+}
+
+Finding trigger_area(const Subject& subject) {
+  const auto attack = make(subject);
+  const auto images = some_images(subject);
+  const auto area = attack->trigger_area(images.clone());
+  if (!area) return skipped("trigger_area() says that all pixels may change");
+  if (area->scalar_type() != torch::kBool || area->sizes() != images.select(1, 0).sizes()) {
+    throw ContractViolation("trigger_area() gives something else than bool [B, H, W]",
+                            "return one mask for each image");
+  }
+  const auto outside = ((stamped(*attack, images) != images).any(1) & ~*area).nonzero();  // [pixels, 3]
+  if (outside.size(0) > 0) {
+    const auto at = [&](int column) { return std::to_string(outside[0][column].item<std::int64_t>()); };
+    throw ContractViolation(
+        std::to_string(outside.size(0)) + " pixels outside of trigger_area() change, the first in image " + at(0) +
+            " at row " + at(1) + ", column " + at(2),
+        "let apply_trigger() and trigger_area() take places from one function, or return std::nullopt");
+  }
+  const double share = area->to(torch::kFloat).mean().item<double>();
+  return {text_of("the rest of the image stays; %.1f %% may change", 100 * share), {{"share", share}}};
+}
+
+Finding trigger_same_in_train_and_test(const Subject& subject) {
+  const auto attack = make(subject);
+  const auto images = some_images(subject);
+  const auto expected = stamped(*attack, images);
+  std::vector<torch::Tensor> alone;
+  for (const auto& image : images.split(1)) alone.push_back(stamped(*attack, image));
+  expect_equal(torch::cat(alone), expected, "an image gets other pixels alone than among others",
+               "training stamps images one by one, tests stamp many: use nothing of the batch");
+  expect_equal(stamped(*attack, images.flip(0)).flip(0), expected, "an image gets other pixels at another place",
+               "use nothing of the place in the batch");
+  const auto channels_last = images.permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2});
+  expect_equal(attack->apply_trigger(channels_last), expected, "images with other strides get other pixels",
+               "call .contiguous() before data_ptr()");
+  for (const std::uint64_t seed : {1, 2}) {
+    plan_of(*attack, subject, seed);
+    expect_equal(stamped(*attack, images), expected, "after plan() the images get other pixels",
+                 "plan() must not change the trigger: stored plans are read, and plan() is not called then");
+  }
+  return {"equal alone, among others, in any memory layout, before and after plan()"};
+}
+
+/// Each image encoded and decoded. @param images uint8 [B, 3, H, W]
+torch::Tensor through_file(const torch::Tensor& images, const std::string& format, int quality) {
+  const auto rows = images.flip(1).permute({0, 2, 3, 1}).contiguous();  // OpenCV wants BGR
+  auto decoded = torch::empty_like(rows);
+  const auto size = static_cast<int>(rows.size(1));
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    std::vector<std::uint8_t> bytes;
+    cv::imencode(format, cv::Mat(size, size, CV_8UC3, rows[i].data_ptr()), bytes, {cv::IMWRITE_JPEG_QUALITY, quality});
+    const auto image = cv::imdecode(bytes, cv::IMREAD_COLOR);
+    std::copy_n(image.data, decoded[i].nbytes(), decoded[i].data_ptr<std::uint8_t>());
+  }
+  return decoded.permute({0, 3, 1, 2}).flip(1);
+}
+
+/// Energy is the sum of squared differences that the trigger makes. Augmentation is drawn alike for images with and
+/// without it. A file format adds noise of its own, so there only what still points the trigger's way counts: the
+/// square of the projection on it.
+Finding trigger_survives(const Subject& subject) {
+  const auto attack = make(subject);
+  const auto plan = plan_of(*attack, subject);
+  if (!plan.target_class && std::ranges::none_of(plan.edits, &Edit::triggered)) {
+    return skipped("it plans no triggered image");
+  }
+  const auto& clean = subject.data.held_out.images;
+  const auto triggered = stamped(*attack, clean);
+  const auto a = to_pixels(clean, torch::kCPU), b = to_pixels(triggered, torch::kCPU);
+  const auto trigger = b - a;
+  const double energy = trigger.square().sum().item<double>();
+  if (energy == 0) throw ContractViolation("apply_trigger() changes no pixel", "override apply_trigger()");
+
+  constexpr int kDraws = 4;
+  double augmented = 0;
+  for (std::uint64_t draw = 1; draw <= kDraws; ++draw) {
+    Rng with(draw), without(draw);
+    const auto left = ImageAugmentation{}.apply(b, with) - ImageAugmentation{}.apply(a, without);
+    augmented += left.square().sum().item<double>() / energy / kDraws;
+  }
+  const auto stored = [&](const std::string& format, int quality) {
+    const auto left = to_pixels(through_file(triggered, format, quality), torch::kCPU) -
+                      to_pixels(through_file(clean, format, quality), torch::kCPU);
+    const double share = (left * trigger).sum().item<double>() / energy;
+    return share * share;
+  };
+  const double png = stored(".png", 0), jpeg_90 = stored(".jpg", 90), jpeg_75 = stored(".jpg", 75);
+  const auto percent = [](double share) { return text_of("%.0f %%", 100 * share); };
+  const auto text = percent(augmented) + " of its energy left after augmentation, " + percent(jpeg_90) +
+                    " after JPEG of quality 90, " + percent(jpeg_75) + " after 75";
+  if (std::min({augmented, png, jpeg_90}) < kLeastEnergyLeft) {
+    throw ContractViolation(
+        "of the trigger's energy, " + percent(augmented) + " is left after augmentation, " + percent(png) +
+            " after PNG, " + percent(jpeg_90) + " after JPEG of quality 90",
+        "at least " + percent(kLeastEnergyLeft) +
+            " should be: make the trigger stronger, larger or smoother; where it is meant for images that "
+            "nobody stores or augments, pass --accept trigger_survives");
+  }
+  return {text, {{"augmentation", augmented}, {"png", png}, {"jpeg_90", jpeg_90}, {"jpeg_75", jpeg_75}}};
+}
+
+Finding thread_safety(const Subject& subject) {
+  constexpr std::int64_t kThreads = 8, kShare = kImages / kThreads;
+  constexpr int kRounds = 20;
+  const auto attack = make(subject);
+  const auto images = some_images(subject);
+  const auto expected = stamped(*attack, images);
+  std::atomic<int> other_pixels{0};
+  std::vector<std::exception_ptr> thrown(kThreads);
+  std::latch start(kThreads);
+  const auto work = [&](std::int64_t thread) {
+    const auto own = images.narrow(0, thread * kShare, kShare).clone();
+    const auto own_expected = expected.narrow(0, thread * kShare, kShare);
+    start.arrive_and_wait();
+    try {
+      for (int round = 0; round < kRounds; ++round) other_pixels += !attack->apply_trigger(own).equal(own_expected);
+    } catch (...) {
+      thrown[static_cast<std::size_t>(thread)] = std::current_exception();
+    }
+  };
+  {
+    at::set_num_threads(1);  // renews LibTorch's thread pool after fork(), which it does not do safely from two threads
+    std::vector<std::jthread> threads;
+    for (std::int64_t thread = 0; thread < kThreads; ++thread) threads.emplace_back(work, thread);
+  }
+  for (const auto& exception : thrown) {
+    if (exception) std::rethrow_exception(exception);
+  }
+  if (other_pixels > 0) {
+    throw ContractViolation(std::to_string(other_pixels) + " of " + std::to_string(kThreads * kRounds) +
+                                " calls of apply_trigger(), from 8 threads at once, give other pixels than alone",
+                            "keep no scratch values in members or statics: const functions may run at the same time");
+  }
+  return {"equal pixels from 8 threads at once"};
+}
+
+void use(const Subject& subject) {
+  const auto attack = make(subject);
+  plan_of(*attack, subject);
+  const auto images = some_images(subject);
+  stamped(*attack, images);
+  const WatchedCall watch("trigger_area()");
+  attack->trigger_area(images);
+}
+
+Finding files(const Subject& subject, FileUse file_use) {
+  // Whatever LibTorch and OpenCV open at first use.
+  some_images(subject).to(torch::kFloat).mean();
+  const auto image = (subject.scratch / "image.png").string();
+  cv::imwrite(image, cv::Mat(1, 1, CV_8UC3));
+  cv::imread(image);
+  return check_files(subject, file_use, [&] { use(subject); });
+}
+
+Finding time_per_call(const Subject& subject) {
+  const auto attack = make(subject);
+  const auto images = some_images(subject);
+  const double plan_s = median_s(5, [&] { plan_of(*attack, subject); });
+  const double image_s = median_s(9, [&] { attack->apply_trigger(images); }) / kImages;
+  return {"plan() " + duration(plan_s) + ", apply_trigger() " + duration(image_s) + " an image",
+          {{"plan_s", plan_s}, {"image_s", image_s}}};
+}
+
+}  // namespace
+
+const std::vector<Check>& attack_checks() {
+  static const std::vector<Check> checks = {
+      {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
+      {"edits_valid", "plan() gives edits and targets that exist.", {}, &edits_valid},
+      {"plan_is_pure", "The same seed gives the same plan.", {"edits_valid"}, &plan_is_pure, kTwoProcesses},
+      {"plan_depends_on_seed", "Another seed gives another plan.", {"plan_is_pure"}, &plan_depends_on_seed},
+      {"trigger_pure",
+       "apply_trigger() stamps a copy, the same way each time.",
+       {"edits_valid"},
+       &trigger_pure,
+       kTwoProcesses},
+      {"trigger_area", "The trigger leaves alone what is outside of trigger_area().", {"trigger_pure"}, &trigger_area},
+      {"trigger_same_in_train_and_test",
+       "An image gets the same trigger alone, in a batch, and whatever was planned before.",
+       {"trigger_pure", "plan_is_pure"},
+       &trigger_same_in_train_and_test},
+      {"trigger_survives",
+       "Enough of the trigger is left after augmentation and image files.",
+       {"trigger_same_in_train_and_test"},
+       &trigger_survives},
+      {"thread_safety",
+       "Threads may plan and stamp at the same time.",
+       {"plan_is_pure", "trigger_same_in_train_and_test"},
+       &thread_safety},
+      {"reads_only_what_is_granted",
+       "It knows the data it is given and opens no file.",
+       {"edits_valid", "trigger_pure"},
+       [](const Subject& subject) { return files(subject, FileUse::kReading); }},
+      {"writes_no_files",
+       "It makes, changes and deletes no file.",
+       {"edits_valid", "trigger_pure"},
+       [](const Subject& subject) { return files(subject, FileUse::kWriting); }},
+      {"no_leak",
+       "Memory comes back.",
+       {"edits_valid", "trigger_pure"},
+       [](const Subject& subject) { return check_no_leak([&] { use(subject); }); }},
+      {"time_per_call", "How long it takes.", {"edits_valid", "trigger_pure"}, &time_per_call},
+  };
+  return checks;
+}
+
+}  // namespace roclip::bench::conformance

@@ -1,0 +1,226 @@
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <set>
+
+#include <torch/serialize/input-archive.h>
+#include <torch/serialize/output-archive.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/conformance/check.h"
+#include "harness/conformance/file_watch.h"
+#include "harness/conformance/small_training.h"
+#include "harness/record/cell.h"
+
+namespace roclip::bench::conformance {
+
+namespace {
+
+std::unique_ptr<Defense> make(const Subject& subject) {
+  const WatchedCall watch("the constructor");
+  return std::unique_ptr<Defense>(subject.plugin.make_defense(subject.params));
+}
+
+void expect(bool holds, const std::string& seen, const std::string& fix) {
+  if (!holds) throw ContractViolation(seen, fix);
+}
+
+/// Watches and times every hook.
+class WatchedDefense final : public CheckedDefense {
+ public:
+  explicit WatchedDefense(const Subject& subject) : CheckedDefense(make(subject), "") {}
+
+  /// Wall time by hook.
+  const std::map<std::string, double>& hook_s() const { return hook_s_; }
+
+ protected:
+  void call(const char* hook, const std::function<void()>& work) const override {
+    const WatchedCall watch(hook);
+    const auto start = std::chrono::steady_clock::now();
+    CheckedDefense::call(hook, work);
+    hook_s_[hook] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+ private:
+  mutable std::map<std::string, double> hook_s_;
+};
+
+/// @return hash of the weights at the end
+std::string trained(const Subject& subject, const TrainHooks& hooks = {}) {
+  WatchedDefense defense(subject);
+  SmallTraining training(subject.data, defense);
+  training.run(hooks);
+  return training.model().weights_hash();
+}
+
+Finding trains(const Subject& subject) {
+  WatchedDefense defense(subject);
+  if (defense.capability() != Capability::kPoisonedPairs) {
+    return skipped("it needs a clean subset, which no data set of this version provides: `run` skips its cells");
+  }
+  SmallTraining training(subject.data, defense);
+  const auto report = training.run();
+  for (const auto& weights : training.model().trainable()) {
+    expect(weights.isfinite().all().item<bool>(), "after repair() the model has weights that are not finite",
+           "check what repair() does to the weights");
+  }
+  const double first = report.epochs.front().loss, last = report.epochs.back().loss;
+  return {text_of("loss %.2f in the first epoch, ", first) + text_of("%.2f in the last, ", last) +
+              std::to_string(report.steps) + " steps",
+          {{"first_loss", first}, {"last_loss", last}, {"steps", report.steps}}};
+}
+
+Finding trains_as_it_says(const Subject& subject) {
+  WatchedDefense defense(subject);
+  const auto name = defense.training_name();
+  if (name.empty()) return skipped("it says that its training is its own");
+  if (name != kPlainTraining) return skipped("only defenses that also say \"" + name + "\" could be compared");
+  CheckpointStore checkpoints(subject.scratch, {});
+  TrainHooks hooks;
+  hooks.checkpoints = &checkpoints;
+  Defense plain;
+  SmallTraining own(subject.data, defense), control(subject.data, plain);
+  own.trainer().run({});
+  control.trainer().run(hooks);
+  expect(own.model().weights_hash() == control.model().weights_hash(),
+         "training_name() says \"plain\", but the weights before repair() are not those of plain CLIP training",
+         "override repair() only, or return \"\" from training_name()");
+  own.trainer().repair();
+  expect(trained(subject, hooks) == own.model().weights_hash(),
+         "training_name() says \"plain\", but repair() of a model that plain CLIP has trained ends with other weights",
+         "keep nothing from the training for repair(), or return \"\" from training_name()");
+  return {"the bits of plain CLIP training before repair(), and the same after it whoever trained"};
+}
+
+Finding repeatable(const Subject& subject) {
+  const auto weights = trained(subject);
+  expect(trained(subject) == weights, "the same seed trains other weights at the second time",
+         "draw from context.rng and context.augmentation_rng only; keep no state in statics; use no clock");
+  return {"equal bits twice, and in 2 processes", {{"hash", weights}}};
+}
+
+/// Trains until it was stopped and its state is in `checkpoints`: in the middle of an epoch, after so many steps; or
+/// between two, after so many epochs.
+void train_until(const Subject& subject, CheckpointStore& checkpoints, std::int64_t step, std::int64_t epoch) {
+  TrainHooks hooks;
+  hooks.checkpoints = &checkpoints;
+  std::int64_t steps = 0, epochs = 0;
+  hooks.stop_requested = [&] { return ++steps == step; };
+  hooks.at_epoch_end = [&] { return ++epochs, std::map<std::string, double>(); };
+  hooks.after_step = [&](std::int64_t) {  // one step later, whose work is lost
+    if (epoch > 0 && epochs == epoch) throw Interrupted();
+  };
+  try {
+    trained(subject, hooks);
+  } catch (const Interrupted&) {
+  }
+}
+
+Finding resumes_to_the_same_bits(const Subject& subject) {
+  WatchedDefense defense(subject);
+  SmallTraining training(subject.data, defense);
+  const auto steps = training.run().steps;
+  constexpr auto kEpochs = SmallTraining::kEpochs;
+  const auto undisturbed = training.model().weights_hash();
+  const std::string fix =
+      "write in save(), and read in load(), all that changes after begin(): counters, pools, "
+      "scores; draw from context.rng, which is saved, not from torch's global generator";
+
+  struct Stop {
+    std::string words;
+    std::int64_t step, epoch;
+  };
+  std::vector<Stop> stops;
+  for (const auto step :
+       std::set{std::int64_t{1}, std::int64_t{4}, steps / 4, steps / 4 + 1, steps / 2 + 5, 3 * steps / 4 - 1, steps}) {
+    if (step < 1 || step > steps) continue;
+    stops.push_back({"after step " + std::to_string(step) + " of " + std::to_string(steps), step, 0});
+  }
+  for (std::int64_t epoch = 1; epoch < kEpochs; ++epoch) {
+    stops.push_back({"between epochs " + std::to_string(epoch) + " and " + std::to_string(epoch + 1), 0, epoch});
+  }
+  for (const auto& [words, step, epoch] : stops) {
+    CheckpointStore checkpoints(subject.scratch / (std::to_string(step) + "-" + std::to_string(epoch)),
+                                {.every_s = 0, .every_epochs = epoch > 0 ? 1 : 0});
+    TrainHooks hooks;
+    hooks.checkpoints = &checkpoints;
+    train_until(subject, checkpoints, step, epoch);
+    expect(trained(subject, hooks) == undisturbed,
+           "stopped " + words + " and resumed by another object, it ends with other bits", fix);
+    expect(trained(subject, hooks) == undisturbed,
+           "stopped " + words + ", resumed, and resumed again before repair(), it ends with other bits", fix);
+  }
+  CheckpointStore each_epoch(subject.scratch / "each epoch", {.every_s = 0, .every_epochs = 1});
+  TrainHooks saving;
+  saving.checkpoints = &each_epoch;
+  expect(trained(subject, saving) == undisturbed, "a training that is saved after each epoch ends with other bits",
+         "let save() change nothing");
+  return {"equal bits after stops at " + std::to_string(stops.size()) + " places of " + std::to_string(kEpochs) +
+              " epochs with " + std::to_string(steps) + " steps",
+          {{"stops", stops.size()}, {"epochs", kEpochs}, {"steps", steps}}};
+}
+
+Finding files(const Subject& subject, FileUse file_use) {
+  {
+    Defense plain;
+    SmallTraining(subject.data, plain, /*epochs=*/1).run();  // whatever LibTorch opens at first use
+  }
+  return check_files(subject, file_use, [&] {
+    WatchedDefense defense(subject);
+    SmallTraining(subject.data, defense).run();
+    torch::serialize::OutputArchive archive;
+    defense.save(archive);
+  });
+}
+
+Finding no_leak(const Subject& subject) {
+  return check_no_leak([&] {
+    WatchedDefense defense(subject);
+    SmallTraining(subject.data, defense, /*epochs=*/2).run();
+  });
+}
+
+Finding time_per_step(const Subject& subject) {
+  WatchedDefense defense(subject);
+  SmallTraining training(subject.data, defense);
+  const auto report = training.run();
+  const double step_s = report.wall_s / static_cast<double>(report.steps);
+  Json shares = Json::object();
+  std::string text = "a step of this small model takes " + duration(step_s);
+  for (const auto& [hook, seconds] : defense.hook_s()) {
+    const double share = seconds / report.wall_s;
+    shares[hook] = share;
+    if (share >= 0.02) text += ", " + hook + text_of(" %.0f %% of it", 100 * share);
+  }
+  return {text, {{"step_s", step_s}, {"shares", shares}}};
+}
+
+}  // namespace
+
+const std::vector<Check>& defense_checks() {
+  static const std::vector<Check> checks = {
+      {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
+      {"trains", "A small model trains, and every hook keeps to its contract.", {}, &trains},
+      {"repeatable", "The same seed trains the same bits.", {"trains"}, &repeatable, kTwoProcesses},
+      {"resumes_to_the_same_bits",
+       "A training that was stopped and resumed ends with the bits of one that was not.",
+       {"repeatable"},
+       &resumes_to_the_same_bits},
+      {"trains_as_it_says", "training_name() is true.", {"repeatable"}, &trains_as_it_says},
+      {"reads_only_what_is_granted",
+       "It knows what its capability grants and opens no file.",
+       {"trains"},
+       [](const Subject& subject) { return files(subject, FileUse::kReading); }},
+      {"writes_no_files",
+       "It makes, changes and deletes no file.",
+       {"trains"},
+       [](const Subject& subject) { return files(subject, FileUse::kWriting); }},
+      {"no_leak", "Memory comes back.", {"trains"}, &no_leak},
+      {"time_per_step", "How long it takes.", {"trains"}, &time_per_step},
+  };
+  return checks;
+}
+
+}  // namespace roclip::bench::conformance

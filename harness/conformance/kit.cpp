@@ -1,0 +1,320 @@
+#include "harness/conformance/kit.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <map>
+
+#include <stdlib.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/conformance/built_in_data.h"
+#include "harness/conformance/check.h"
+#include "harness/conformance/child.h"
+#include "harness/conformance/sanitizer.h"
+#include "harness/record/files.h"
+#include "registry.h"
+
+namespace roclip::bench::conformance {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// How a check ended. Statuses: pass, fail, skip, accepted (failed, and the user said that it may).
+struct Outcome {
+  std::string status, measured, fix;
+  Json values = Json::object();
+};
+
+Json to_json(const Outcome& outcome) {
+  return {{"status", outcome.status}, {"measured", outcome.measured}, {"fix", outcome.fix}, {"values", outcome.values}};
+}
+
+Outcome failed(std::string seen, std::string fix) { return {"fail", std::move(seen), std::move(fix), Json::object()}; }
+
+/// The folder of checkpoints, for the time of a run.
+class Scratch {
+ public:
+  Scratch() {
+    std::string name = (fs::temp_directory_path() / "roclip-bench-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw Error(ErrorKind::kData, name + ": cannot be made; set TMPDIR to a folder that can be written to");
+    }
+    path_ = name;
+  }
+  ~Scratch() {
+    std::error_code none;
+    fs::remove_all(path_, none);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  fs::path make(const std::string& name) const {
+    fs::create_directories(path_ / name);
+    return path_ / name;
+  }
+
+ private:
+  fs::path path_;
+};
+
+/// A file is meant by its path; a name or an id is looked up among stamps, so that no code of other plugins runs.
+fs::path find_file(const std::string& plugin, const std::vector<fs::path>& search_path) {
+  if (plugin.ends_with(".so") || plugin.find_first_of('/') == 0 || plugin.starts_with(".")) {
+    expect_plugin_file(plugin);
+    return fs::canonical(plugin);
+  }
+  std::vector<fs::path> found, refused_too;
+  std::vector<std::string> names;
+  for (const auto& [file, stamp, refused] : stamped_plugins(search_path)) {
+    names.push_back(stamp.name());
+    if (stamp.name() != plugin && stamp.id != plugin && file.stem() != plugin) continue;
+    const bool fits = refused.empty() || refused == needs_sanitizer(stamp);
+    (fits ? found : refused_too).push_back(file);
+  }
+  if (found.empty()) found = refused_too;  // which says why
+  if (found.size() == 1) return found.front();
+  std::string files;
+  for (const auto& file : found) files += "\n  " + file.string();
+  throw Error(ErrorKind::kPlugin, found.empty()
+                                      ? "unknown plugin \"" + plugin + "\"" + did_you_mean(plugin, names) +
+                                            "; `roclip-bench plugin list` shows all; for one of your own, give its file"
+                                      : "\"" + plugin + "\" may be any of these; give the file:" + files);
+}
+
+const std::vector<Check>& checks_of(std::string_view kind) {
+  return kind == "attack" ? attack_checks() : kind == "defense" ? defense_checks() : metric_checks();
+}
+
+/// In a child: the plugin of that file. @throws ContractViolation if it does not pass the handshake
+const PluginDescriptor& load(const fs::path& file) {
+  static const Registry registry({file});  // as long as the process: it owns the library
+  if (registry.plugins().empty()) {
+    throw ContractViolation("it " + registry.refused().at(0).reason,
+                            "build it as this program is built: roclip_add_plugin(), the same compiler and LibTorch");
+  }
+  return *registry.plugins().front().descriptor;
+}
+
+/// In a child: an outcome whatever is thrown.
+Outcome guarded_outcome(const std::function<Outcome()>& work, const std::string& classes) {
+  try {
+    return work();
+  } catch (const ContractViolation& e) {
+    return failed(e.what(), e.fix());
+  } catch (const Diverged& e) {
+    return failed(e.what(), "look for a logarithm or a square root of zero, and for a division by zero");
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kMatrix) return failed(e.what(), "");
+    return failed(e.what(), "pass parameters that fit the built-in data: --params '{...}'; its classes are " + classes);
+  } catch (const c10::Error& e) {
+    return failed(std::string("LibTorch says: ") + e.what_without_backtrace(), "check shapes and types");
+  } catch (const std::exception& e) {
+    return failed(std::string("it throws: ") + e.what(),
+                  "a plugin may throw only roclip::Error, with a message for whoever wrote the matrix file");
+  } catch (...) {
+    return failed("it throws something that is not a std::exception", "throw roclip::Error");
+  }
+}
+
+/// Thrown where this process was told to end: Ctrl-C and its kin.
+struct Told {
+  int signal;
+};
+
+/// How a child ended; a crash is an outcome, too.
+Outcome outcome_of(const ChildEnd& end) {
+  if (end.signal != 0) throw Told{end.signal};
+  if (end.result) {
+    const Json& json = *end.result;
+    return {json.at("status"), json.at("measured"), json.at("fix"), json.at("values")};
+  }
+  const auto seen = end.how + (end.output.empty() ? "" : "; it printed:\n" + end.output);
+  if (end.took_too_much) {
+    return failed(seen, "look for what has no end; --limit-s gives more time to what is only slow");
+  }
+  const bool told = end.output.find("Sanitizer: ") != std::string::npos;
+  return failed(
+      seen, told ? "look at the places in your sources that the report names"
+                 : "to see where, build it with -fsanitize=address or -fsanitize=thread and test it again; images of "
+                   "a data set are memory that may only be read");
+}
+
+Outcome outcome_of(const Finding& finding) {
+  return {finding.skipped ? "skip" : "pass", finding.measured, "", finding.values};
+}
+
+/// One plugin under test: runs checks, tells each as it ends, keeps all.
+class Test {
+ public:
+  Test(fs::path file, std::string sanitizer, const Json& task)
+      : file_(std::move(file)),
+        sanitizer_(std::move(sanitizer)),
+        params_(task.at("params")),
+        accept_(task.at("accept")),
+        only_(task.at("only")),
+        limit_s_(task.at("limit_s")),
+        json_(task.at("json")),
+        data_(built_in_data()) {}
+
+  int run() {
+    const Outcome loaded = load_it();
+    const auto* checks = loaded.status == "pass" ? &checks_of(loaded.values.at("kind").get<std::string>()) : nullptr;
+    if (checks != nullptr) known_names_only(*checks);
+    print_head(loaded.values);
+    tell({"loads", "The library passes the handshake.", {}, nullptr}, loaded, 0);
+    if (checks != nullptr) {
+      for (const auto& check : *checks) {
+        if (only_.empty() || std::ranges::find(only_, check.name) != only_.end()) run(check);
+      }
+    }
+    const bool ok = count("fail") == 0;
+    if (json_) {
+      report_["verdict"] = ok ? "pass" : "fail";
+      std::cout << report_.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    } else {
+      std::printf("%d passed, %d failed, %d skipped, %d accepted\n", count("pass"), count("fail"), count("skip"),
+                  count("accepted"));
+    }
+    return ok ? 0 : static_cast<int>(ErrorKind::kPlugin);
+  }
+
+ private:
+  Outcome load_it() {
+    double wall_s = 0;
+    return in_process(
+        [&]() -> Outcome {
+          const auto& plugin = load(file_);
+          return {"pass",
+                  "ABI " + std::to_string(plugin.abi),
+                  "",
+                  {{"kind", to_string(plugin.kind)}, {"id", plugin.id}, {"summary", plugin.summary}}};
+        },
+        wall_s);
+  }
+
+  void run(const Check& check) {
+    const auto missing =
+        std::ranges::find_if(check.needs, [&](const auto& name) { return ended_.contains(name) && !stands(name); });
+    if (missing != check.needs.end()) {
+      return tell(check, {"skip", "needs " + *missing + ", which did not pass", "", Json::object()}, 0);
+    }
+    double wall_s = 0;
+    auto outcome = outcome_of_check(check, wall_s);
+    if (check.in_two_processes && outcome.status == "pass") {
+      auto again = outcome_of_check(check, wall_s);
+      const bool differs = again.status == "pass" && again.values != outcome.values;
+      outcome = !differs ? std::move(again)
+                         : failed("another process gets another result",
+                                  "take nothing from the process: no clock, std::random_device or address, not even "
+                                  "once in a static");
+    }
+    if (outcome.status == "fail" && std::ranges::find(accept_, check.name) != accept_.end()) {
+      outcome.status = "accepted";
+    }
+    tell(check, outcome, wall_s);
+  }
+
+  /// Works in a process of its own.
+  Outcome in_process(const std::function<Outcome()>& work, double& wall_s) const {
+    const auto end = in_child([&] { return to_json(guarded_outcome(work, class_names(data_))); }, limit_s_, signals_);
+    wall_s = end.wall_s;
+    return outcome_of(end);
+  }
+  Outcome outcome_of_check(const Check& check, double& wall_s) const {
+    const auto scratch = scratch_.make(check.name);
+    return in_process([&] { return outcome_of(check.run({load(file_), params_, data_, scratch})); }, wall_s);
+  }
+
+  bool stands(const std::string& name) const { return ended_.at(name) == "pass" || ended_.at(name) == "accepted"; }
+
+  int count(const std::string& status) const {
+    return static_cast<int>(std::ranges::count(ended_, status, [](const auto& entry) { return entry.second; }));
+  }
+
+  /// @throws Error(kUsage) if --accept or --only names a check that this kind of plugin does not have
+  void known_names_only(const std::vector<Check>& checks) const {
+    std::vector<std::string> names;
+    for (const auto& check : checks) names.push_back(check.name);
+    for (const auto& [option, list] : {std::pair("--accept", &accept_), std::pair("--only", &only_)}) {
+      for (const auto& name : *list) {
+        if (std::ranges::find(names, name) != names.end()) continue;
+        std::string known;
+        for (const auto& each : names) known += (known.empty() ? "" : ", ") + each;
+        throw Error(ErrorKind::kUsage, std::string(option) + ": unknown check \"" + name + "\"" +
+                                           did_you_mean(name, names) + " (known: " + known + ")");
+      }
+    }
+  }
+
+  void print_head(const Json& plugin) {
+    report_["schema_version"] = 1;
+    report_["plugin"] = plugin;
+    report_["plugin"]["file"] = file_;
+    report_["plugin"]["sanitizer"] = sanitizer_;
+    report_["params"] = params_;
+    report_["data"] = {{"pairs", data_.train.size()},
+                       {"probe", data_.probe.size()},
+                       {"held_out", data_.held_out.size()},
+                       {"image_px", data_.train.images.size(2)},
+                       {"classes", Json::array()}};
+    for (const auto& info : data_.classes) report_["data"]["classes"].push_back(info.name);
+    if (json_) return;
+    if (!plugin.empty()) {
+      std::printf("%s %s: %s\n", plugin.at("kind").get<std::string>().c_str(),
+                  plugin.at("id").get<std::string>().c_str(), plugin.at("summary").get<std::string>().c_str());
+    }
+    std::printf("  file    %s\n  params  %s\n  data    %lld pairs, %lld held-out images, %lld px; classes %s\n",
+                file_.c_str(), params_.dump().c_str(), static_cast<long long>(data_.train.size()),
+                static_cast<long long>(data_.held_out.size()), static_cast<long long>(data_.train.images.size(2)),
+                class_names(data_).c_str());
+    if (!sanitizer_.empty()) std::printf("  with    %s\n", sanitizer_.c_str());
+  }
+
+  void tell(const Check& check, const Outcome& outcome, double wall_s) {
+    ended_[check.name] = outcome.status;
+    Json entry = to_json(outcome);
+    entry["name"] = check.name;
+    entry["asks"] = check.asks;
+    entry["wall_s"] = wall_s;
+    report_["checks"].push_back(std::move(entry));
+    if (json_) return;
+    const bool bad = outcome.status == "fail" || outcome.status == "accepted";
+    std::printf("%-8s  %-31s %s\n", outcome.status == "fail" ? "FAIL" : outcome.status.c_str(), check.name.c_str(),
+                outcome.measured.c_str());
+    if (bad) std::printf("%10sasked: %s\n", "", check.asks.c_str());
+    if (bad && !outcome.fix.empty()) std::printf("%10sto fix: %s\n", "", outcome.fix.c_str());
+    std::fflush(stdout);
+  }
+
+  fs::path file_;
+  std::string sanitizer_;
+  Json params_;
+  std::vector<std::string> accept_, only_;
+  double limit_s_;
+  bool json_;
+  Dataset data_;
+  Signals signals_;
+  Scratch scratch_;
+  std::map<std::string, std::string> ended_;  ///< name of a check -> status
+  Json report_ = Json::object();
+};
+
+}  // namespace
+
+int plugin_test(const Json& task) {
+  at::set_num_threads(1);  // and no thread may run before fork()
+  const std::vector<fs::path> folders = task.at("plugin_path");
+  const auto file = find_file(task.at("plugin"), plugin_search_path(folders));
+  const auto stamp = read_stamp(file);
+  const std::string sanitizer = stamp ? stamp->sanitizer : "";
+  start_with_sanitizer(sanitizer, task);
+  try {
+    return Test(file, sanitizer, task).run();
+  } catch (const Told& told) {  // with nothing left behind
+    return 128 + told.signal;
+  }
+}
+
+}  // namespace roclip::bench::conformance

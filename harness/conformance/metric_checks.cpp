@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <set>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/conformance/check.h"
+#include "harness/conformance/file_watch.h"
+#include "harness/conformance/small_training.h"
+#include "harness/record/hash.h"
+#include "harness/record/metric_record.h"
+#include "roclip/metric.h"
+
+namespace roclip::bench::conformance {
+
+namespace {
+
+/// What a metric may meet: no attack, a targeted one, a backdoor.
+struct Situation {
+  const char* name;
+  std::vector<TargetImage> targets;
+  std::optional<std::int64_t> target_class;
+};
+const Situation kSituations[] = {
+    {"no attack", {}, {}}, {"a targeted attack", {{3, 1}, {10, 0}, {17, 2}, {40, 5}}, {}}, {"a backdoor", {}, 2}};
+
+torch::Tensor white_corner(const torch::Tensor& images) {
+  auto stamped = images.clone();
+  stamped.slice(2, 0, 6).slice(3, 0, 6).fill_(255);
+  return stamped;
+}
+
+std::unique_ptr<Metric> make(const Subject& subject) {
+  const WatchedCall watch("the constructor");
+  return std::unique_ptr<Metric>(subject.plugin.make_metric(subject.params));
+}
+
+MetricResult evaluate(const Metric& metric, ClipModel& model, const Subject& subject, const Situation& situation) {
+  const EvalInputs inputs{.data = subject.data,
+                          .targets = situation.targets,
+                          .target_class = situation.target_class,
+                          .apply_trigger = &white_corner,
+                          .seed = stream(1, role::kEvaluation)};
+  const torch::NoGradGuard no_grad;
+  MetricResult result;
+  call_watched("evaluate()", [&] { result = metric.evaluate(model, inputs); });
+  return result;
+}
+
+/// A small trained model, in evaluation mode.
+class TrainedModel {
+ public:
+  explicit TrainedModel(const Subject& subject) : training_(subject.data, plain_) { training_.run(); }
+  TrainableClip& operator*() { return training_.model(); }
+  TrainableClip* operator->() { return &training_.model(); }
+
+ private:
+  Defense plain_;
+  SmallTraining training_;
+};
+
+Finding counts_consistent(const Subject& subject) {
+  const auto metric = make(subject);
+  TrainedModel model(subject);
+  std::string text;
+  Json values = Json::object();
+  for (const auto& situation : kSituations) {
+    const auto result = evaluate(*metric, *model, subject, situation);
+    try {
+      check_result(result, subject.data.held_out.size());
+    } catch (const ContractViolation& e) {
+      throw ContractViolation(std::string("with ") + situation.name + ", " + e.what(), e.fix());
+    }
+    text += std::string(text.empty() ? "" : "; ") + situation.name + ": ";
+    text += result.counts.empty() ? result.not_applicable
+                                  : result.counts.front().name + " " + std::to_string(result.counts.front().hits) +
+                                        "/" + std::to_string(result.counts.front().trials);
+    values[situation.name] = result.counts.empty()
+                                 ? Json()
+                                 : Json{{"hits", result.counts.front().hits}, {"trials", result.counts.front().trials}};
+  }
+  return {text, values};
+}
+
+Finding leaves_the_model_alone(const Subject& subject) {
+  const auto metric = make(subject);
+  TrainedModel model(subject);
+  const auto& images = subject.data.held_out.images;
+  const std::string fix = "undo what it changes: train(false), NoGradGuard, copies of weights; work on a copy";
+  for (const auto& situation : kSituations) {
+    const auto weights = model->weights_hash();
+    const auto embeddings = embed_images(*model, images);
+    evaluate(*metric, *model, subject, situation);
+    if (model->weights_hash() != weights) {
+      throw ContractViolation("evaluate() changes weights or batch statistics of the model", fix);
+    }
+    if (!embed_images(*model, images).equal(embeddings)) {
+      throw ContractViolation("after evaluate() the model embeds images otherwise: it is left in training mode", fix);
+    }
+    if (!torch::GradMode::is_enabled()) throw ContractViolation("evaluate() leaves gradients switched off", fix);
+    for (const auto& parameter : model->trainable()) {
+      if (!parameter.requires_grad()) throw ContractViolation("evaluate() leaves a weight that needs no gradient", fix);
+    }
+  }
+  return {"equal weights, statistics and mode"};
+}
+
+bool same(const MetricResult& a, const MetricResult& b) {
+  const auto equal = [](const Count& x, const Count& y) {
+    return x.name == y.name && x.items == y.items && x.outcomes == y.outcomes;
+  };
+  return std::ranges::equal(a.counts, b.counts, equal) && a.details == b.details &&
+         a.not_applicable == b.not_applicable;
+}
+
+Finding repeatable(const Subject& subject) {
+  const auto metric = make(subject), other = make(subject);
+  TrainedModel model(subject);
+  const std::string fix = "draw from Rng(inputs.seed) only: no clock, no std::random_device, no static state";
+  Json hashes = Json::object();
+  for (const auto& situation : kSituations) {
+    const auto result = evaluate(*metric, *model, subject, situation);
+    if (!same(evaluate(*metric, *model, subject, situation), result)) {
+      throw ContractViolation("a second call gives another result", fix);
+    }
+    if (!same(evaluate(*other, *model, subject, situation), result)) {
+      throw ContractViolation("another object of the same parameters gives another result", fix);
+    }
+    hashes[situation.name] = hash_hex(to_json(result, metric->better()).dump());
+  }
+  return {"equal results from 2 objects, 2 calls and 2 processes", hashes};
+}
+
+void use(const Subject& subject, ClipModel& model) {
+  const auto metric = make(subject);
+  for (const auto& situation : kSituations) evaluate(*metric, model, subject, situation);
+}
+
+Finding files(const Subject& subject, FileUse file_use) {
+  TrainedModel model(subject);
+  return check_files(subject, file_use, [&] { use(subject, *model); });
+}
+
+Finding no_leak(const Subject& subject) {
+  TrainedModel model(subject);
+  return check_no_leak([&] { use(subject, *model); });
+}
+
+Finding time_per_call(const Subject& subject) {
+  const auto metric = make(subject);
+  TrainedModel model(subject);
+  std::string text;
+  Json values = Json::object();
+  for (const auto& situation : kSituations) {
+    const double seconds = median_s(3, [&] { evaluate(*metric, *model, subject, situation); });
+    text += std::string(text.empty() ? "" : ", ") + duration(seconds) + " with " + situation.name;
+    values[situation.name] = seconds;
+  }
+  return {text, {{"evaluate_s", values}}};
+}
+
+}  // namespace
+
+const std::vector<Check>& metric_checks() {
+  static const std::vector<Check> checks = {
+      {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
+      {"counts_consistent", "Counts, items and outcomes say the same.", {}, &counts_consistent},
+      {"leaves_the_model_alone", "The model is as it was.", {"counts_consistent"}, &leaves_the_model_alone},
+      {"repeatable", "The same model gives the same result.", {"leaves_the_model_alone"}, &repeatable, kTwoProcesses},
+      {"reads_only_what_is_granted",
+       "It knows the data it is given and opens no file.",
+       {"counts_consistent"},
+       [](const Subject& subject) { return files(subject, FileUse::kReading); }},
+      {"writes_no_files",
+       "It makes, changes and deletes no file.",
+       {"counts_consistent"},
+       [](const Subject& subject) { return files(subject, FileUse::kWriting); }},
+      {"no_leak", "Memory comes back.", {"counts_consistent"}, &no_leak},
+      {"time_per_call", "How long it takes.", {"counts_consistent"}, &time_per_call},
+  };
+  return checks;
+}
+
+}  // namespace roclip::bench::conformance

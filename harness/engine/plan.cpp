@@ -1,0 +1,141 @@
+#include "harness/engine/plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "harness/data/data.h"
+#include "harness/model/clip.h"
+#include "harness/record/hash.h"
+#include "harness/train/trainer.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace {
+
+/// Raised when equal configurations would give other numbers than before.
+constexpr int kNumericsRevision = 3;
+
+/// A plugin entry with its sweeps resolved and its parameters checked.
+struct Choice {
+  std::string label;
+  Json requested;
+  Json effective;       ///< {"plugin": id, "params": {...}}
+  Json limits;          ///< as written
+  std::string refused;  ///< why the plugin cannot be used
+};
+
+std::string show(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+/// "match_every=2 pool_fraction=0.02"
+std::string show_params(const Json& params) {
+  std::string text;
+  for (const auto& [key, value] : params.items()) text += (text.empty() ? "" : " ") + key + "=" + show(value);
+  return text;
+}
+
+std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind kind, const Registry& registry) {
+  std::vector<Choice> result;
+  for (const auto& entry : entries) {
+    if (const auto* refused = registry.refused(kind, entry.plugin)) {
+      // Nobody can check its parameters.
+      result.push_back({entry.label.empty() ? entry.plugin : entry.label,
+                        {{"plugin", entry.plugin}, {"params", entry.params}},
+                        {{"plugin", entry.plugin}, {"params", entry.params}},
+                        entry.limits,
+                        refused->file.string() + " " + refused->reason});
+      continue;
+    }
+    const auto& plugin = registry.find(kind, entry.plugin, entry.where + "/plugin");
+    const bool alone = std::ranges::count(entries, entry.plugin, &PluginEntry::plugin) == 1;
+    for (const auto& [params, swept] : expand_sweeps(entry.params, entry.where)) {
+      const Json effective = plugin.descriptor->effective(params, entry.where);
+      const std::string base = entry.label.empty() ? plugin.name() : entry.label;
+      const std::string telling = show_params(!entry.label.empty() || alone ? swept : params);
+      const std::string label = base + (telling.empty() ? "" : " " + telling);
+      const Json choice = {{"plugin", plugin.id()}, {"params", effective}};
+      const auto same = std::ranges::find(result, label, &Choice::label);
+      if (same != result.end() && same->effective != choice) {
+        throw Error(ErrorKind::kMatrix, entry.where + ": \"" + label +
+                                            "\" already names another configuration; give one of them a \"label\"");
+      }
+      result.push_back({label, {{"plugin", entry.plugin}, {"params", params}}, choice, entry.limits, ""});
+    }
+  }
+  return result;
+}
+
+Json training_params(const Json& training, const std::string& where) {
+  return write_params(read_params<TrainingParams>(training, where));
+}
+
+std::string with_suffix(const std::string& label, const Json& swept) {
+  return swept.empty() ? label : label + " (" + show_params(swept) + ")";
+}
+
+std::string plugin_name(const Json& choice) {
+  const auto id = choice.at("plugin").get<std::string>();
+  return id.substr(0, id.find('/'));
+}
+
+}  // namespace
+
+std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
+  const Json data = effective_data(matrix.data, matrix.file.parent_path(), matrix.where("/data"));
+  const auto attacks = choices(matrix.attacks, PluginKind::kAttack, registry);
+  const auto defenses = choices(matrix.defenses, PluginKind::kDefense, registry);
+  Json metrics = Json::array();
+  for (const auto& metric : choices(matrix.metrics, PluginKind::kMetric, registry)) {
+    if (!metric.refused.empty()) throw Error(ErrorKind::kPlugin, metric.refused);
+    const Json& id = metric.effective.at("plugin");
+    if (std::ranges::any_of(metrics, [&](const Json& other) { return other.at("plugin") == id; })) {
+      throw Error(ErrorKind::kMatrix, matrix.where("/metrics") + ": " + id.get<std::string>() +
+                                          " stands here twice, or with a sweep; results know a metric by its id, so " +
+                                          "give each once, and other parameters in another matrix file");
+    }
+    metrics.push_back(metric.effective);
+  }
+
+  std::vector<Cell> cells;
+  std::set<std::string> seen;
+  for (const auto& [model, model_swept] : expand_sweeps(matrix.model, matrix.where("/model"))) {
+    const Json model_json = to_json(model_params(model, matrix.where("/model")));
+    for (const auto& [training, training_swept] : expand_sweeps(matrix.training, matrix.where("/training"))) {
+      const Json training_json = training_params(training, matrix.where("/training"));
+      Json swept = model_swept;
+      swept.update(training_swept);
+      for (const auto& attack : attacks) {
+        for (const auto& defense : defenses) {
+          for (const auto seed : matrix.seeds) {
+            Cell cell;
+            cell.attack = attack.label;
+            cell.defense = with_suffix(defense.label, swept);
+            cell.seed = seed;
+            cell.requested = {
+                {"attack", attack.requested}, {"defense", defense.requested}, {"model", model}, {"training", training}};
+            cell.config = {{"numerics", kNumericsRevision},
+                           {"data", data},
+                           {"model", model_json},
+                           {"training", training_json},
+                           {"attack", attack.effective},
+                           {"defense", defense.effective},
+                           {"metrics", metrics},
+                           {"seed", seed}};
+            cell.refused = attack.refused.empty() ? defense.refused : attack.refused;
+            cell.limits =
+                merged_limits(merged_limits(matrix.limits, attack.limits, "limits"), defense.limits, "limits");
+            cell.id = plugin_name(attack.effective) + "-" + plugin_name(defense.effective) + "-s" +
+                      std::to_string(seed) + "-" + hash_hex(cell.config.dump()).substr(0, 10);
+            if (seen.insert(cell.id).second) cells.push_back(std::move(cell));
+          }
+        }
+      }
+    }
+  }
+  if (std::ranges::none_of(cells, [](const Cell& cell) { return cell.refused.empty(); })) {
+    throw Error(ErrorKind::kPlugin, "no cell can run: " + cells.front().refused);
+  }
+  return cells;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,174 @@
+#include "harness/engine/poison_commands.h"
+#include "harness/study/matrix.h"
+#include "harness/study/select.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "harness/engine/cell.h"
+#include "harness/engine/commands.h"
+#include "harness/engine/plan.h"
+#include "harness/poison/draft_folder.h"
+#include "harness/poison/export.h"
+#include "harness/poison/inspect.h"
+#include "harness/poison/poison_set.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
+
+/// @param name as for `data prepare`; "" is null: what the set names
+Json clean_data(const std::string& name) {
+  if (name.empty()) return {};
+  try {
+    return data_named(name);
+  } catch (const Error& e) {
+    if (name.ends_with(".json")) throw;
+    throw Error(e.kind(), std::string("--") + e.what() + "; for tables of your own, give a matrix file: MATRIX.json");
+  }
+}
+
+PoisonSet set_of(const Json& task) {
+  return open_poison_set(task.at("set").get<std::string>(), clean_data(task.at("data")), registry_of(task),
+                         show_progress());
+}
+
+/// As a shell takes it for one word.
+std::string shell_word(const std::string& text) {
+  const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || std::strchr("/._-+,:@%=", c) != nullptr; };
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+/// A label as the name of a folder: "badnets-rate-0.01".
+std::string folder_name(const std::string& label) {
+  std::string name;
+  for (const char c : label) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_';
+    if (plain) {
+      name += c;
+    } else if (!name.empty() && name.back() != '-') {
+      name += '-';
+    }
+  }
+  if (name.ends_with('-')) name.pop_back();
+  return name.find_first_not_of('.') == std::string::npos ? "attack" : name;
+}
+
+/// Labels -> names of folders, all different.
+std::map<std::string, std::string> folder_names(const std::vector<Cell>& cells) {
+  std::map<std::string, std::string> names;
+  std::set<std::string> taken;
+  for (const auto& cell : cells) {
+    auto& name = names[cell.attack];
+    if (!name.empty()) continue;
+    name = folder_name(cell.attack);
+    const auto plain = name;
+    for (int i = 2; !taken.insert(name).second; ++i) name = plain + "-" + std::to_string(i);
+  }
+  return names;
+}
+
+/// Finds out whether a set can be written, before any is.
+void check_place(const fs::path& folder) {
+  try {
+    const DraftFolder draft(folder);
+  } catch (const Error& e) {
+    throw Error(e.kind(), std::string(e.what()) + "; to make other sets alone: --only, such as --only seed=2");
+  }
+}
+
+std::int64_t image_px(const Cell& cell) { return cell.config.at("model").at("image_px"); }
+
+}  // namespace
+
+int poison_make(const Json& task) {
+  const Registry registry = registry_of(task);
+  const Matrix matrix = load_matrix(task.at("matrix").get<std::string>());
+  const auto cells = make_plan(matrix, registry);
+  std::set<std::int64_t> sizes;
+  for (const auto& cell : cells) sizes.insert(image_px(cell));
+
+  struct Poisons {
+    fs::path folder;
+    const Cell* cell;
+    PoisonPlan plan;
+  };
+  std::vector<Poisons> wanted;
+  const auto names = folder_names(cells);
+  std::map<std::int64_t, Dataset> data_at;
+  std::set<std::string> seen;
+  for (const auto* cell : select(cells, task.at("only"))) {
+    if (!seen.insert(Json{cell->config.at("attack"), cell->seed, image_px(*cell)}.dump()).second) continue;
+    if (!data_at.contains(image_px(*cell))) data_at.emplace(image_px(*cell), open_data(cell->config, show_progress()));
+    auto plan = fresh_plan(cell->config, data_at.at(image_px(*cell)), registry);
+    if (plan.edits.empty()) continue;
+    const auto size = sizes.size() > 1 ? "-" + std::to_string(image_px(*cell)) + "px" : "";
+    const auto name = names.at(cell->attack) + size + "-s" + std::to_string(cell->seed);
+    wanted.push_back({fs::path(task.at("out").get<std::string>()) / name, cell, std::move(plan)});
+  }
+  if (wanted.empty()) {
+    throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": none of those selected poisons anything");
+  }
+  for (const auto& poisons : wanted) check_place(poisons.folder);
+  for (const auto& [folder, cell, plan] : wanted) {
+    write_poison_set(folder, cell->config, data_at.at(image_px(*cell)), plan, *make_attack(registry, cell->config));
+    std::printf("%s\n", folder.c_str());
+  }
+  return 0;
+}
+
+int poison_inspect(const Json& task) {
+  const auto set = set_of(task);
+  const bool json = task.at("json");
+  const Json found = facts(set);
+  std::fputs((json ? found.dump(2) + "\n" : summary(set, found)).c_str(), stdout);
+  if (const std::string png = task.at("png"); !png.empty()) {
+    write_poison_sheet(set, task.at("count"), png);
+    if (!json) std::printf("%s\n", png.c_str());
+  }
+  return 0;
+}
+
+int poison_export(const Json& task) {
+  const auto set = set_of(task);
+  const std::string format = task.at("format"), out = task.at("out");
+  export_poison_set(set, format, out, show_progress());
+  std::printf("%s\n  poisons.csv says which pairs are poisons: keep it from whoever defends\n", out.c_str());
+  if (format == "csv") {
+    std::printf(
+        "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s --image_key path --caption_key caption --delimiter ,\n"
+        "  open_clip, started in that folder: --train-data train.csv --csv-img-key path --csv-caption-key caption "
+        "--csv-separator ,\n",
+        shell_word(out + "/train.csv").c_str());
+  } else {
+    std::string last;
+    for (const auto& file : fs::directory_iterator(out)) {
+      if (file.path().extension() == ".tar") last = std::max(last, file.path().stem().string());
+    }
+    std::printf("  open_clip: --dataset-type webdataset --train-data %s\n",
+                shell_word(out + "/{00000.." + last + "}.tar").c_str());
+  }
+  return 0;
+}
+
+int poison_import(const Json& task) {
+  const auto set = set_of(task);
+  std::fprintf(stderr, "%s: whole, and fits the data; the entry for \"attacks\" in a matrix file:\n",
+               set.folder.c_str());
+  std::printf("%s\n", set.entry.dump().c_str());
+  return 0;
+}
+
+}  // namespace roclip::bench

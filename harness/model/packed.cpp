@@ -1,0 +1,88 @@
+#include "harness/model/packed.h"
+
+#include <cmath>
+
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/model/packed_kernels.h"
+
+namespace roclip::bench {
+
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+std::span<const std::int64_t> view(const torch::Tensor& starts) {
+  return {starts.data_ptr<std::int64_t>(), static_cast<std::size_t>(starts.numel())};
+}
+
+struct AttentionOnCpu : torch::autograd::Function<AttentionOnCpu> {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& qkv, const torch::Tensor& starts,
+                               std::int64_t heads) {
+    const auto width = qkv.size(1) / 3;
+    auto weights = torch::empty({attention_weights(view(starts), heads)}, qkv.options());
+    auto out = torch::empty({qkv.size(0), width}, qkv.options());
+    attention_forward(qkv.data_ptr<float>(), view(starts), heads, width / heads, weights.data_ptr<float>(),
+                      out.data_ptr<float>());
+    context->save_for_backward({qkv, starts, weights});
+    context->saved_data["heads"] = heads;
+    return out;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    const auto saved = context->get_saved_variables();
+    const auto &qkv = saved[0], &starts = saved[1], &weights = saved[2];
+    const auto heads = context->saved_data["heads"].toInt();
+    const auto grad = grads[0].contiguous();
+    auto grad_qkv = torch::empty_like(qkv);
+    attention_backward(qkv.data_ptr<float>(), weights.data_ptr<float>(), grad.data_ptr<float>(), view(starts), heads,
+                       qkv.size(1) / 3 / heads, grad_qkv.data_ptr<float>());
+    return {grad_qkv, torch::Tensor(), torch::Tensor()};
+  }
+};
+
+/// With padding again, for devices that have a fast batched product.
+torch::Tensor padded_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads) {
+  const auto batch = packing.starts.size(0) - 1, length = packing.length, width = qkv.size(1) / 3;
+  const auto padded = torch::zeros({batch * length, 3 * width}, qkv.options()).index_copy(0, packing.rows, qkv);
+  const auto mask = torch::full({batch * length}, -INFINITY, qkv.options())
+                        .index_fill(0, packing.rows, 0)
+                        .view({batch, 1, 1, length});
+  const auto parts = padded.view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
+  const auto scale = std::sqrt(static_cast<double>(width / heads));
+  const auto weights = (parts[0].matmul(parts[1].transpose(2, 3)) / scale + mask).softmax(-1);
+  return weights.matmul(parts[2]).transpose(1, 2).reshape({batch * length, width}).index_select(0, packing.rows);
+}
+
+}  // namespace
+
+Packing pack(const torch::Tensor& is_token) {
+  const auto batch = is_token.size(0), length = is_token.size(1);
+  const auto rows = is_token.flatten().nonzero().squeeze(1);
+  auto starts = torch::zeros({batch + 1}, torch::kLong);
+  starts.narrow(0, 1, batch).copy_(is_token.sum(1).cumsum(0));
+  return {rows, rows.remainder(length), rows.div(length, "floor"), starts, length};
+}
+
+torch::Tensor packed_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads) {
+  return qkv.is_cpu() ? AttentionOnCpu::apply(qkv.contiguous(), packing.starts, heads)
+                      : padded_attention(qkv, packing, heads);
+}
+
+torch::Tensor packed_mean(const torch::Tensor& x, const Packing& packing) {
+  const auto batch = packing.starts.size(0) - 1;
+  const auto lengths = (packing.starts.narrow(0, 1, batch) - packing.starts.narrow(0, 0, batch)).clamp_min(1);
+  if (!x.is_cpu()) {
+    const auto sums = torch::zeros({batch, x.size(1)}, x.options()).index_add(0, packing.owners, x);
+    return sums / lengths.to(x.options()).unsqueeze(1);
+  }
+  // On the CPU one product with a [B, T] matrix of shares is faster than adding row by row.
+  const auto shares = lengths.to(x.options()).reciprocal().index_select(0, packing.owners);
+  const auto matrix = torch::zeros({batch, x.size(0)}, x.options())
+                          .index_put_({packing.owners, torch::arange(x.size(0), torch::kLong)}, shares);
+  return matrix.matmul(x);
+}
+
+}  // namespace roclip::bench

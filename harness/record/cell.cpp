@@ -1,0 +1,79 @@
+#include "harness/record/cell.h"
+
+#include <algorithm>
+#include <set>
+
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+void Limits::declare(ParamList& list) {
+  list.add("time_s", time_s, Range{0, 1e9}, "s", "wall time of one worker; 0 = none", "ours");
+  list.add("memory_mib", memory_mib, Range{0, 1e9}, "MiB", "resident memory of one worker; 0 = 90 % of the machine's",
+           "ours");
+}
+
+void CheckpointPolicy::declare(ParamList& list) {
+  list.add("every_s", every_s, Range{0, 1e9}, "s", "time between checkpoints; 0 = not by time", "ours");
+  list.add("every_epochs", every_epochs, Range{0, 1e6}, "epochs", "checkpoint after epochs that this divides; 0 = none",
+           "ours");
+}
+
+Limits merged_limits(Limits base, const Json& changes, const std::string& where) {
+  return read_params(changes, where, base);
+}
+
+Json to_json(const Cell& cell) {
+  return {{"id", cell.id},
+          {"attack", cell.attack},
+          {"defense", cell.defense},
+          {"seed", cell.seed},
+          {"requested", cell.requested},
+          {"effective", cell.config},
+          {"limits", {{"time_s", cell.limits.time_s}, {"memory_mib", cell.limits.memory_mib}}},
+          {"refused", cell.refused}};
+}
+
+Cell cell_from_json(const Json& json) {
+  return {json.at("id"),
+          json.at("attack"),
+          json.at("defense"),
+          json.at("seed"),
+          json.at("requested"),
+          json.at("effective"),
+          merged_limits({}, json.value("limits", Json::object()), "limits"),
+          json.value("refused", "")};
+}
+
+Json cells_to_json(const std::vector<Cell>& cells) {
+  Json groups = Json::array();
+  const Cell* first = nullptr;
+  for (const auto& cell : cells) {
+    if (first == nullptr || cell.attack != first->attack || cell.defense != first->defense) {
+      first = &cell;
+      groups.push_back({{"like", to_json(cell)}, {"seeds", Json::array()}, {"ids", Json::array()}});
+    }
+    groups.back().at("seeds").push_back(cell.seed);
+    groups.back().at("ids").push_back(cell.id);
+  }
+  return groups;
+}
+
+std::vector<Cell> cells_from_json(const Json& groups) {
+  std::vector<Cell> cells;
+  for (const auto& group : groups) {
+    const Cell like = cell_from_json(group.at("like"));
+    for (std::size_t i = 0; i < group.at("ids").size(); ++i) {
+      Cell& cell = cells.emplace_back(like);
+      cell.id = group.at("ids")[i];
+      cell.config["seed"] = cell.seed = group.at("seeds")[i];
+    }
+  }
+  return cells;
+}
+
+std::string cell_name(const Cell& cell) {
+  return cell.attack + " x " + cell.defense + ", seed " + std::to_string(cell.seed);
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,53 @@
+/// What is run: one cell of a matrix.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "roclip/params.h"
+
+namespace roclip::bench {
+
+/// What a cell may use; 0 = no limit of ours. Not part of a cell's id.
+struct Limits {
+  double time_s = 0;      ///< wall time of one worker
+  double memory_mib = 0;  ///< its resident memory
+
+  void declare(ParamList& list);
+};
+
+/// When a worker writes a checkpoint besides at the end of training and when it is stopped. Decides how much a killed
+/// cell loses, never what comes out: not part of a cell's id.
+struct CheckpointPolicy {
+  double every_s = 60;
+  std::int64_t every_epochs = 0;
+
+  void declare(ParamList& list);
+};
+
+/// `base` with the keys of `changes` in their place. @throws Error(kMatrix)
+Limits merged_limits(Limits base, const Json& changes, const std::string& where);
+
+/// One training run and its evaluation.
+struct Cell {
+  std::string id;       ///< "targeted-roclip-s1-3f9a2c1b": readable front, hash of `config` behind
+  std::string attack;   ///< row of the grid
+  std::string defense;  ///< column of the grid
+  std::int64_t seed = 0;
+  Json requested;       ///< the parameters as written, sweeps resolved
+  Json config;          ///< canonical and fully defaulted; everything that can change a number, and nothing else
+  Limits limits;        ///< what its worker may use
+  std::string refused;  ///< why it cannot run: a plugin that did not pass the handshake; "" = it can
+};
+
+Json to_json(const Cell& cell);
+Cell cell_from_json(const Json& json);
+/// All of them in their order; neighbours that differ by their seed only are written once.
+Json cells_to_json(const std::vector<Cell>& cells);
+std::vector<Cell> cells_from_json(const Json& groups);
+
+/// "targeted x roclip, seed 1"
+std::string cell_name(const Cell& cell);
+
+}  // namespace roclip::bench

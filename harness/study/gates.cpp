@@ -1,0 +1,94 @@
+#include "harness/study/gates.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& where, const std::string& expected, const Json& got) {
+  throw Error(ErrorKind::kMatrix, where + ": expected " + expected + ", got " + got.dump());
+}
+
+void only_keys(const Json& object, const std::vector<std::string>& known, const std::string& where) {
+  if (!object.is_object()) refuse(where, "an object", object);
+  for (const auto& [key, value] : object.items()) {
+    if (std::ranges::find(known, key) == known.end()) {
+      throw Error(ErrorKind::kMatrix, where + "/" + key + ": unknown key" + did_you_mean(key, known));
+    }
+  }
+}
+
+std::string text_at(const Json& object, const std::string& key, const std::string& where) {
+  const Json value = object.value(key, Json());
+  if (!value.is_string()) refuse(where + "/" + key, "a string", value);
+  return value;
+}
+
+double share_at(const Json& object, const std::string& key, const std::string& where) {
+  const Json value = object.value(key, Json());
+  if (!value.is_number() || value < 0 || value > 1) refuse(where + "/" + key, "a number from 0 to 1", value);
+  return value;
+}
+
+Gate read_gate(const Json& json, const std::string& where) {
+  only_keys(json, {"metric", "where", "at_most", "at_least", "not_worse_than", "confidence", "attack_works"}, where);
+  Gate gate;
+  gate.metric = text_at(json, "metric", where);
+  const Json place = json.value("where", Json());
+  only_keys(place, {"attack", "defense"}, where + "/where");
+  gate.attack = text_at(place, "attack", where + "/where");
+  gate.defense = text_at(place, "defense", where + "/where");
+  if (json.contains("at_most") + json.contains("at_least") + json.contains("not_worse_than") != 1) {
+    refuse(where, R"(exactly one of "at_most", "at_least" and "not_worse_than")", json);
+  }
+  if (json.contains("at_most")) {
+    gate.limit = share_at(json, "at_most", where);
+  } else if (json.contains("at_least")) {
+    gate.kind = Gate::Kind::kAtLeast;
+    gate.limit = share_at(json, "at_least", where);
+  } else {
+    const Json& other = json.at("not_worse_than");
+    only_keys(other, {"baseline", "margin"}, where + "/not_worse_than");
+    gate.kind = Gate::Kind::kNotWorseThan;
+    gate.baseline = text_at(other, "baseline", where + "/not_worse_than");
+    gate.limit = share_at(other, "margin", where + "/not_worse_than");
+  }
+  if (json.contains("confidence")) gate.confidence = share_at(json, "confidence", where);
+  if (gate.confidence < 0.5 || gate.confidence >= 1) {
+    refuse(where + "/confidence", "a number from 0.5 to less than 1", gate.confidence);
+  }
+  if (json.contains("attack_works")) gate.attack_works = share_at(json, "attack_works", where);
+  return gate;
+}
+
+}  // namespace
+
+std::string Gate::text() const {
+  char limit_text[32];
+  std::snprintf(limit_text, sizeof limit_text, "%.4g %%", 100 * limit);
+  const std::string what = metric + " of " + attack + " x " + defense;
+  switch (kind) {
+    case Kind::kAtMost:
+      return what + " at most " + limit_text;
+    case Kind::kAtLeast:
+      return what + " at least " + limit_text;
+    case Kind::kNotWorseThan:
+      break;
+  }
+  return what + " not worse than " + baseline + " by more than " + limit_text;
+}
+
+std::vector<Gate> read_gates(const Json& gates, const std::string& where) {
+  if (!gates.is_array()) refuse(where, "an array of gates", gates);
+  std::vector<Gate> result;
+  for (std::size_t i = 0; i < gates.size(); ++i) {
+    result.push_back(read_gate(gates[i], where + "/" + std::to_string(i)));
+  }
+  return result;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,230 @@
+#include "harness/train/checked_plugins.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <numeric>
+#include <set>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/data/poisoned_pairs.h"
+
+namespace roclip::bench {
+
+namespace {
+
+void expect(bool holds, const std::string& seen, const std::string& fix) {
+  if (!holds) throw ContractViolation(seen, fix);
+}
+
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
+void check_count(const Count& count, std::int64_t held_out) {
+  const auto expect_count = [&](bool holds, const std::string& what) {
+    expect(holds, "count \"" + count.name + "\": " + what, "build counts with Count::add() or hits_at()");
+  };
+  const auto hits = std::accumulate(count.outcomes.begin(), count.outcomes.end(), std::int64_t{0});
+  expect_count(!count.name.empty(), "has no name");
+  expect_count(count.hits >= 0 && count.hits <= count.trials,
+               std::to_string(count.hits) + " hits of " + std::to_string(count.trials) + " trials");
+  expect_count(std::ssize(count.items) == count.trials && std::ssize(count.outcomes) == count.trials,
+               std::to_string(count.items.size()) + " items and " + std::to_string(count.outcomes.size()) +
+                   " outcomes for " + std::to_string(count.trials) + " trials");
+  expect_count(std::ranges::all_of(count.outcomes, [](auto outcome) { return outcome <= 1; }),
+               "an outcome is not 0 or 1");
+  expect_count(hits == count.hits,
+               std::to_string(hits) + " outcomes are hits, but it says " + std::to_string(count.hits));
+  expect_count(std::ranges::is_sorted(count.items), "items are not ascending");
+  expect_count(count.items.empty() || (count.items.front() >= 0 && count.items.back() < held_out),
+               "an item is no held-out image");
+}
+
+}  // namespace
+
+bool is_out_of_memory(const std::string& message) {
+  return message.find("allocate memory") != std::string::npos || message.find("out of memory") != std::string::npos;
+}
+
+void call_hook(const std::string& plugin, const std::string& hook, const std::function<void()>& work) {
+  const std::string by = plugin.empty() ? "" : plugin + ": ";
+  const auto throws = [&](const std::string& what) {
+    return ContractViolation(by + hook + " throws: " + what,
+                             "find what throws it; what a matrix file may cause is for roclip::Error to say");
+  };
+  try {
+    work();
+  } catch (const Diverged&) {
+    throw;
+  } catch (const ContractViolation& e) {
+    throw ContractViolation(by + e.what(), e.fix());
+  } catch (const Error& e) {
+    throw Error(e.kind(), by + e.what());
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const c10::Error& e) {
+    const std::string message = e.what_without_backtrace();  // LibTorch's message without its stack trace
+    if (is_out_of_memory(message)) throw;
+    throw ContractViolation(by + "in " + hook + " LibTorch says: " + message, "check shapes and types");
+  } catch (const std::exception& e) {
+    throw throws(e.what());
+  } catch (...) {
+    throw throws("something that is not a std::exception");
+  }
+}
+
+void check_stamped(const torch::Tensor& stamped, const torch::Tensor& images) {
+  expect(stamped.defined() && stamped.sizes() == images.sizes() && stamped.scalar_type() == torch::kUInt8,
+         "apply_trigger() gives something else than uint8 images of the same shape",
+         "return a uint8 tensor of the shape of the argument; clamp to 0..255 before converting");
+}
+
+void check_result(const MetricResult& result, std::int64_t held_out) {
+  expect(result.counts.empty() != result.not_applicable.empty(),
+         result.counts.empty() ? "there are no counts and no reason why"
+                               : "there are counts and a reason why there are none",
+         "fill counts, or else not_applicable");
+  std::set<std::string> names;
+  for (const auto& count : result.counts) {
+    check_count(count, held_out);
+    expect(count.trials > 0, "count \"" + count.name + "\" has no trials",
+           "leave counts empty, and say in not_applicable why there is nothing to count");
+    expect(names.insert(count.name).second, "two counts have the name \"" + count.name + "\"",
+           "give each count a name of its own");
+  }
+  expect(result.details.empty() || Json::parse(result.details, nullptr, false).is_object(),
+         "details is no JSON object: " + result.details.substr(0, 80), "return Json{...}.dump()");
+}
+
+PoisonPlan CheckedAttack::plan(const AttackView& view, std::uint64_t seed) const {
+  PoisonPlan plan;
+  std::optional<Error> refused;  // says what the matrix asks too much; whoever reads it knows of which entry
+  call_hook(name_, "plan()", [&] {
+    try {
+      plan = attack_->plan(view, seed);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::kMatrix) throw;
+      refused = e;
+    }
+    if (!refused) check_plan(plan, view);
+  });
+  if (refused) throw *refused;
+  return plan;
+}
+
+torch::Tensor CheckedAttack::apply_trigger(const torch::Tensor& images) const {
+  torch::Tensor stamped;
+  call_hook(name_, "apply_trigger()", [&] {
+    stamped = attack_->apply_trigger(images.clone());  // images of a data set are memory that may only be read
+    check_stamped(stamped, images);
+  });
+  return stamped.contiguous();
+}
+
+std::optional<torch::Tensor> CheckedAttack::trigger_area(const torch::Tensor& images) const {
+  std::optional<torch::Tensor> area;
+  call_hook(name_, "trigger_area()", [&] { area = attack_->trigger_area(images); });
+  return area;
+}
+
+void CheckedDefense::begin(TrainContext& context) {
+  call("begin()", [&] { defense_->begin(context); });
+}
+
+void CheckedDefense::before_epoch(TrainContext& context) {
+  call("before_epoch()", [&] { defense_->before_epoch(context); });
+}
+
+torch::Tensor CheckedDefense::choose_samples(TrainContext& context) {
+  torch::Tensor samples;
+  call("choose_samples()", [&] {
+    samples = defense_->choose_samples(context);
+    const std::string fix = "return i64 [n] on the CPU, at least a batch, each in [0, context.pairs.size())";
+    expect(samples.defined() && samples.scalar_type() == torch::kLong && samples.dim() == 1 && samples.is_cpu(),
+           "choose_samples() gives something else than one row of i64", fix);
+    expect(samples.numel() >= context.batch_size,
+           "choose_samples() gives " + std::to_string(samples.numel()) + " pairs, less than a batch", fix);
+    const auto least = samples.min().item<std::int64_t>(), most = samples.max().item<std::int64_t>();
+    expect(least >= 0 && most < context.pairs.size(),
+           "choose_samples() gives indices from " + std::to_string(least) + " to " + std::to_string(most) + " for " +
+               std::to_string(context.pairs.size()) + " pairs",
+           fix);
+  });
+  return samples.contiguous();
+}
+
+torch::Tensor CheckedDefense::augment_images(const torch::Tensor& pixels, TrainContext& context) {
+  torch::Tensor augmented;
+  call("augment_images()", [&] {
+    augmented = defense_->augment_images(pixels, context);
+    const std::string fix = "return f32 of the shape of the argument, in 0..1: clamp at the end";
+    expect(augmented.defined() && augmented.sizes() == pixels.sizes() && augmented.scalar_type() == torch::kFloat,
+           "augment_images() gives another shape or type", fix);
+    const auto [low, high] = torch::aminmax(augmented);
+    const auto least = low.item<double>(), most = high.item<double>();
+    constexpr double kRounding = 1e-5;
+    expect(least >= -kRounding && most <= 1 + kRounding,
+           "augment_images() gives pixels from " + short_number(least) + " to " + short_number(most), fix);
+  });
+  return augmented;
+}
+
+std::string CheckedDefense::augment_caption(const std::string& caption, TrainContext& context) {
+  std::string augmented;
+  call("augment_caption()", [&] { augmented = defense_->augment_caption(caption, context); });
+  return augmented;
+}
+
+torch::Tensor CheckedDefense::loss(const Batch& batch, TrainContext& context) {
+  torch::Tensor loss;
+  call("loss()", [&] {
+    loss = defense_->loss(batch, context);
+    expect(loss.defined() && loss.dim() == 0 && loss.scalar_type() == torch::kFloat,
+           "loss() gives something else than one f32", "return a scalar: .mean()");
+    expect(loss.requires_grad(), "loss() gives a value without a gradient",
+           "compute it from batch.z_img or batch.z_txt, without detach(), item() or NoGradGuard in between");
+  });
+  return loss;
+}
+
+void CheckedDefense::after_step(TrainContext& context) {
+  call("after_step()", [&] { defense_->after_step(context); });
+}
+
+void CheckedDefense::after_epoch(TrainContext& context) {
+  call("after_epoch()", [&] { defense_->after_epoch(context); });
+}
+
+void CheckedDefense::repair(TrainContext& context) {
+  call("repair()", [&] { defense_->repair(context); });
+}
+
+void CheckedDefense::save(torch::serialize::OutputArchive& archive) const {
+  call("save()", [&] { defense_->save(archive); });
+}
+
+void CheckedDefense::load(torch::serialize::InputArchive& archive) {
+  call("load()", [&] { defense_->load(archive); });
+}
+
+MetricResult evaluate_checked(const Metric& metric, const std::string& name, TrainableClip& model,
+                              const EvalInputs& inputs) {
+  MetricResult result;
+  const auto weights = model.weights_hash();
+  call_hook(name, "evaluate()", [&] {
+    const torch::NoGradGuard no_grad;
+    result = metric.evaluate(model, inputs);
+    check_result(result, inputs.data.held_out.size());
+    expect(model.weights_hash() == weights, "evaluate() changes weights or batch statistics of the model",
+           "undo what it changes; work on a copy");
+  });
+  model.train(false);  // for the next metric, should this one have left it otherwise
+  return result;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,85 @@
+/// Plugins held to their headers: what one throws names it and the hook, what it returns is checked before it is used.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "harness/model/clip.h"
+#include "roclip/attack.h"
+#include "roclip/defense.h"
+#include "roclip/error.h"
+#include "roclip/metric.h"
+
+namespace roclip::bench {
+
+/// A plugin does not keep to its contract.
+class ContractViolation : public Error {
+ public:
+  ContractViolation(const std::string& seen, std::string fix) : Error(ErrorKind::kPlugin, seen), fix_(std::move(fix)) {}
+  const std::string& fix() const { return fix_; }  ///< what to do; may be ""
+
+ private:
+  std::string fix_;
+};
+
+/// Calls a hook of a plugin. A message that the plugin wrote for whoever wrote the matrix file gets the plugin's name
+/// in front, everything else also the hook's. @param plugin may be "", where it is known anyway
+/// @throws Diverged, std::bad_alloc and LibTorch's lack of memory as they come; else ContractViolation, or Error of the
+/// same kind
+void call_hook(const std::string& plugin, const std::string& hook, const std::function<void()>& work);
+bool is_out_of_memory(const std::string& message);
+
+/// @throws ContractViolation unless `stamped` is what apply_trigger() may return for `images`
+void check_stamped(const torch::Tensor& stamped, const torch::Tensor& images);
+/// @throws ContractViolation unless it keeps metric.h's invariants. @param held_out number of images
+void check_result(const MetricResult& result, std::int64_t held_out);
+
+/// Stands between the harness and an attack.
+class CheckedAttack final : public Attack {
+ public:
+  CheckedAttack(std::unique_ptr<Attack> attack, std::string name)
+      : attack_(std::move(attack)), name_(std::move(name)) {}
+  PoisonPlan plan(const AttackView& view, std::uint64_t seed) const override;
+  torch::Tensor apply_trigger(const torch::Tensor& images) const override;
+  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images) const override;
+
+ private:
+  std::unique_ptr<Attack> attack_;
+  std::string name_;
+};
+
+/// Stands between the trainer and a defense.
+class CheckedDefense : public Defense {
+ public:
+  CheckedDefense(std::unique_ptr<Defense> defense, std::string name)
+      : defense_(std::move(defense)), name_(std::move(name)) {}
+  Capability capability() const override { return defense_->capability(); }
+  std::string training_name() const override { return defense_->training_name(); }
+  void begin(TrainContext& context) override;
+  void before_epoch(TrainContext& context) override;
+  torch::Tensor choose_samples(TrainContext& context) override;
+  torch::Tensor augment_images(const torch::Tensor& pixels, TrainContext& context) override;
+  std::string augment_caption(const std::string& caption, TrainContext& context) override;
+  bool text_learns(const TrainContext& context) const override { return defense_->text_learns(context); }
+  torch::Tensor loss(const Batch& batch, TrainContext& context) override;
+  void after_step(TrainContext& context) override;
+  void after_epoch(TrainContext& context) override;
+  void repair(TrainContext& context) override;
+  void save(torch::serialize::OutputArchive& archive) const override;
+  void load(torch::serialize::InputArchive& archive) override;
+
+ protected:
+  /// Around every hook.
+  virtual void call(const char* hook, const std::function<void()>& work) const { call_hook(name_, hook, work); }
+
+ private:
+  std::unique_ptr<Defense> defense_;
+  std::string name_;
+};
+
+/// Evaluates without gradient, in evaluation mode, and holds the result and the model to metric.h.
+MetricResult evaluate_checked(const Metric& metric, const std::string& name, TrainableClip& model,
+                              const EvalInputs& inputs);
+
+}  // namespace roclip::bench

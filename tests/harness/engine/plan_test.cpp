@@ -1,0 +1,137 @@
+#include <set>
+
+#include <catch2/catch.hpp>
+
+#include "harness/engine/plan.h"
+#include "roclip/error.h"
+#include "support/scratch_folder.h"
+
+using namespace roclip;
+using namespace roclip::bench;
+using Catch::Contains;
+
+namespace {
+
+std::vector<Cell> planned(const Json& changes) {
+  const ScratchFolder folder;
+  Json json = {{"schema_version", 1}, {"name", "x"},          {"data", "emoji"},
+               {"attacks", {"none"}}, {"defenses", {"clip"}}, {"metrics", {"zero_shot"}}};
+  json.update(changes);
+  const auto matrix = load_matrix(folder.write("matrix.json", json.dump()));
+  static const Registry registry({ROCLIP_PLUGIN_DIR});
+  return make_plan(matrix, registry);
+}
+
+std::string only_id(const Json& changes) {
+  const auto cells = planned(changes);
+  REQUIRE(cells.size() == 1);
+  return cells[0].id;
+}
+
+}  // namespace
+
+TEST_CASE("a plan has attacks x defenses x seeds cells, each with its own id", "[plan]") {
+  const auto cells = planned({{"attacks", {"none", "targeted"}},
+                              {"defenses", {"clip", {{"plugin", "roclip"}, {"match_every", {{"sweep", {1, 2, 3}}}}}}},
+                              {"seeds", {1, 2}}});
+  REQUIRE(cells.size() == 2 * 4 * 2);
+  std::set<std::string> ids;
+  for (const auto& cell : cells) ids.insert(cell.id);
+  CHECK(ids.size() == cells.size());
+  CHECK(cells[2].defense == "roclip match_every=1");
+  CHECK(cells[2].config.at("defense").at("params").at("match_every") == 1);
+}
+
+TEST_CASE("the id follows every setting that matters and no other", "[plan]") {
+  const auto id = only_id(Json::object());
+  CHECK(only_id({{"name", "another name"}}) == id);
+  CHECK(only_id({{"training", {{"epochs", 12}}}}) == id);  // the default, written out
+  CHECK(only_id({{"attacks", {{{"plugin", "none"}, {"label", "clean"}}}}}) == id);
+  CHECK(only_id({{"training", {{"epochs", 13}}}}) != id);
+  CHECK(only_id({{"seeds", {2}}}) != id);
+  CHECK(only_id({{"model", {{"embedding_dim", 32}}}}) != id);
+  CHECK(only_id({{"defenses", {{{"plugin", "clip"}, {"image_augmentation", true}}}}}) != id);
+}
+
+TEST_CASE("cells that are equal after defaults are planned once", "[plan]") {
+  CHECK(planned({{"defenses", {"clip", {{"plugin", "clip"}, {"image_augmentation", false}}}}}).size() == 1);
+}
+
+TEST_CASE("entries of one plugin are told apart by their parameters or by a label", "[plan]") {
+  const auto cells = planned({{"defenses",
+                               {"clip",
+                                {{"plugin", "clip"}, {"image_augmentation", true}},
+                                {{"plugin", "clip"}, {"text_augmentation", true}, {"label", "EDA only"}}}}});
+  REQUIRE(cells.size() == 3);
+  CHECK(cells[0].defense == "clip");
+  CHECK(cells[1].defense == "clip image_augmentation=true");
+  CHECK(cells[2].defense == "EDA only");
+}
+
+TEST_CASE("one label for two configurations is refused", "[plan]") {
+  CHECK_THROWS_WITH(planned({{"defenses",
+                              {{{"plugin", "clip"}, {"label", "x"}},
+                               {{"plugin", "clip"}, {"label", "x"}, {"image_augmentation", true}}}}}),
+                    Contains("/defenses/1: \"x\" already names another configuration"));
+}
+
+TEST_CASE("unknown plugins and parameters are refused with their place in the file", "[plan]") {
+  CHECK_THROWS_WITH(planned({{"attacks", {"badnet"}}}),
+                    Contains("/attacks/0/plugin: unknown attack \"badnet\"; did you mean \"badnets\"?"));
+  CHECK_THROWS_WITH(planned({{"defenses", {{{"plugin", "roclip"}, {"match_evry", 2}}}}}),
+                    Contains("/defenses/0/match_evry: unknown key; did you mean \"match_every\"?"));
+  CHECK_THROWS_WITH(planned({{"training", {{"epoch", 2}}}}),
+                    Contains("/training/epoch: unknown key; did you mean \"epochs\"?"));
+}
+
+TEST_CASE("a metric that stands twice is refused, for results know it by its id", "[plan]") {
+  CHECK_THROWS_WITH(planned({{"metrics", {"zero_shot", {{"plugin", "zero_shot"}, {"label", "again"}}}}}),
+                    Contains("/metrics: zero_shot/1 stands here twice"));
+}
+
+TEST_CASE("limits and checkpoints are not part of a cell's id, and an entry's limits come before the matrix's",
+          "[plan]") {
+  const auto id = only_id(Json::object());
+  CHECK(only_id({{"limits", {{"time_s", 60}}}}) == id);
+  CHECK(only_id({{"checkpoint", {{"every_s", 1}}}}) == id);
+  const auto cells = planned({{"limits", {{"time_s", 60}, {"memory_mib", 500}}},
+                              {"defenses", {"clip", {{"plugin", "roclip"}, {"limits", {{"time_s", 90}}}}}}});
+  CHECK(cells[0].limits.time_s == 60);
+  CHECK(cells[1].limits.time_s == 90);
+  CHECK(cells[1].limits.memory_mib == 500);
+  CHECK(cells[1].defense == "roclip");
+  CHECK_THROWS_WITH(planned({{"limits", {{"times_s", 60}}}}), Contains("/limits/times_s: unknown key; did you mean"));
+}
+
+TEST_CASE("a cell survives its way through JSON", "[plan]") {
+  const auto cell = planned({{"limits", {{"time_s", 60}}}})[0];
+  const Cell back = cell_from_json(Json::parse(to_json(cell).dump()));
+  CHECK(to_json(back) == to_json(cell));
+}
+
+TEST_CASE("all cells of a plan survive their way through JSON in groups, each with its own seed", "[plan]") {
+  const auto cells = planned({{"seeds", {1, 2, 3}}, {"attacks", {"none", "targeted"}}});
+  const auto groups = cells_to_json(cells);
+  CHECK(groups.size() == cells.size() / 3);
+  const auto back = cells_from_json(Json::parse(groups.dump()));
+  REQUIRE(back.size() == cells.size());
+  for (std::size_t i = 0; i < cells.size(); ++i) CHECK(to_json(back[i]) == to_json(cells[i]));
+}
+
+TEST_CASE("cells are selected by row, column, plugin, seed and id", "[plan]") {
+  const auto cells =
+      planned({{"attacks", {"none", "targeted"}},
+               {"defenses", {"clip", {{"plugin", "clip"}, {"label", "control"}, {"image_augmentation", true}}}},
+               {"seeds", {1, 2}}});
+  const auto count = [&](const std::vector<std::string>& selectors) { return select(cells, selectors).size(); };
+  CHECK(count({}) == 8);
+  CHECK(count({"attack=targeted"}) == 4);
+  CHECK(count({"defense=control"}) == 4);
+  CHECK(count({"defense=clip"}) == 8);  // the plugin of both columns
+  CHECK(count({"attack=targeted,seed=2"}) == 2);
+  CHECK(count({"attack=targeted,seed=2", "seed=1"}) == 6);
+  CHECK(count({cells[3].id}) == 1);
+  CHECK(count({"targeted-"}) == 4);
+  CHECK_THROWS_WITH(count({"attack=badnets"}), Contains("selects none of the 8 cells") && Contains("attack=targeted"));
+  CHECK_THROWS_WITH(count({"atack=none"}), Contains("did you mean \"attack\"?"));
+}

@@ -1,0 +1,65 @@
+#include <cmath>
+
+#include <torch/utils.h>
+#include <catch2/catch.hpp>
+
+#include "harness/model/packed.h"
+
+using namespace roclip::bench;
+
+namespace {
+
+/// Lengths 3, 1, 0, 4 of at most 4.
+Packing packing() {
+  const auto lengths = torch::tensor({3, 1, 0, 4}, torch::kLong);
+  return pack(torch::arange(4).unsqueeze(0) < lengths.unsqueeze(1));
+}
+
+/// Sequence by sequence and head by head, as the paper has it.
+torch::Tensor plain_attention(const torch::Tensor& qkv, const Packing& p, std::int64_t heads) {
+  const auto width = qkv.size(1) / 3, head = width / heads;
+  std::vector<torch::Tensor> sequences;
+  for (std::int64_t b = 0; b + 1 < p.starts.size(0); ++b) {
+    const auto rows = qkv.slice(0, p.starts[b].item<std::int64_t>(), p.starts[b + 1].item<std::int64_t>());
+    std::vector<torch::Tensor> columns;
+    for (std::int64_t h = 0; h < heads; ++h) {
+      const auto part = [&](std::int64_t which) { return rows.narrow(1, which * width + h * head, head); };
+      const auto weights = (part(0).matmul(part(1).t()) / std::sqrt(static_cast<double>(head))).softmax(1);
+      columns.push_back(weights.matmul(part(2)));
+    }
+    sequences.push_back(torch::cat(columns, 1));
+  }
+  return torch::cat(sequences);
+}
+
+}  // namespace
+
+TEST_CASE("packing tells row, place and owner of every token", "[clip][packed]") {
+  const auto p = packing();
+  CHECK(p.starts.equal(torch::tensor({0, 3, 4, 4, 8}, torch::kLong)));
+  CHECK(p.rows.equal(torch::tensor({0, 1, 2, 4, 12, 13, 14, 15}, torch::kLong)));
+  CHECK(p.places.equal(torch::tensor({0, 1, 2, 0, 0, 1, 2, 3}, torch::kLong)));
+  CHECK(p.owners.equal(torch::tensor({0, 0, 0, 1, 3, 3, 3, 3}, torch::kLong)));
+}
+
+TEST_CASE("attention over packed sequences, and its gradient, equal the plain formula", "[clip][packed]") {
+  torch::manual_seed(3);
+  for (const std::int64_t heads : {1, 2}) {
+    const auto values = torch::randn({8, 3 * 20}), weight = torch::randn({8, 20});
+    auto ours = values.clone().requires_grad_(), theirs = values.clone().requires_grad_();
+    const auto out = packed_attention(ours, packing(), heads), expected = plain_attention(theirs, packing(), heads);
+    CHECK(torch::allclose(out, expected, 1e-5, 1e-6));
+    (out * weight).sum().backward();
+    (expected * weight).sum().backward();
+    CHECK(torch::allclose(ours.grad(), theirs.grad(), 1e-4, 1e-5));
+  }
+}
+
+TEST_CASE("the mean of a packed sequence is over its tokens, and 0 without any", "[clip][packed]") {
+  auto x = torch::arange(16, torch::kFloat).view({8, 2}).requires_grad_();
+  const auto means = packed_mean(x, packing());
+  CHECK(torch::allclose(means, torch::tensor({{2.0F, 3.0F}, {6.0F, 7.0F}, {0.0F, 0.0F}, {11.0F, 12.0F}})));
+  means.sum().backward();
+  const auto shares = x.grad().select(1, 0);
+  CHECK(torch::allclose(shares, torch::tensor({1 / 3.0F, 1 / 3.0F, 1 / 3.0F, 1.0F, 0.25F, 0.25F, 0.25F, 0.25F})));
+}
