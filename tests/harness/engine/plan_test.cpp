@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "harness/engine/plan.h"
+#include "harness/study/select.h"
 #include "roclip/error.h"
 #include "support/scratch_folder.h"
 
