@@ -158,7 +158,7 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
       throw Error(ErrorKind::kData, std::string(e.what()) + "; where do they lie here? --data MATRIX.json");
     }
     set.plan = set.attack->plan({set.data.train, set.data.held_out, set.data.classes}, /*seed=*/0);
-    if (set.data.hash != made_for.at("hash")) {
+    if (set.data.hash != made_for.at("hash").get<std::string>()) {
       progress("the data differ from those that " + folder.string() +
                    " was made for, though not in what the poisons touch: results will not be equal to the bit",
                0, 0);
