@@ -90,15 +90,4 @@ bool is_temporary(const fs::path& file) {
          name.find_first_not_of("0123456789", digits) == std::string::npos;
 }
 
-Json read_json(const fs::path& file, ErrorKind syntax) {
-  try {
-    return Json::parse(read_file(file), nullptr, true, /*ignore_comments=*/true);
-  } catch (const Json::parse_error& e) {
-    std::string told = e.what();
-    told.erase(0, told.find(']') + 2);  // the name of the exception
-    const bool comma = told.find("unexpected ']'") != told.npos || told.find("unexpected '}'") != told.npos;
-    throw Error(syntax, file.string() + ": is not JSON: " + told + (comma ? "; is there a comma before it?" : ""));
-  }
-}
-
 }  // namespace roclip::bench

@@ -26,8 +26,12 @@ std::string to_text(const Json& json, const std::string& indent = "");
 void write_json(const std::filesystem::path& file, const Json& json, Flush flush = Flush::kYes);
 /// Whether the name is one that write_file() gives to a file that is not complete.
 bool is_temporary(const std::filesystem::path& file);
-/// Comments, // and /* */, are allowed. @throws Error(kData) if it cannot be read, Error(`syntax`) with file, line and
-/// column of a syntax error
-Json read_json(const std::filesystem::path& file, ErrorKind syntax = ErrorKind::kData);
+inline constexpr std::size_t kDeepestJson = 200;  ///< arrays and objects within each other, in a file that is read
+/// Reads JSON strictly: a key that stands twice in an object, a number that no 64-bit integer or finite double holds,
+/// text that is not UTF-8 and deeper nesting than kDeepestJson are errors. Comments, // and /* */, are allowed.
+/// @param name of the text, for messages. @throws Error(`kind`) with name, line and column
+Json parse_json(const std::string& text, const std::string& name, ErrorKind kind);
+/// parse_json() of a file. @throws also Error(kData) if it cannot be read
+Json read_json(const std::filesystem::path& file, ErrorKind kind = ErrorKind::kData);
 
 }  // namespace roclip::bench

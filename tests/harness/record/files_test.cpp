@@ -21,7 +21,25 @@ TEST_CASE("a file that cannot be read or written says which and why", "[record]"
   const ScratchFolder folder;
   CHECK_THROWS_WITH(read_file(folder / "none"), Contains("none") && Contains("No such file"));
   CHECK_THROWS_WITH(write_file(folder / "no" / "folder", "x"), Contains("cannot be written"));
-  CHECK_THROWS_WITH(read_json(folder.write("bad.json", "{")), Contains("bad.json: is not JSON"));
+  CHECK_THROWS_WITH(read_json(folder.write("bad.json", "{")), Contains("bad.json: line 1, column 1: is not JSON"));
+}
+
+TEST_CASE("JSON that could be misread is an error with its file, line and column", "[record]") {
+  const auto parsed = [](const std::string& text) { return parse_json(text, "f.json", ErrorKind::kData); };
+  CHECK(parsed("// a note\n{\"a\": [1, -2.5e3, {}], \"b\": {\"a\": null}}") ==
+        Json{{"a", {1, -2500, Json::object()}}, {"b", {{"a", nullptr}}}});
+  CHECK(parsed("[18446744073709551615]")[0] == 18446744073709551615u);
+  CHECK_THROWS_WITH(parsed("{\"a\": 1,\n \"b\": 2,\n  \"a\": 3}"),
+                    Contains("f.json: line 3, column 5: the key \"a\" stands twice"));
+  CHECK_THROWS_WITH(parsed("[1e999]"), Contains("f.json: line 1, column 7: the number 1e999 is out of range"));
+  CHECK_THROWS_WITH(parsed("[1e-999]"), Contains("1e-999 is out of range"));
+  CHECK_THROWS_WITH(parsed("[18446744073709551616]"), Contains("18446744073709551616 is out of range"));
+  CHECK(parsed(std::string(200, '[') + std::string(200, ']')).is_array());
+  CHECK_THROWS_WITH(parsed(std::string(100000, '[')), Contains("column 201: is nested deeper than 200 levels"));
+  CHECK_THROWS_WITH(parsed("[\n\"caf\xe9\"]"),
+                    Contains("f.json: line 2, column 6: is not JSON: a string is not UTF-8"));
+  CHECK_THROWS_WITH(parsed(std::string("{}\0{", 4)), Contains("column 3: is not JSON: holds a NUL byte"));
+  CHECK_THROWS_WITH(parsed(""), Contains("f.json: line 1, column 0: is not JSON"));
 }
 
 TEST_CASE("stored JSON is indented, with plain arrays on one line, and reads back", "[record]") {
