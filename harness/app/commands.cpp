@@ -73,7 +73,7 @@ void print_table(const Json& object, const std::string& indent) {
 int plan_command(const PlanOptions& options) {
   const Signals signals;
   const Matrix matrix = load_matrix(options.matrix);
-  const OutputFolder out{options.out.empty() ? default_out(options.matrix) : options.out};
+  const OutputFolder out{options.out.empty() ? default_out(matrix) : options.out};
   ProgressView view(ProgressStyle::kAuto, false);
   Nursery nursery;
   int signal = 0;
@@ -135,7 +135,7 @@ int plan_command(const PlanOptions& options) {
     std::cout << list.dump(2) << "\n";
     return code;
   }
-  std::printf("%s: %zu done, %zu to run, %zu of them on a model that another trains\n",
+  std::printf("%s: %zu done, %zu to run, %zu of them reuse a model trained by another cell\n",
               counted(std::ssize(selected), "cell").c_str(), done, to_run.size(), shared);
   if (const auto told = other_builds.told(); !told.empty()) std::puts(told.c_str());
   if (!to_run.empty()) {

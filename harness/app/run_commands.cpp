@@ -56,7 +56,7 @@ void add_matrix_options(CLI::App* command, Options& options) {
   command
       ->add_option("--only", options.only,
                    "cells: attack=, defense=, seed= or the beginning of an id; terms joined by commas must all "
-                   "hold; may be given again for more")
+                   "hold, a label may hold commas itself; may be given again for more")
       ->type_name("TERMS")
       ->allow_extra_args(false);
 }
@@ -93,8 +93,11 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"ndjson"}))
       ->excludes(summary);
   auto* until = run->add_flag("--until-decided", choices->until_decided,
-                              "then add seeds to the cells whose gate is open, until every gate passes or fails");
-  run->add_option("--max-seeds", choices->most_seeds, "at most as many, those of the matrix file counted")
+                              "then add seeds to the cells of inconclusive gates, until every gate passes or fails; "
+                              "confidence is corrected for the looks (Bonferroni)");
+  run->add_option("--max-seeds", choices->most_seeds,
+                  "at most as many, those of the matrix file counted; the correction counts on it, so choose it before "
+                  "the first look")
       ->needs(until)
       ->type_name("N")
       ->capture_default_str();

@@ -112,7 +112,7 @@ Registry registry_of(const Json& task) { return Registry(plugin_search_path(task
 Json data_named(const std::string& text) {
   if (text.ends_with(".json")) {
     const Matrix matrix = load_matrix(text);
-    return effective_data(matrix.data, matrix.file.parent_path(), matrix.where("/data"));
+    return effective_data(matrix.data, matrix.folder(), matrix.where("/data"));
   }
   return effective_data(text, ".", "data");
 }

@@ -1,7 +1,7 @@
 #include "harness/engine/plan.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "harness/data/data.h"
 #include "harness/model/clip.h"
@@ -36,6 +36,7 @@ std::string show_params(const Json& params) {
 
 std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind kind, const Registry& registry) {
   std::vector<Choice> result;
+  std::map<std::string, Json> configuration_of;  // label ->
   for (const auto& entry : entries) {
     if (const auto* refused = registry.refused(kind, entry.plugin)) {
       // Nobody can check its parameters.
@@ -54,8 +55,7 @@ std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind 
       const std::string telling = show_params(!entry.label.empty() || alone ? swept : params);
       const std::string label = base + (telling.empty() ? "" : " " + telling);
       const Json choice = {{"plugin", plugin.id()}, {"params", effective}};
-      const auto same = std::ranges::find(result, label, &Choice::label);
-      if (same != result.end() && same->effective != choice) {
+      if (configuration_of.try_emplace(label, choice).first->second != choice) {
         throw Error(ErrorKind::kMatrix, entry.where + ": \"" + label +
                                             "\" already names another configuration; give one of them a \"label\"");
       }
@@ -73,15 +73,12 @@ std::string with_suffix(const std::string& label, const Json& swept) {
   return swept.empty() ? label : label + " (" + show_params(swept) + ")";
 }
 
-std::string plugin_name(const Json& choice) {
-  const auto id = choice.at("plugin").get<std::string>();
-  return id.substr(0, id.find('/'));
-}
+std::string name_of(const Choice& choice) { return plugin_name(choice.effective.at("plugin")); }
 
 }  // namespace
 
 std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
-  const Json data = effective_data(matrix.data, matrix.file.parent_path(), matrix.where("/data"));
+  const Json data = effective_data(matrix.data, matrix.folder(), matrix.where("/data"));
   const auto attacks = choices(matrix.attacks, PluginKind::kAttack, registry);
   const auto defenses = choices(matrix.defenses, PluginKind::kDefense, registry);
   Json metrics = Json::array();
@@ -90,14 +87,14 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
     const Json& id = metric.effective.at("plugin");
     if (std::ranges::any_of(metrics, [&](const Json& other) { return other.at("plugin") == id; })) {
       throw Error(ErrorKind::kMatrix, matrix.where("/metrics") + ": " + id.get<std::string>() +
-                                          " stands here twice, or with a sweep; results know a metric by its id, so " +
-                                          "give each once, and other parameters in another matrix file");
+                                          " stands here twice; results know a metric by its id, so give each once, " +
+                                          "and other parameters in another matrix file");
     }
     metrics.push_back(metric.effective);
   }
 
   std::vector<Cell> cells;
-  std::set<std::string> seen;
+  std::map<std::string, std::string> name_of_id;
   for (const auto& [model, model_swept] : expand_sweeps(matrix.model, matrix.where("/model"))) {
     const Json model_json = to_json(model_params(model, matrix.where("/model")));
     for (const auto& [training, training_swept] : expand_sweeps(matrix.training, matrix.where("/training"))) {
@@ -124,9 +121,15 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
             cell.refused = attack.refused.empty() ? defense.refused : attack.refused;
             cell.limits =
                 merged_limits(merged_limits(matrix.limits, attack.limits, "limits"), defense.limits, "limits");
-            cell.id = plugin_name(attack.effective) + "-" + plugin_name(defense.effective) + "-s" +
-                      std::to_string(seed) + "-" + hash_hex(cell.config.dump()).substr(0, 10);
-            if (seen.insert(cell.id).second) cells.push_back(std::move(cell));
+            cell.id = name_of(attack) + "-" + name_of(defense) + "-s" + std::to_string(seed) + "-" +
+                      hash_hex(cell.config.dump()).substr(0, 10);
+            const auto [known, is_new] = name_of_id.try_emplace(cell.id, cell_name(cell));
+            if (!is_new) {
+              throw Error(ErrorKind::kMatrix, matrix.where("/") + "attacks, defenses: " + known->second + " and " +
+                                                  cell_name(cell) + " are one configuration, once defaults are " +
+                                                  "filled in; delete one of them");
+            }
+            cells.push_back(std::move(cell));
           }
         }
       }
@@ -135,6 +138,7 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
   if (std::ranges::none_of(cells, [](const Cell& cell) { return cell.refused.empty(); })) {
     throw Error(ErrorKind::kPlugin, "no cell can run: " + cells.front().refused);
   }
+  expect_gates_fit(matrix.gates, cells, matrix.where("/gates"));
   return cells;
 }
 

@@ -10,9 +10,9 @@
 namespace roclip::bench {
 
 /// Checks every parameter with its plugin and expands all sweeps: attacks x defenses x model x training x seeds, seeds
-/// innermost. Cells that turn out equal (a sweep over a default) are kept once. A plugin whose file is there but was
-/// refused gives cells with a `refused` reason; the others can run without it.
-/// @throws Error(kMatrix), Error(kPlugin)
+/// innermost. A plugin whose file is there but was refused gives cells with a `refused` reason; the others can run
+/// without it. @throws Error(kMatrix), also for two cells that turn out to be one configuration (a sweep over a
+/// default) and for gates that fit no cell; Error(kPlugin)
 std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry);
 
 }  // namespace roclip::bench

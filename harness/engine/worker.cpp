@@ -83,8 +83,7 @@ int prepare(const Json& task) {
   if (const auto warning = slow_blas_warning(); !warning.empty()) tell({{"warning", warning}});
 
   const Registry registry(plugin_search_path(task.at("plugin_path")));
-  Matrix matrix = load_matrix(task.at("matrix").get<std::string>());
-  for (const std::int64_t seed : task.at("further_seeds")) matrix.seeds.push_back(seed);
+  const Matrix matrix = parse_matrix(task.at("matrix"), task.at("file").get<std::string>());
   const auto cells = make_plan(matrix, registry);
   tell({{"cells", cells_to_json(cells)}});
 

@@ -9,8 +9,9 @@ inline constexpr int kEventDescriptor = 3;
 
 /// Reads the task and does it.
 ///
-/// {"task": "prepare", "matrix": file, "out": folder, "plugin_path": [...], "device": "auto", "make_data": bool}
-/// checks and expands a matrix file, prepares its data and lets every attack plan once. Events, in this order:
+/// {"task": "prepare", "matrix": its content, "file": its name, "out": folder, "plugin_path": [...], "device": "auto",
+/// "make_data": bool} checks and expands a matrix file, prepares its data and lets every attack plan once. Events, in
+/// this order:
 ///   {"devices": ["cpu"]}  {"warning": text}  {"cells": [...]}  {"progress": text, "done": n, "total": n}
 ///   {"data_hash": hex}  {"trainings": {id: key}}  {"trials": {attack: n}}
 /// An attack that fails for a reason other than the matrix file becomes a "warning"; its cells will fail.

@@ -72,6 +72,8 @@ std::vector<Cell> cells_from_json(const Json& groups) {
   return cells;
 }
 
+std::string plugin_name(const std::string& id) { return id.substr(0, id.find('/')); }
+
 std::string cell_name(const Cell& cell) {
   return cell.attack + " x " + cell.defense + ", seed " + std::to_string(cell.seed);
 }

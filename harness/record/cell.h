@@ -47,6 +47,9 @@ Cell cell_from_json(const Json& json);
 Json cells_to_json(const std::vector<Cell>& cells);
 std::vector<Cell> cells_from_json(const Json& groups);
 
+/// "roclip" of "roclip/1"
+std::string plugin_name(const std::string& id);
+
 /// "targeted x roclip, seed 1"
 std::string cell_name(const Cell& cell);
 

@@ -40,6 +40,8 @@ Interval wilson(const Counted& count, double level) {
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 
+double confidence_of_look(double level, std::int64_t looks) { return 1 - (1 - level) / static_cast<double>(looks); }
+
 double mean(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }

@@ -163,7 +163,7 @@ Json matrix_entry(const Cell& cell, const Json& result) {
 }
 
 Json matrix_result(const std::string& name, const Json& gates, const std::vector<Cell>& cells,
-                   const std::vector<Json>& entries) {
+                   const std::vector<Json>& entries, std::int64_t looks) {
   Json metrics = Json::array();
   if (!cells.empty()) {
     for (const auto& metric : cells[0].config.at("metrics")) metrics.push_back(metric.at("plugin"));
@@ -173,6 +173,7 @@ Json matrix_result(const std::string& name, const Json& gates, const std::vector
           {"name", name},
           {"metrics", std::move(metrics)},
           {"gates", gates},
+          {"looks", looks},
           {"cells", entries},
           {"aggregates", std::move(groups)}};
 }

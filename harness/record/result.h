@@ -53,7 +53,8 @@ Json read_cell(const std::filesystem::path& file);
 Json matrix_entry(const Cell& cell, const Json& result);
 
 /// The matrix result: the entries in plan order, and means over seeds.
+/// @param looks how often the gates may be judged while seeds are added; see confidence_of_look()
 Json matrix_result(const std::string& name, const Json& gates, const std::vector<Cell>& cells,
-                   const std::vector<Json>& entries);
+                   const std::vector<Json>& entries, std::int64_t looks = 1);
 
 }  // namespace roclip::bench

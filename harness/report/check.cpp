@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <set>
 
 #include <boost/math/distributions/students_t.hpp>
 
@@ -79,22 +81,40 @@ std::optional<std::int64_t> seeds_to_decide(double centre, double limit, const I
   return std::nullopt;
 }
 
+std::string corrected(const Verdict& verdict, std::int64_t looks) {
+  if (looks == 1) return "";
+  char text[128];
+  std::snprintf(text, sizeof text, " at %.4g %% confidence (%.4g %% corrected for up to %lld looks, Bonferroni)",
+                100 * verdict.confidence, 100 * verdict.gate.confidence, static_cast<long long>(looks));
+  return text;
+}
+
 /// Sets outcome, reason and further seeds for "a value is to lie at or below `limit`" or above it.
-void decide(Verdict& verdict, double centre, double limit, bool at_most, std::size_t seeds, const std::string& what) {
+/// @param unpaired seeds that the baseline has and the study lacks; none without a baseline
+void decide(Verdict& verdict, double centre, double limit, bool at_most, std::size_t seeds, const std::string& what,
+            std::int64_t looks, const std::optional<std::set<std::int64_t>>& unpaired) {
   const auto [low, high] = *verdict.interval;
   const bool inside = at_most ? high <= limit : low >= limit, outside = at_most ? low > limit : high < limit;
   verdict.outcome = inside ? Outcome::kPass : outside ? Outcome::kFail : Outcome::kInconclusive;
   verdict.reason = what + " " + percent(centre) + " % [" + percent(low) + ", " + percent(high) + "] over " +
-                   std::to_string(seeds) + " seed" + (seeds == 1 ? "" : "s");
+                   std::to_string(seeds) + " seed" + (seeds == 1 ? "" : "s") + corrected(verdict, looks);
   if (verdict.outcome != Outcome::kInconclusive) return;
-  verdict.further_seeds = seeds_to_decide(centre, limit, *verdict.interval, seeds, verdict.gate.confidence);
+  if (unpaired && unpaired->empty()) {
+    verdict.next_seed.reset();
+    verdict.reason +=
+        "; the baseline has no other seed to compare with, so that added seeds would decide nothing: "
+        "run more seeds of the baseline";
+    return;
+  }
+  if (unpaired) verdict.next_seed = *unpaired->begin();
+  verdict.further_seeds = seeds_to_decide(centre, limit, *verdict.interval, seeds, verdict.confidence);
   verdict.reason += verdict.further_seeds
                         ? "; about " + std::to_string(*verdict.further_seeds) + " further seeds would decide"
                         : "; no reasonable number of seeds would decide, the value lies at the limit";
 }
 
 Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path& base) {
-  Verdict verdict{.gate = gate, .reason = "", .interval = {}, .further_seeds = {}};
+  Verdict verdict{.gate = gate, .reason = "", .interval = {}, .further_seeds = {}, .next_seed = {}};
   const auto fail = [&](const std::string& reason) {
     verdict.reason = reason;
     return verdict;
@@ -104,6 +124,9 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   if (const auto why = trouble(study, metric, gate.attack, gate.defense); !why.empty()) return fail(why);
   const auto values = values_of(study, metric, gate.attack, gate.defense);
   const auto counts = counts_of(values);
+  verdict.confidence = confidence_of_look(gate.confidence, study.looks);
+  verdict.seeds = std::ssize(values);
+  if (!values.empty()) verdict.next_seed = values.back().seed + 1;
   const std::string& reference = study.defenses.front();
   const bool limits_attack = base_name(metric) == kAttackSuccess && gate.kind != Gate::Kind::kAtLeast;
   if (limits_attack && gate.attack_works > 0 && gate.defense != reference) {
@@ -118,8 +141,9 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   }
 
   if (gate.kind != Gate::Kind::kNotWorseThan) {
-    verdict.interval = over_seeds(counts, gate.confidence);
-    decide(verdict, mean_share(counts), gate.limit, gate.kind == Gate::Kind::kAtMost, counts.size(), gate.metric);
+    verdict.interval = over_seeds(counts, verdict.confidence);
+    decide(verdict, mean_share(counts), gate.limit, gate.kind == Gate::Kind::kAtMost, counts.size(), gate.metric,
+           study.looks, std::nullopt);
     return verdict;
   }
   const auto folder =
@@ -135,12 +159,17 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   if (const auto why = trouble(baseline, their_metric, gate.attack, gate.defense); !why.empty()) {
     return fail("in the baseline: " + why);
   }
-  const auto [mine, theirs] = paired(values, values_of(baseline, their_metric, gate.attack, gate.defense));
+  const auto their_values = values_of(baseline, their_metric, gate.attack, gate.defense);
+  std::set<std::int64_t> unpaired;
+  for (const auto& value : their_values) unpaired.insert(value.seed);
+  for (const auto& value : values) unpaired.erase(value.seed);
+  const auto [mine, theirs] = paired(values, their_values);
   if (mine.empty()) return fail("the baseline has none of these seeds");
   const double sign = worse_sign(study, metric);
-  verdict.interval = sign > 0 ? difference_over_seeds(mine, theirs, gate.confidence)
-                              : difference_over_seeds(theirs, mine, gate.confidence);
-  decide(verdict, sign * (mean_share(mine) - mean_share(theirs)), gate.limit, true, mine.size(), "worse by");
+  verdict.interval = sign > 0 ? difference_over_seeds(mine, theirs, verdict.confidence)
+                              : difference_over_seeds(theirs, mine, verdict.confidence);
+  decide(verdict, sign * (mean_share(mine) - mean_share(theirs)), gate.limit, true, mine.size(), "worse by",
+         study.looks, unpaired);
   return verdict;
 }
 
@@ -203,6 +232,7 @@ Json to_json(const std::vector<Verdict>& verdicts) {
                     {"reason", verdict.reason},
                     {"low", verdict.interval ? Json(verdict.interval->low) : Json()},
                     {"high", verdict.interval ? Json(verdict.interval->high) : Json()},
+                    {"confidence", verdict.interval ? Json(verdict.confidence) : Json()},
                     {"further_seeds", verdict.further_seeds ? Json(*verdict.further_seeds) : Json()}});
   }
   return {{"exit_code", exit_code(verdicts)}, {"gates", std::move(list)}};

@@ -21,6 +21,7 @@ void add(Study& study, const Json& result, const fs::path& folder) {
   study.name += (study.name.empty() ? "" : " + ") + name;
   for (const std::string metric : result.at("metrics")) add_once(study.metrics, metric);
   for (const auto& gate : result.value("gates", Json::array())) study.gates.push_back(gate);
+  study.looks = std::max(study.looks, result.value("looks", std::int64_t{1}));
   for (Json cell : result.at("cells")) {
     const std::string attack = cell.at("attack");
     const std::int64_t seed = cell.at("seed");

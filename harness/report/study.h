@@ -23,6 +23,7 @@ struct Study {
   std::vector<Json> cells;                     ///< entries of results.json
   std::vector<std::filesystem::path> folders;  ///< of each cell
   Json gates = Json::array();                  ///< of the matrix files
+  std::int64_t looks = 1;                      ///< how often gates may be judged while seeds are added
 
   /// The cell's index, or -1.
   std::int64_t find(const std::string& attack, const std::string& defense, std::int64_t seed) const;

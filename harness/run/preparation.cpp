@@ -41,13 +41,16 @@ std::string how_it_ended(int wait_status) {
 
 std::optional<Preparation> prepare(const Matrix& matrix, const PreparationOptions& options, Nursery& nursery,
                                    const Signals& signals, RunListener& listener, int& signal) {
+  Json written = matrix.written;
+  written["seeds"] = matrix.seeds;
+  for (const auto seed : matrix.added_seeds) written["seeds"].push_back(seed);
   const Json task = {{"task", "prepare"},
-                     {"matrix", matrix.file.string()},
+                     {"matrix", std::move(written)},
+                     {"file", matrix.file.string()},
                      {"out", options.out.string()},
                      {"plugin_path", options.plugin_path},
                      {"device", options.device},
-                     {"make_data", options.make_data},
-                     {"further_seeds", options.further_seeds}};
+                     {"make_data", options.make_data}};
   constexpr double kPatience_s = 5;
   const double limit_s = matrix.limits.time_s;
   Worker worker(nursery, task, /*log=*/"");

@@ -29,8 +29,7 @@ struct PreparationOptions {
   std::filesystem::path out;
   std::vector<std::filesystem::path> plugin_path;
   std::string device = "auto";
-  std::vector<std::int64_t> further_seeds = {};  ///< beside those of the matrix file
-  bool make_data = true;                         ///< also store the manifests; false: use what is there, write nothing
+  bool make_data = true;  ///< also store the manifests; false: use what is there, write nothing
 };
 
 /// Checks and expands a matrix file, prepares its data, lets every attack plan once (harness/engine/worker.h). A worker

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <iostream>
 #include <set>
+#include <tuple>
 
 #include "harness/record/files.h"
 #include "harness/report/check.h"
@@ -92,13 +93,18 @@ std::string OtherBuilds::told() const {
          "; if its code gives other numbers now, raise the revision in its id, or use run --rerun";
 }
 
-std::filesystem::path default_out(const std::filesystem::path& matrix) { return matrix.parent_path() / "out"; }
+std::filesystem::path default_out(const Matrix& matrix) { return matrix.folder() / "out"; }
 
-int run_matrix(const RunOptions& options) {
+namespace {
+
+/// Row, column and seed of a cell.
+using Place = std::tuple<std::string, std::string, std::int64_t>;
+
+/// @param places the cells to run; empty: those of options.only
+int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Place>& places) {
   const Signals signals;
   ::signal(SIGXFSZ, SIG_IGN);
-  const Matrix matrix = load_matrix(options.matrix);
-  const OutputFolder out{options.out.empty() ? default_out(options.matrix) : options.out};
+  const OutputFolder out{options.out.empty() ? default_out(matrix) : options.out};
   Listeners listeners;
   listeners.add(std::make_unique<ProgressView>(options.progress, options.color));
   if (options.events) listeners.add(std::make_unique<EventStream>(stdout));
@@ -106,15 +112,16 @@ int run_matrix(const RunOptions& options) {
 
   Nursery nursery;
   int signal = 0;
-  const auto prepared = prepare(matrix,
-                                {.out = out.root,
-                                 .plugin_path = options.plugin_path,
-                                 .device = options.device,
-                                 .further_seeds = options.further_seeds},
+  const auto prepared = prepare(matrix, {.out = out.root, .plugin_path = options.plugin_path, .device = options.device},
                                 nursery, signals, listeners, signal);
   if (!prepared) return 128 + signal;
   const auto& cells = prepared->cells;
-  const auto selected = select(cells, options.only);
+  auto selected = select(cells, places.empty() ? options.only : std::vector<std::string>());
+  if (!places.empty()) {
+    std::erase_if(selected, [&](const Cell* cell) {
+      return !places.contains({cell->attack, cell->defense, cell->seed});
+    });
+  }
   out.create();
   const FolderLock lock(out.root);
   out.remove_leftovers();
@@ -202,28 +209,32 @@ int run_matrix(const RunOptions& options) {
   return code;
 }
 
-int run_until_decided(RunOptions options, std::int64_t most_seeds) {
-  const Matrix matrix = load_matrix(options.matrix);
-  const auto gates = read_gates(matrix.gates, matrix.where("/gates"));
-  if (gates.empty()) throw Error(ErrorKind::kMatrix, matrix.where("/gates") + ": is missing; nothing to decide");
-  const auto out = options.out.empty() ? default_out(options.matrix) : options.out;
-  std::int64_t seed = *std::ranges::max_element(matrix.seeds);
-  for (;;) {
-    if (const int code = run_matrix(options); code != 0) return code;
+}  // namespace
+
+int run_matrix(const RunOptions& options) { return run_cells(load_matrix(options.matrix), options, {}); }
+
+int run_until_decided(const RunOptions& options, std::int64_t most_seeds) {
+  Matrix matrix = load_matrix(options.matrix);
+  if (matrix.gates.empty()) throw Error(ErrorKind::kMatrix, matrix.where("/gates") + ": is missing; nothing to decide");
+  const auto out = options.out.empty() ? default_out(matrix) : options.out;
+  matrix.looks = std::max<std::int64_t>(1, most_seeds - std::ssize(matrix.seeds) + 1);
+  for (std::set<Place> added;;) {
+    if (const int code = run_cells(matrix, options, added); code != 0) return code;
     const auto study = load_study({out});
-    const auto verdicts = check(study, gates, out);
+    const auto verdicts = check(study, matrix.gates, matrix.folder());
     std::fputs(render_text(verdicts).c_str(), stdout);
-    const auto seeds = std::ssize(matrix.seeds) + std::ssize(options.further_seeds);
-    if (exit_code(verdicts) != 12 || seeds >= most_seeds) return exit_code(verdicts);
-    options.further_seeds.push_back(++seed);
-    options.only.clear();
+    added.clear();
     for (const auto& verdict : verdicts) {
-      if (verdict.outcome != Outcome::kInconclusive) continue;
+      if (verdict.outcome != Outcome::kInconclusive || !verdict.next_seed || verdict.seeds >= most_seeds) continue;
       for (const auto& defense : {verdict.gate.defense, study.defenses.front()}) {
-        options.only.push_back("attack=" + verdict.gate.attack + ",defense=" + defense +
-                               ",seed=" + std::to_string(seed));
+        added.emplace(verdict.gate.attack, defense, *verdict.next_seed);
+      }
+      for (auto* seeds : {&matrix.seeds, &matrix.added_seeds}) {
+        if (std::ranges::find(*seeds, *verdict.next_seed) != seeds->end()) break;
+        if (seeds == &matrix.added_seeds) seeds->push_back(*verdict.next_seed);
       }
     }
+    if (exit_code(verdicts) != 12 || added.empty()) return exit_code(verdicts);
   }
 }
 

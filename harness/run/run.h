@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "harness/run/views.h"
+#include "harness/study/matrix.h"
 
 namespace roclip::bench {
 
@@ -26,11 +27,9 @@ struct RunOptions {
   std::int64_t max_fail = 0;                      ///< stop when as many cells did not end ok; 0 = never
   ProgressStyle progress = ProgressStyle::kAuto;
   bool color = false;
-  bool json = false;                             ///< a summary on stdout instead of the grid
-  bool events = false;                           ///< events on stdout instead of the grid
-  bool trace = false;                            ///< a Chrome trace of a few steps of each cell
-  std::vector<std::int64_t> further_seeds = {};  ///< beside those of the matrix file; their cells are in the results
-                                                 ///< if they were run
+  bool json = false;    ///< a summary on stdout instead of the grid
+  bool events = false;  ///< events on stdout instead of the grid
+  bool trace = false;   ///< a Chrome trace of a few steps of each cell
   std::vector<std::string> command_line;
 };
 
@@ -48,8 +47,8 @@ class OtherBuilds {
   std::set<std::string> ids_;
 };
 
-/// The output folder of a matrix file when none is given.
-std::filesystem::path default_out(const std::filesystem::path& matrix);
+/// The output folder of a matrix file when none is given: out/ beside it; in the current folder if it is a pipe.
+std::filesystem::path default_out(const Matrix& matrix);
 
 /// Runs what is not done yet, one worker a cell, stores every result and the matrix result, prints the grid. One
 /// failing cell never stops the others.
@@ -57,10 +56,11 @@ std::filesystem::path default_out(const std::filesystem::path& matrix);
 /// runs
 int run_matrix(const RunOptions& options);
 
-/// run_matrix(), then seed after seed of the cells whose gate is still open (harness/report/check.h), until every gate
-/// is decided or `most_seeds` are reached. Prints the verdicts.
+/// run_matrix(), then seed after seed of the cells whose gate is inconclusive (harness/report/check.h), until every
+/// gate is decided, none of them can be decided by more seeds, or `most_seeds` are reached. The gates are judged at
+/// each number of seeds, and their confidence is corrected for as many looks. Prints the verdicts.
 /// @return as run_matrix() if that is not 0; else 0, 11 or 12 as the gates say. @throws Error(kMatrix) without gates
-int run_until_decided(RunOptions options, std::int64_t most_seeds);
+int run_until_decided(const RunOptions& options, std::int64_t most_seeds);
 
 /// Runs the cell of a result file again, alone and in a folder of its own, and compares weights and metrics.
 /// @return 0 if the bits are equal, 11 if not, 10 if it did not end ok. @throws Error

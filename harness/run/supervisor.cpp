@@ -73,7 +73,7 @@ Json ResultTable::result() const {
     const bool further = std::ranges::find(matrix_.seeds, entry.at("seed").get<std::int64_t>()) == matrix_.seeds.end();
     if (!further || entry.at("status") != "missing") entries.push_back(entry);
   }
-  return matrix_result(matrix_.name, matrix_.gates, cells_, entries);
+  return matrix_result(matrix_.name, matrix_.written.value("gates", Json::array()), cells_, entries, matrix_.looks);
 }
 
 void ResultTable::save() {

@@ -1,26 +1,13 @@
 #include "harness/study/gates.h"
 
-#include <algorithm>
 #include <cstdio>
+#include <set>
 
-#include "roclip/error.h"
+#include "harness/study/keys.h"
 
 namespace roclip::bench {
 
 namespace {
-
-[[noreturn]] void refuse(const std::string& where, const std::string& expected, const Json& got) {
-  throw Error(ErrorKind::kMatrix, where + ": expected " + expected + ", got " + got.dump());
-}
-
-void only_keys(const Json& object, const std::vector<std::string>& known, const std::string& where) {
-  if (!object.is_object()) refuse(where, "an object", object);
-  for (const auto& [key, value] : object.items()) {
-    if (std::ranges::find(known, key) == known.end()) {
-      throw Error(ErrorKind::kMatrix, where + "/" + key + ": unknown key" + did_you_mean(key, known));
-    }
-  }
-}
 
 std::string text_at(const Json& object, const std::string& key, const std::string& where) {
   const Json value = object.value(key, Json());
@@ -89,6 +76,30 @@ std::vector<Gate> read_gates(const Json& gates, const std::string& where) {
     result.push_back(read_gate(gates[i], where + "/" + std::to_string(i)));
   }
   return result;
+}
+
+void expect_gates_fit(const std::vector<Gate>& gates, const std::vector<Cell>& cells, const std::string& where) {
+  std::set<std::string> metrics, attacks, defenses;
+  for (const auto& cell : cells) {
+    attacks.insert(cell.attack);
+    defenses.insert(cell.defense);
+  }
+  for (const auto& metric : cells.front().config.at("metrics")) {
+    const auto id = metric.at("plugin").get<std::string>();
+    metrics.insert({id, plugin_name(id)});
+  }
+  const auto expect = [&](const std::string& key, const std::string& name, const std::set<std::string>& known) {
+    if (known.contains(name)) return;
+    std::string all;
+    for (const auto& one : known) all += (all.empty() ? "" : ", ") + one;
+    throw Error(ErrorKind::kMatrix, where + "/" + key + ": there is no \"" + name + "\" in this matrix" +
+                                        did_you_mean(name, {known.begin(), known.end()}) + " (there are: " + all + ")");
+  };
+  for (std::size_t i = 0; i < gates.size(); ++i) {
+    expect(std::to_string(i) + "/metric", gates[i].metric, metrics);
+    expect(std::to_string(i) + "/where/attack", gates[i].attack, attacks);
+    expect(std::to_string(i) + "/where/defense", gates[i].defense, defenses);
+  }
 }
 
 }  // namespace roclip::bench

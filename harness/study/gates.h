@@ -1,4 +1,4 @@
-/// The "gates" of a matrix file: what a study must show, for CI.
+/// The "gates" of a matrix file: what the results of a study must show, for CI.
 ///
 ///     {"metric": "attack_success", "where": {"attack": "badnets", "defense": "roclip"}, "at_most": 0.1}
 ///     {"metric": "zero_shot", "where": {...}, "at_least": 0.2}
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/record/cell.h"
 #include "roclip/params.h"
 
 namespace roclip::bench {
@@ -33,5 +34,9 @@ struct Gate {
 
 /// @param where of the array, for messages. @throws Error(kMatrix)
 std::vector<Gate> read_gates(const Json& gates, const std::string& where);
+
+/// So that a misspelt gate is found before hours of training. @param where of the array. @pre cells are not empty
+/// @throws Error(kMatrix) for a gate whose metric, attack or defense none of the cells has
+void expect_gates_fit(const std::vector<Gate>& gates, const std::vector<Cell>& cells, const std::string& where);
 
 }  // namespace roclip::bench

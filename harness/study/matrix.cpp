@@ -1,31 +1,19 @@
 #include "harness/study/matrix.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <set>
 
 #include "harness/record/files.h"
-#include "harness/study/gates.h"
-#include "roclip/error.h"
+#include "harness/record/paths.h"
+#include "harness/study/keys.h"
 
 namespace roclip::bench {
 
 namespace {
 
 constexpr int kSchemaVersion = 1;
-const std::vector<std::string> kKeys = {"$schema", "schema_version", "name",    "data",     "model",
-                                        "seeds",   "training",       "attacks", "defenses", "metrics",
-                                        "limits",  "checkpoint",     "gates"};
-
-[[noreturn]] void refuse(const std::string& where, const std::string& expected, const Json& got) {
-  throw Error(ErrorKind::kMatrix, where + ": expected " + expected + ", got " + got.dump());
-}
-
-Json require(const Json& object, const std::string& key, const Matrix& matrix) {
-  if (!object.contains(key)) {
-    throw Error(ErrorKind::kMatrix, matrix.where("/" + key) + ": is missing; every matrix file needs it");
-  }
-  return object.at(key);
-}
 
 std::vector<PluginEntry> plugin_entries(const Json& list, const std::string& where) {
   if (!list.is_array() || list.empty()) refuse(where, "a list with at least one plugin", list);
@@ -70,11 +58,98 @@ std::vector<std::int64_t> parse_seeds(const Json& list, const std::string& where
   return seeds;
 }
 
+/// How many objects expand_sweeps() gives.
+double combinations(const Json& object) {
+  double product = 1;
+  if (!object.is_object()) return product;
+  for (const auto& value : object) {
+    if (value.is_object() && value.contains("sweep") && value["sweep"].is_array()) {
+      product *= static_cast<double>(value["sweep"].size());
+    }
+  }
+  return product;
+}
+
+double combinations(const std::vector<PluginEntry>& entries) {
+  double sum = 0;
+  for (const auto& entry : entries) sum += combinations(entry.params);
+  return sum;
+}
+
+std::string shown(double count) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.12g", count);
+  return text;
+}
+
+/// Counts the cells before anything is expanded.
+void expect_bounded(const Matrix& matrix) {
+  const std::array<std::pair<const char*, double>, 5> factors = {{{"attacks", combinations(matrix.attacks)},
+                                                                  {"defenses", combinations(matrix.defenses)},
+                                                                  {"model", combinations(matrix.model)},
+                                                                  {"training", combinations(matrix.training)},
+                                                                  {"seeds", static_cast<double>(matrix.seeds.size())}}};
+  double cells = 1;
+  std::string product;
+  for (const auto& [key, count] : factors) {
+    cells *= count;
+    product += (product.empty() ? "" : " x ") + shown(count) + " " + key;
+  }
+  if (cells <= static_cast<double>(kMostCells)) return;
+  const auto* largest = std::ranges::max_element(factors, {}, &std::pair<const char*, double>::second)->first;
+  throw Error(ErrorKind::kMatrix, matrix.where("/") + largest + ": expected at most " + std::to_string(kMostCells) +
+                                      " cells, got " + shown(cells) + " (" + product +
+                                      "); shorten the sweeps, or split the study into several matrix files");
+}
+
 }  // namespace
 
-Matrix load_matrix(const std::filesystem::path& file) {
+std::filesystem::path Matrix::folder() const {
+  return std::filesystem::exists(file) && !std::filesystem::is_regular_file(file) ? "" : file.parent_path();
+}
+
+Matrix parse_matrix(const Json& json, const std::filesystem::path& file) {
   Matrix matrix;
   matrix.file = file;
+  matrix.written = json;
+  static const Json keys = read_json(share_dir() / "schema" / "matrix.schema.json").at("properties");
+  std::vector<std::string> known;
+  for (const auto& [key, schema] : keys.items()) known.push_back(key);
+  if (!json.is_object()) refuse(matrix.where("/"), "an object", json);
+  only_keys(json, known, file.string() + ": ");
+  const auto value = [&](const std::string& key) -> const Json& {
+    const Json& holder = json.contains(key) ? json : keys.at(key);
+    const std::string name = json.contains(key) ? key : "default";
+    if (holder.contains(name)) return holder.at(name);
+    throw Error(ErrorKind::kMatrix, matrix.where("/" + key) + ": is missing; every matrix file needs it");
+  };
+  if (const Json& version = value("schema_version"); version != kSchemaVersion) {
+    refuse(matrix.where("/schema_version"), std::to_string(kSchemaVersion), version);
+  }
+  const Json& name = value("name");
+  if (!name.is_string() || name.get<std::string>().empty()) refuse(matrix.where("/name"), "a non-empty string", name);
+  matrix.name = name;
+  matrix.data = value("data");
+  matrix.model = value("model");
+  matrix.training = value("training");
+  if (!matrix.training.is_object()) refuse(matrix.where("/training"), "an object", matrix.training);
+  matrix.seeds = parse_seeds(value("seeds"), matrix.where("/seeds"));
+  matrix.attacks = plugin_entries(value("attacks"), matrix.where("/attacks"));
+  matrix.defenses = plugin_entries(value("defenses"), matrix.where("/defenses"));
+  matrix.metrics = plugin_entries(value("metrics"), matrix.where("/metrics"));
+  for (const auto& metric : matrix.metrics) {
+    if (combinations(metric.params) == 1) continue;
+    refuse(metric.where, "values without a sweep, for results know a metric by its id; give others in another file",
+           metric.params);
+  }
+  matrix.limits = merged_limits({}, value("limits"), matrix.where("/limits"));
+  matrix.checkpoint = read_params<CheckpointPolicy>(value("checkpoint"), matrix.where("/checkpoint"));
+  matrix.gates = read_gates(value("gates"), matrix.where("/gates"));
+  expect_bounded(matrix);
+  return matrix;
+}
+
+Matrix load_matrix(const std::filesystem::path& file) {
   if (std::filesystem::is_directory(file)) {
     throw Error(ErrorKind::kData,
                 file.string() + ": is a folder; expected a matrix file, such as " + (file / "matrix.json").string());
@@ -83,34 +158,7 @@ Matrix load_matrix(const std::filesystem::path& file) {
     throw Error(ErrorKind::kData,
                 file.string() + ": No such file; `roclip-bench init " + file.string() + "` writes one to begin with");
   }
-  const Json json = read_json(file, ErrorKind::kMatrix);
-  if (!json.is_object()) refuse(matrix.where("/"), "an object", json);
-  for (const auto& [key, value] : json.items()) {
-    if (std::ranges::find(kKeys, key) == kKeys.end()) {
-      throw Error(ErrorKind::kMatrix, matrix.where("/" + key) + ": unknown key" + did_you_mean(key, kKeys));
-    }
-  }
-  if (const Json version = require(json, "schema_version", matrix); version != kSchemaVersion) {
-    refuse(matrix.where("/schema_version"), std::to_string(kSchemaVersion), version);
-  }
-  const Json name = require(json, "name", matrix);
-  if (!name.is_string() || name.get<std::string>().empty()) refuse(matrix.where("/name"), "a non-empty string", name);
-  matrix.name = name;
-  matrix.data = require(json, "data", matrix);
-  matrix.model = json.value("model", Json("tiny"));
-  matrix.training = json.value("training", Json::object());
-  if (!matrix.training.is_object()) refuse(matrix.where("/training"), "an object", matrix.training);
-  matrix.seeds = parse_seeds(json.value("seeds", Json::array({1})), matrix.where("/seeds"));
-  matrix.attacks = plugin_entries(require(json, "attacks", matrix), matrix.where("/attacks"));
-  matrix.defenses = plugin_entries(require(json, "defenses", matrix), matrix.where("/defenses"));
-  matrix.metrics = plugin_entries(json.value("metrics", Json::array({"attack_success", "zero_shot", "linear_probe"})),
-                                  matrix.where("/metrics"));
-  matrix.limits = merged_limits({}, json.value("limits", Json::object()), matrix.where("/limits"));
-  matrix.checkpoint =
-      read_params<CheckpointPolicy>(json.value("checkpoint", Json::object()), matrix.where("/checkpoint"));
-  matrix.gates = json.value("gates", Json::array());
-  read_gates(matrix.gates, matrix.where("/gates"));  // so that a misspelt gate is found before hours of training
-  return matrix;
+  return parse_matrix(read_json(file, ErrorKind::kMatrix), file);
 }
 
 std::vector<Swept> expand_sweeps(const Json& object, const std::string& where) {
@@ -121,9 +169,13 @@ std::vector<Swept> expand_sweeps(const Json& object, const std::string& where) {
     if (value.size() != 1 || !value.contains("sweep") || !value["sweep"].is_array() || value["sweep"].empty()) {
       refuse(where + "/" + key, "a value, or {\"sweep\": [...]} with at least one", value);
     }
+    const Json& sweep = value["sweep"];
+    if (std::set<Json>(sweep.begin(), sweep.end()).size() != sweep.size()) {
+      refuse(where + "/" + key + "/sweep", "values that differ", sweep);
+    }
     std::vector<Swept> next;
     for (const auto& partial : result) {
-      for (const auto& choice : value["sweep"]) {
+      for (const auto& choice : sweep) {
         Swept swept = partial;
         swept.object[key] = choice;
         swept.chosen[key] = choice;

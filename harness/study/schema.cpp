@@ -69,7 +69,8 @@ Json matrix_schema(Json general, const std::vector<SchemaPlugin>& plugins, const
       entries.push_back(plugin_schema(plugin));
     }
     entries.insert(entries.begin(), Json{{"enum", names}});
-    properties[key] = {{"type", "array"}, {"minItems", 1}, {"items", {{"anyOf", entries}}}};
+    properties[key].erase("$ref");
+    properties[key].update(Json{{"type", "array"}, {"minItems", 1}, {"items", {{"anyOf", entries}}}});
   }
   Json model_properties = parameter_schemas(model);
   model_properties["preset"] = {{"enum", presets}};
@@ -77,9 +78,8 @@ Json matrix_schema(Json general, const std::vector<SchemaPlugin>& plugins, const
       {"anyOf",
        {{{"enum", presets}},
         {{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(model_properties)}}}},
-      {"default", "tiny"}};
-  properties["training"] = {
-      {"type", "object"}, {"additionalProperties", false}, {"properties", parameter_schemas(training)}};
+      {"default", properties["model"].at("default")}};
+  properties["training"].update(Json{{"additionalProperties", false}, {"properties", parameter_schemas(training)}});
   return general;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 #include "roclip/error.h"
 
@@ -9,56 +10,69 @@ namespace roclip::bench {
 
 namespace {
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const auto end = std::min(text.find(separator, begin), text.size());
-    parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
+const std::vector<std::string> kKeys = {"attack", "defense", "seed"};
+
+/// Whether the cell is one of those that the terms name. Names are compared whole, commas included.
+bool holds(std::string_view terms, const Cell& cell) {
+  const auto begins_with = [&](const std::string& term) {
+    if (!terms.starts_with(term)) return false;
+    const auto rest = terms.substr(term.size());
+    return rest.empty() || (rest.front() == ',' && holds(rest.substr(1), cell));
+  };
+  const auto names = [&](const std::string& key, const std::string& label, const Json& choice) {
+    const auto id = choice.at("plugin").get<std::string>();
+    return begins_with(key + label) || begins_with(key + id) || begins_with(key + plugin_name(id));
+  };
+  const std::string first(terms.substr(0, terms.find(',')));
+  return names("attack=", cell.attack, cell.config.at("attack")) ||
+         names("defense=", cell.defense, cell.config.at("defense")) ||
+         begins_with("seed=" + std::to_string(cell.seed)) ||
+         (!first.empty() && cell.id.starts_with(first) && begins_with(first));
+}
+
+[[noreturn]] void refuse(const std::string& selector, const std::vector<Cell>& cells) {
+  for (std::size_t begin = 0, end = 0; end < selector.size(); begin = end + 1) {
+    end = std::min(selector.find(',', begin), selector.size());
+    const auto term = selector.substr(begin, end - begin), key = term.substr(0, term.find('='));
+    const bool is_known = key == term || std::ranges::find(kKeys, key) != kKeys.end();
+    if (is_known || (begin > 0 && nearest(key, kKeys).empty())) continue;  // the latter: part of a label
+    throw Error(ErrorKind::kUsage, "--only " + selector + ": unknown term \"" + key + "\"" + did_you_mean(key, kKeys) +
+                                       "; expected attack=, defense=, seed= or the beginning of a cell's id");
   }
-  return parts;
-}
-
-/// The label itself, or the plugin's name with or without its revision.
-bool names(const std::string& wanted, const std::string& label, const Json& choice) {
-  const auto plugin = choice.at("plugin").get<std::string>();
-  return wanted == label || wanted == plugin || wanted == plugin.substr(0, plugin.find('/'));
-}
-
-bool holds(const std::string& term, const Cell& cell) {
-  const auto equals = term.find('=');
-  if (equals == std::string::npos) return !term.empty() && cell.id.starts_with(term);
-  const std::string key = term.substr(0, equals), value = term.substr(equals + 1);
-  if (key == "attack") return names(value, cell.attack, cell.config.at("attack"));
-  if (key == "defense") return names(value, cell.defense, cell.config.at("defense"));
-  if (key == "seed") return value == std::to_string(cell.seed);
-  throw Error(ErrorKind::kUsage, "--only " + term + ": unknown term \"" + key + "\"" +
-                                     did_you_mean(key, {"attack", "defense", "seed"}) +
-                                     "; expected attack=, defense=, seed= or the beginning of a cell's id");
-}
-
-}  // namespace
-
-std::vector<const Cell*> select(const std::vector<Cell>& cells, const std::vector<std::string>& selectors) {
-  std::vector<const Cell*> selected;
-  for (const auto& cell : cells) {
-    const bool wanted = std::ranges::any_of(selectors, [&](const std::string& selector) {
-      return std::ranges::all_of(split(selector, ','), [&](const std::string& term) { return holds(term, cell); });
-    });
-    if (selectors.empty() || wanted) selected.push_back(&cell);
-  }
-  if (!selected.empty()) return selected;
   std::set<std::string> attacks, defenses, seeds;
   for (const auto& cell : cells) {
     attacks.insert("\"attack=" + cell.attack + "\"");
     defenses.insert("\"defense=" + cell.defense + "\"");
     seeds.insert("seed=" + std::to_string(cell.seed));
   }
-  std::string message = "--only selects none of the " + std::to_string(cells.size()) + " cells; there are";
+  std::string message =
+      "--only \"" + selector + "\" selects none of the " + std::to_string(cells.size()) + " cells; there are";
   for (const auto* terms : {&attacks, &defenses, &seeds}) {
-    for (const auto& term : *terms) message += " " + term;
+    constexpr int kMost = 20;
+    int shown = 0;
+    for (const auto& term : *terms) message += ++shown < kMost ? " " + term : shown == kMost ? " ..." : "";
   }
   throw Error(ErrorKind::kEmpty, message);
+}
+
+}  // namespace
+
+std::vector<const Cell*> select(const std::vector<Cell>& cells, const std::vector<std::string>& selectors) {
+  std::set<const Cell*> wanted;
+  for (const auto& selector : selectors) {
+    bool is_empty = true;
+    for (const auto& cell : cells) {
+      if (!holds(selector, cell)) continue;
+      wanted.insert(&cell);
+      is_empty = false;
+    }
+    if (is_empty) refuse(selector, cells);
+  }
+  std::vector<const Cell*> selected;
+  for (const auto& cell : cells) {
+    if (selectors.empty() || wanted.contains(&cell)) selected.push_back(&cell);
+  }
+  return selected;
 }
 
 }  // namespace roclip::bench

@@ -159,7 +159,7 @@ class Plan(InFolder):
         cache = {"ROCLIP_BENCH_CACHE": os.environ.get("ROCLIP_BENCH_CACHE", str(pathlib.Path.home() / ".cache" / "roclip-bench"))}
         plan = run(*rogues, "plan", matrix, **cache)
         self.assert_code(plan, 0)
-        self.assertIn("2 cells: 0 done, 2 to run, 1 of them on a model that another trains", plan.stdout)
+        self.assertIn("2 cells: 0 done, 2 to run, 1 of them reuse a model trained by another cell", plan.stdout)
         self.assertIn("badnets: 1331 items; at one seed two defenses differ (McNemar, p < 0.05) from 6 items on", plan.stdout)
         self.assertFalse(self.out.exists(), "plan writes nothing")
         self.assert_code(run(*rogues, "run", matrix, "--only", "defense=clip", **cache), 0)

@@ -54,8 +54,28 @@ TEST_CASE("the id follows every setting that matters and no other", "[plan]") {
   CHECK(only_id({{"defenses", {{{"plugin", "clip"}, {"image_augmentation", true}}}}}) != id);
 }
 
-TEST_CASE("cells that are equal after defaults are planned once", "[plan]") {
-  CHECK(planned({{"defenses", {"clip", {{"plugin", "clip"}, {"image_augmentation", false}}}}}).size() == 1);
+TEST_CASE("two labels for one configuration are refused, so that no row or column vanishes", "[plan]") {
+  CHECK_THROWS_WITH(
+      planned({{"defenses", {"clip", {{"plugin", "clip"}, {"image_augmentation", false}}}}}),
+      Contains("none x clip, seed 1 and none x clip image_augmentation=false, seed 1 are one configuration"));
+}
+
+TEST_CASE("a gate that fits no metric, attack or defense of its matrix is refused before anything is trained",
+          "[plan]") {
+  const auto with_gate = [](const std::string& metric, const std::string& attack, const std::string& defense) {
+    const Json where = {{"attack", attack}, {"defense", defense}};
+    const Json sweep = {{"plugin", "roclip"}, {"match_every", {{"sweep", {1, 2}}}}};
+    const Json gates = Json::array({{{"metric", metric}, {"where", where}, {"at_least", 0.5}}});
+    return planned({{"defenses", {"clip", sweep}}, {"gates", gates}});
+  };
+  CHECK(with_gate("zero_shot", "none", "roclip match_every=2").size() == 3);
+  CHECK(with_gate("zero_shot/1", "none", "clip").size() == 3);
+  CHECK_THROWS_WITH(with_gate("zeroshot", "none", "clip"),
+                    Contains("/gates/0/metric: there is no \"zeroshot\" in this matrix; did you mean \"zero_shot\"?"));
+  CHECK_THROWS_WITH(with_gate("zero_shot", "badnets", "clip"),
+                    Contains("/gates/0/where/attack") && Contains("are: none"));
+  CHECK_THROWS_WITH(with_gate("zero_shot", "none", "roclip"),
+                    Contains("/gates/0/where/defense") && Contains("roclip match_every=1, roclip match_every=2"));
 }
 
 TEST_CASE("entries of one plugin are told apart by their parameters or by a label", "[plan]") {
@@ -133,6 +153,20 @@ TEST_CASE("cells are selected by row, column, plugin, seed and id", "[plan]") {
   CHECK(count({"attack=targeted,seed=2", "seed=1"}) == 6);
   CHECK(count({cells[3].id}) == 1);
   CHECK(count({"targeted-"}) == 4);
-  CHECK_THROWS_WITH(count({"attack=badnets"}), Contains("selects none of the 8 cells") && Contains("attack=targeted"));
+  CHECK_THROWS_WITH(count({"seed=1", "attack=badnets"}),
+                    Contains("selects none of the 8 cells") && Contains("attack=targeted"));
   CHECK_THROWS_WITH(count({"atack=none"}), Contains("did you mean \"attack\"?"));
+  CHECK_THROWS_WITH(count({"attack=none,sed=1"}), Contains("did you mean \"seed\"?"));
+}
+
+TEST_CASE("labels may hold commas and still be selected", "[plan]") {
+  const auto cells =
+      planned({{"attacks", {"targeted", {{"plugin", "targeted"}, {"label", "targeted, strong"}, {"captions", 30}}}},
+               {"seeds", {1, 2}}});
+  const auto count = [&](const std::vector<std::string>& selectors) { return select(cells, selectors).size(); };
+  CHECK(count({"attack=targeted, strong"}) == 2);
+  CHECK(count({"attack=targeted, strong,seed=2"}) == 1);
+  CHECK(count({"seed=1,attack=targeted, strong,defense=clip"}) == 1);
+  CHECK_THROWS_WITH(count({"attack=targeted, weak"}),
+                    Contains("selects none of the 4 cells") && Contains("targeted, strong"));
 }

@@ -96,6 +96,40 @@ TEST_CASE("a result may be worse than its baseline by the margin, and no more", 
   CHECK(against(2, "0.05") == Outcome::kInconclusive);
 }
 
+TEST_CASE("a gate that may be looked at often needs more to be decided, and says by which correction", "[check]") {
+  auto result = matrix_result_of(seeds_of(6));
+  const auto outcome = [&](std::int64_t looks) {
+    result["looks"] = looks;
+    const auto text = "[" + gate(R"("at_most": 0.3)") + "]";
+    return check(study_of(result, "."), read_gates(Json::parse(text), "gates"), ".").at(0);
+  };
+  CHECK(outcome(1).outcome == Outcome::kPass);
+  CHECK(outcome(1).confidence == 0.95);
+  CHECK_THAT(outcome(1).reason, !Contains("looks"));
+  CHECK(outcome(20).outcome == Outcome::kInconclusive);
+  CHECK(outcome(20).confidence == Approx(0.9975));
+  CHECK_THAT(outcome(20).reason,
+             Contains("over 6 seeds at 99.75 % confidence (95 % corrected for up to 20 looks, Bonferroni)"));
+}
+
+TEST_CASE("seeds are added to a baseline gate only if the baseline has them too", "[check]") {
+  const ScratchFolder folder;
+  const auto open_with = [&](const std::vector<Json>& baseline) {
+    folder.write("results.json", matrix_result_of(baseline).dump());
+    return judged(seeds_of(3), gate(R"("not_worse_than": {"baseline": "results.json", "margin": 0.05})"),
+                  folder.path());
+  };
+  const auto alone = open_with(seeds_of(3));
+  CHECK(alone.outcome == Outcome::kInconclusive);
+  CHECK(!alone.next_seed);
+  CHECK(!alone.further_seeds);
+  CHECK_THAT(alone.reason, Contains("the baseline has no other seed to compare with"));
+  auto more = seeds_of(3);
+  more.push_back(entry("targeted", "roclip", 7, 2));
+  CHECK(open_with(more).next_seed == 7);
+  CHECK(judged(seeds_of(6), gate(R"("at_most": 0.15)")).next_seed == 7);
+}
+
 TEST_CASE("exit code and reports follow the verdicts", "[check]") {
   const auto cells = seeds_of(6);
   const auto pass = judged(cells, gate(R"("at_most": 0.3)")), fail = judged(cells, gate(R"("at_most": 0.01)")),

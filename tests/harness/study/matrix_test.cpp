@@ -1,3 +1,9 @@
+#include <fstream>
+#include <numeric>
+#include <thread>
+
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 
 #include "harness/study/matrix.h"
@@ -54,7 +60,7 @@ TEST_CASE("mistakes in a matrix file name the key and what was expected", "[conf
 TEST_CASE("a matrix file that is missing or no JSON is an error of its kind", "[config]") {
   const ScratchFolder folder;
   CHECK_THROWS_WITH(load_matrix(folder.write("m.json", "{\"name\": ")),
-                    Contains("m.json: is not JSON: parse error at line 1"));
+                    Contains("m.json: line 1, column 9: is not JSON"));
   CHECK_THROWS_WITH(load_matrix(folder.write("m.json", "{\"seeds\": [1,]}")), Contains("is there a comma before it?"));
   try {
     load_matrix(folder / "none.json");
@@ -82,4 +88,32 @@ TEST_CASE("sweeps expand to every combination, in order", "[config]") {
   CHECK(expand_sweeps({{"b", 7}}, "m").size() == 1);
   CHECK_THROWS_WITH(expand_sweeps({{"a", {{"sweep", Json::array()}}}}, "m: /x"), Contains("m: /x/a"));
   CHECK_THROWS_WITH(expand_sweeps({{"a", {{"sweeps", {1}}}}}, "m"), Contains("{\"sweep\": [...]}"));
+  CHECK_THROWS_WITH(expand_sweeps({{"a", {{"sweep", {1, 2, 1}}}}}, "m"),
+                    Contains("m/a/sweep: expected values that differ"));
+}
+
+TEST_CASE("cells are counted before they are expanded, and too many are refused with the largest factor", "[config]") {
+  std::vector<int> thousand(1000);
+  std::iota(thousand.begin(), thousand.end(), 0);
+  const Json sweep = {{"sweep", thousand}};
+  const Json defense = {{"plugin", "clip"}, {"a", sweep}, {"b", sweep}, {"c", sweep}};
+  CHECK_THROWS_WITH(
+      loaded(with("defenses", Json::array({"clip", defense}))),
+      Contains("/defenses: expected at most 20000 cells, got 1000000001 (1 attacks x 1000000001 defenses "
+               "x 1 model x 1 training x 1 seeds); shorten the sweeps"));
+  CHECK(loaded(with("training", {{"epochs", sweep}})).training.at("epochs") == sweep);
+  CHECK_THROWS_WITH(loaded(with("metrics", Json::array({{{"plugin", "zero_shot"}, {"a", sweep}}}))),
+                    Contains("/metrics/0: expected values without a sweep"));
+}
+
+TEST_CASE("a matrix file is read once, so that it may be a pipe", "[config]") {
+  const ScratchFolder folder;
+  const auto pipe = folder / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  std::thread writer([&] { std::ofstream(pipe) << kGood.dump(); });
+  const auto matrix = load_matrix(pipe);
+  writer.join();
+  CHECK(matrix.written == kGood);
+  CHECK(matrix.folder() == "");
+  CHECK(parse_matrix(kGood, folder / "matrix.json").folder() == folder.path());
 }
