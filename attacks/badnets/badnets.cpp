@@ -69,16 +69,17 @@ torch::Tensor make_patch(const std::string& pattern, std::int64_t patch_px) {
   return patch;
 }
 
-std::vector<Corner> patch_corners(const std::string& location, const torch::Tensor& image, std::int64_t patch_px) {
-  const auto bottom = image.size(1) - patch_px, right = image.size(2) - patch_px;
-  if (location == "centre") return {{bottom / 2, right / 2}};
-  if (location == "four_corners") return {{0, 0}, {0, right}, {bottom, 0}, {bottom, right}};
+std::vector<Corner> patch_corners(const std::string& location, std::int64_t image_px, std::int64_t patch_px,
+                                  const Draw& draw) {
+  const auto end = image_px - patch_px;
+  if (location == "centre") return {{end / 2, end / 2}};
+  if (location == "four_corners") return {{0, 0}, {0, end}, {end, 0}, {end, end}};
   if (location == "random") {
-    Rng rng(stream(static_cast<std::uint64_t>(image.sum().item<std::int64_t>()), "badnets location"));
-    const auto top = rng.below(bottom + 1);
-    return {{top, rng.below(right + 1)}};
+    Rng rng(draw.value);
+    const auto top = rng.below(end + 1);
+    return {{top, rng.below(end + 1)}};
   }
-  return {{bottom, right}};
+  return {{end, end}};
 }
 
 Badnets::Badnets(const Params& params) : params_(params), patch_(make_patch(params.pattern, params.patch_px)) {
@@ -90,19 +91,18 @@ Badnets::Badnets(const Params& params) : params_(params), patch_(make_patch(para
 
 PoisonPlan Badnets::plan(const AttackView& view, std::uint64_t seed) const {
   const auto target = class_index(view.classes, params_.target_class, "badnets/target_class");
-  const auto& images = view.train.images;
-  if (params_.patch_px > std::min(images.size(2), images.size(3))) {
+  if (const auto px = view.train.image_px(); params_.patch_px > px) {
     throw Error(ErrorKind::kMatrix, "badnets/patch_px: " + std::to_string(params_.patch_px) +
-                                        " does not fit on images of " + std::to_string(images.size(3)) + " x " +
-                                        std::to_string(images.size(2)) + " px; lower \"patch_px\"");
+                                        " does not fit on images of " + std::to_string(px) + " x " +
+                                        std::to_string(px) + " px; lower \"patch_px\"");
   }
   std::vector<std::string> captions;     // of the poisons
   std::vector<std::int64_t> candidates;  // pairs that may be poisoned
   for (std::int64_t i = 0; i < view.train.size(); ++i) {
-    const auto& caption = view.train.captions[static_cast<std::size_t>(i)];
+    const auto caption = view.train.caption(i);
     if (contains_phrase(caption, params_.target_class)) {
       captions.push_back(caption);
-    } else {
+    } else if (view.may_change(i)) {
       candidates.push_back(i);
     }
   }
@@ -112,36 +112,39 @@ PoisonPlan Badnets::plan(const AttackView& view, std::uint64_t seed) const {
                                         "\"; choose another class or set \"captions\": \"templates\"");
   }
   const auto count = poison_count(params_, view.train.size(), std::ssize(candidates));
-  Rng rng(seed);
+  Rng rng(seed), draws(stream(seed, "draws"));
   PoisonPlan plan;
-  plan.target_class = target;
+  plan.goal = TriggeredImagesGoal{{target}};
   for (const auto i : rng.sample(std::ssize(candidates), count)) {
     const auto pair = candidates[static_cast<std::size_t>(i)];
     plan.edits.push_back({.replaces = pair,
                           .image = {.set = ImageRef::Set::kTrain, .index = pair},
-                          .triggered = true,
+                          .trigger = Draw{.value = draws.next()},
                           .caption = captions[static_cast<std::size_t>(rng.below(std::ssize(captions)))]});
   }
   return plan;
 }
 
-torch::Tensor Badnets::apply_trigger(const torch::Tensor& images) const {
+torch::Tensor Badnets::apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const {
   auto stamped = images.clone();
   const auto patch = patch_.to(images.device());
   const auto side = params_.patch_px;
   for (std::int64_t i = 0; i < images.size(0); ++i) {
-    for (const auto [top, left] : patch_corners(params_.location, images[i], side)) {
+    for (const auto [top, left] :
+         patch_corners(params_.location, images.size(3), side, draws[static_cast<std::size_t>(i)])) {
       stamped[i].narrow(/*dim=*/1, top, side).narrow(/*dim=*/2, left, side).copy_(patch);
     }
   }
   return stamped;
 }
 
-std::optional<torch::Tensor> Badnets::trigger_area(const torch::Tensor& images) const {
+std::optional<torch::Tensor> Badnets::trigger_area(const torch::Tensor& images, std::span<const Draw> draws) const {
   auto area = torch::zeros({images.size(0), images.size(2), images.size(3)}, torch::kBool);
+  const auto side = params_.patch_px;
   for (std::int64_t i = 0; i < images.size(0); ++i) {
-    for (const auto [top, left] : patch_corners(params_.location, images[i], params_.patch_px)) {
-      area[i].narrow(/*dim=*/0, top, params_.patch_px).narrow(/*dim=*/1, left, params_.patch_px).fill_(true);
+    for (const auto [top, left] :
+         patch_corners(params_.location, images.size(3), side, draws[static_cast<std::size_t>(i)])) {
+      area[i].narrow(/*dim=*/0, top, side).narrow(/*dim=*/1, left, side).fill_(true);
     }
   }
   return area;

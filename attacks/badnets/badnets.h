@@ -32,9 +32,9 @@ struct Corner {
   bool operator==(const Corner&) const = default;
 };
 
-/// Where patches go on this image. "random" depends on the pixels alone, so an image always gets the same place.
-/// @param image uint8 [3, H, W], H and W at least patch_px.
-std::vector<Corner> patch_corners(const std::string& location, const torch::Tensor& image, std::int64_t patch_px);
+/// Where patches go on an image of that size; "random" is chosen by the draw. @pre patch_px <= image_px
+std::vector<Corner> patch_corners(const std::string& location, std::int64_t image_px, std::int64_t patch_px,
+                                  const Draw& draw);
 
 class Badnets : public Attack {
  public:
@@ -43,8 +43,8 @@ class Badnets : public Attack {
   explicit Badnets(const Params& params);
 
   PoisonPlan plan(const AttackView& view, std::uint64_t seed) const override;
-  torch::Tensor apply_trigger(const torch::Tensor& images) const override;
-  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images) const override;
+  torch::Tensor apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const override;
+  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images, std::span<const Draw> draws) const override;
 
  private:
   Params params_;

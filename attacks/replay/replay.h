@@ -4,8 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
-#include <unordered_map>
+#include <tuple>
 
 #include "roclip/attack.h"
 #include "stored_image.h"
@@ -32,14 +33,28 @@ class Replay : public Attack {
   /// training. @throws Error(kMatrix) if the set was made for other data, Error(kData) if it is damaged
   PoisonPlan plan(const AttackView& view, std::uint64_t seed) const override;
   /// Looks each image up by its pixels. @throws Error(kData) for an image of which the set has no triggered form
-  torch::Tensor apply_trigger(const torch::Tensor& images) const override;
+  torch::Tensor apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const override;
+  /// Looks each text up. @throws Error(kData) for one of which the set has no triggered form
+  std::vector<std::string> apply_text_trigger(std::span<const std::string> captions,
+                                              std::span<const Draw> draws) const override;
 
  private:
-  void remember(const std::string& clean_hash, const StoredImage& triggered);
+  /// A clean image, by the hash of its pixels, and how it was stamped.
+  struct Stamp {
+    std::string clean_hash;
+    Draw draw;
+    bool operator<(const Stamp& other) const {
+      return std::tie(clean_hash, draw.trigger, draw.test, draw.value) <
+             std::tie(other.clean_hash, other.draw.trigger, other.draw.test, other.draw.value);
+    }
+  };
+  void remember(const Stamp& stamp, const StoredImage& triggered);
+  const StoredImage* find(const std::string& clean_hash, const Draw& draw) const;
 
   std::filesystem::path folder_;
   Json manifest_;
-  std::unordered_map<std::string, StoredImage> triggered_;  ///< by the hash of the clean image
+  std::map<Stamp, StoredImage> triggered_;
+  std::map<std::pair<std::string, std::int64_t>, std::string> texts_;  ///< text and trigger -> triggered text
 };
 
 }  // namespace roclip

@@ -99,7 +99,7 @@ void TargetedParams::declare(ParamList& list) {
            "RoCLIP create_poison.ipynb");
 }
 
-std::vector<std::vector<std::int64_t>> captions_by_class(const std::vector<std::string>& captions,
+std::vector<std::vector<std::int64_t>> captions_by_class(const PairSource& pairs,
                                                          const std::vector<ClassInfo>& classes) {
   std::vector<std::vector<std::string>> phrases;
   std::unordered_map<std::string, std::vector<std::size_t>> starting_with;  // first word -> classes
@@ -108,17 +108,17 @@ std::vector<std::vector<std::int64_t>> captions_by_class(const std::vector<std::
     if (!phrases.back().empty()) starting_with[phrases.back().front()].push_back(phrases.size() - 1);
   }
   CaptionLists found(classes.size());
-  for (std::size_t index = 0; index < captions.size(); ++index) {
-    const auto text = words(captions[index]);
+  for (std::int64_t index = 0; index < pairs.size(); ++index) {
+    const auto text = words(pairs.caption(index));
     for (std::size_t position = 0; position < text.size(); ++position) {
       const auto candidates = starting_with.find(text[position]);
       if (candidates == starting_with.end()) continue;
       const auto rest = std::span(text).subspan(position);
       for (const std::size_t c : candidates->second) {
-        const bool listed = !found[c].empty() && at(found[c].back()) == index;
+        const bool listed = !found[c].empty() && found[c].back() == index;
         const auto length = phrases[c].size();
         if (!listed && length <= rest.size() && std::ranges::equal(phrases[c], rest.first(length))) {
-          found[c].push_back(static_cast<std::int64_t>(index));
+          found[c].push_back(index);
         }
       }
     }
@@ -127,21 +127,22 @@ std::vector<std::vector<std::int64_t>> captions_by_class(const std::vector<std::
 }
 
 PoisonPlan Targeted::plan(const AttackView& view, std::uint64_t seed) const {
-  const auto captions = captions_by_class(view.train.captions, view.classes);
+  const auto captions = captions_by_class(view.train, view.classes);
   Rng rng(seed);
   const auto adversarial =
       params_.classes.empty() ? drawn_classes(params_, captions, rng) : listed_classes(params_, view.classes, captions);
   PoisonPlan plan;
-  plan.targets = draw_images(adversarial, view.held_out, rng);
-  for (const auto& target : plan.targets) {
+  const auto targets = draw_images(adversarial, view.held_out, rng);
+  for (const auto& target : targets) {
     const auto& pool = captions[at(target.adversarial_class)];
     for (const auto i : rng.sample(std::ssize(pool), params_.captions)) {
       plan.edits.push_back({.replaces = std::nullopt,
                             .image = {.set = ImageRef::Set::kHeldOut, .index = target.held_out},
-                            .triggered = false,
-                            .caption = view.train.captions[at(pool[at(i)])]});
+                            .trigger = std::nullopt,
+                            .caption = view.train.caption(pool[at(i)])});
     }
   }
+  plan.goal = TargetImagesGoal{targets};
   return plan;
 }
 

@@ -20,7 +20,7 @@ struct TargetedParams {
 
 /// Per class, the captions that contain its name as a whole phrase (contains_phrase), ascending indices. One pass
 /// over the captions, however many classes there are.
-std::vector<std::vector<std::int64_t>> captions_by_class(const std::vector<std::string>& captions,
+std::vector<std::vector<std::int64_t>> captions_by_class(const PairSource& pairs,
                                                          const std::vector<ClassInfo>& classes);
 
 class Targeted : public Attack {

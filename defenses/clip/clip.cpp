@@ -10,6 +10,12 @@ void ClipDefense::Params::declare(ParamList& list) {
   text.declare(list);
 }
 
+std::vector<Stage> ClipDefense::stages(const Stage& training) const {
+  Stage stage = training;
+  stage.plain = !params_.image_augmentation && !params_.text_augmentation;
+  return {stage};
+}
+
 torch::Tensor ClipDefense::augment_images(const torch::Tensor& pixels, TrainContext& context) {
   return params_.image_augmentation ? params_.image.apply(pixels, context.augmentation_rng) : pixels;
 }

@@ -20,9 +20,7 @@ class ClipDefense final : public Defense {
 
   explicit ClipDefense(Params params) : params_(std::move(params)) {}
 
-  std::string training_name() const override {
-    return params_.image_augmentation || params_.text_augmentation ? "" : kPlainTraining;
-  }
+  std::vector<Stage> stages(const Stage& training) const override;
   torch::Tensor augment_images(const torch::Tensor& pixels, TrainContext& context) override;
   std::string augment_caption(const std::string& caption, TrainContext& context) override;
 

@@ -70,22 +70,23 @@ std::string RoclipDefense::augment_caption(const std::string& caption, TrainCont
                                    : caption;
 }
 
-torch::Tensor RoclipDefense::loss(const Batch& batch, TrainContext& context) {
+torch::Tensor RoclipDefense::loss(const Batch& batch, const torch::Tensor& z_img, const torch::Tensor& z_txt,
+                                  TrainContext& context) {
   const bool matching = matches_in(context.epoch);
   torch::Tensor loss;
   if (matching) {
-    const auto rows = pool_.nearest(batch.z_img.detach());  // i64 [B]
+    const auto rows = pool_.nearest(z_img.detach());  // i64 [B]
     const auto matched = params_.text_gradient == "matched" ? context.model.encode_text(pool_.tokens(rows))
                                                             : pool_.embeddings(rows);  // f32 [B, D]
     context.clock.lap("matching");
-    loss = clip_loss(batch.z_img, matched, context.model.logit_scale());
+    loss = clip_loss(z_img, matched, context.model.logit_scale());
   } else {
-    loss = clip_loss(batch.z_img, batch.z_txt, context.model.logit_scale());
+    loss = clip_loss(z_img, z_txt, context.model.logit_scale());
   }
   // After the query, so that an image does not find its own caption.
   if (matching || params_.pool_refresh == "every_epoch") {
     context.clock.lap("loss");
-    pool_.enqueue(batch.z_txt.detach(), batch.tokens);
+    pool_.enqueue(z_txt.detach(), batch.tokens);
     context.clock.lap("matching");
   }
   return loss;

@@ -36,8 +36,9 @@ class RoclipDefense final : public Defense {
   void before_epoch(TrainContext& context) override;
   torch::Tensor augment_images(const torch::Tensor& pixels, TrainContext& context) override;
   std::string augment_caption(const std::string& caption, TrainContext& context) override;
-  bool text_learns(const TrainContext& context) const override { return !matches_in(context.epoch); }
-  torch::Tensor loss(const Batch& batch, TrainContext& context) override;
+  bool text_requires_grad(const TrainContext& context) const override { return !matches_in(context.epoch); }
+  torch::Tensor loss(const Batch& batch, const torch::Tensor& z_img, const torch::Tensor& z_txt,
+                     TrainContext& context) override;
   void save(torch::serialize::OutputArchive& archive) const override;
   void load(torch::serialize::InputArchive& archive) override;
 

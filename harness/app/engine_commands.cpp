@@ -79,8 +79,8 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
       [list_json, &invocation] { invocation.code = plugin_list_command(invocation.plugin_path, *list_json); });
 
   const auto name = std::make_shared<std::string>();
-  auto* info = add_command(*plugin, "info", "parameters with default, range, unit and source", {"roclip", "badnets/1"});
-  info->add_option("id", *name, "badnets, or badnets/1")->required()->type_name("PLUGIN");
+  auto* info = add_command(*plugin, "info", "parameters with default, range, unit and source", {"roclip", "badnets/2"});
+  info->add_option("id", *name, "badnets, or badnets/2")->required()->type_name("PLUGIN");
   const auto info_json = add_json(info);
   info->callback([name, info_json, &invocation] {
     engine_task(invocation, {{"task", "plugin info"}, {"plugin", *name}, {"json", *info_json}});

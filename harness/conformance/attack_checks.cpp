@@ -12,6 +12,7 @@
 
 #include "harness/conformance/check.h"
 #include "harness/conformance/file_watch.h"
+#include "harness/conformance/small_training.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/record/hash.h"
 #include "roclip/attack.h"
@@ -25,48 +26,142 @@ namespace {
 constexpr std::int64_t kImages = 48;      ///< stamped in most checks
 constexpr double kLeastEnergyLeft = 0.1;  ///< of a trigger that a model can still be expected to learn
 
+/// The defense that an adaptive attack is told of.
+const Json& some_defense() {
+  static const Json defense = {{"plugin", "roclip/1"},
+                               {"params", {{"pool_fraction", 0.02}, {"match_every", 2}, {"first_matching_epoch", 1}}}};
+  return defense;
+}
+
+/// A lab on the built-in data, with a small surrogate.
+class SmallLab final : public Lab {
+ public:
+  explicit SmallLab(const Dataset& data) : data_(data), view_(view_of(data, &some_defense())) {}
+  const AttackView& view() const override { return view_; }
+  std::uint64_t seed() const override { return 1; }
+  ClipModel& surrogate(std::int64_t) override {
+    if (!training_) {
+      training_ = std::make_unique<SmallTraining>(data_, plain_);
+      training_->run();
+    }
+    return training_->model();
+  }
+
+ private:
+  const Dataset& data_;
+  AttackView view_;
+  Defense plain_;
+  std::unique_ptr<SmallTraining> training_;
+};
+
+Artifact prepared(const Attack& attack, const Subject& subject) {
+  SmallLab lab(subject.data);
+  Artifact artifact;
+  call_watched("prepare()", [&] { artifact = attack.prepare(lab); });
+  return artifact;
+}
+
+/// Ready to plan and to stamp.
 std::unique_ptr<Attack> make(const Subject& subject) {
-  const WatchedCall watch("the constructor");
-  return std::unique_ptr<Attack>(subject.plugin.make_attack(subject.params));
+  std::unique_ptr<Attack> attack;
+  {
+    const WatchedCall watch("the constructor");
+    attack.reset(subject.plugin.make_attack(subject.params));
+  }
+  if (!attack->prepares()) return attack;
+  static const Artifact artifact = prepared(*attack, subject);  // once a process
+  call_watched("adopt()", [&] { attack->adopt(artifact); });
+  return attack;
 }
 
 PoisonPlan plan_of(const Attack& attack, const Subject& subject, std::uint64_t seed = 1) {
-  const auto& data = subject.data;
   PoisonPlan plan;
   call_watched("plan()", [&] {
-    plan = attack.plan({data.train, data.held_out, data.classes}, stream(seed, role::kPoison));
+    plan = attack.plan(view_of(subject.data, attack.knows_defense() ? &some_defense() : nullptr),
+                       stream(seed, role::kPoison));
   });
   return plan;
 }
 
 /// Stamps a copy, so that an attack that writes to its argument does so in one check only.
-torch::Tensor stamped(const Attack& attack, const torch::Tensor& images) {
+torch::Tensor stamped(const Attack& attack, const torch::Tensor& images, std::span<const Draw> draws) {
   torch::Tensor stamped;
-  call_watched("apply_trigger()", [&] { stamped = attack.apply_trigger(images.clone()); });
+  call_watched("apply_trigger()", [&] { stamped = attack.apply_trigger(images.clone(), draws); });
   return stamped;
 }
+torch::Tensor stamped(const Attack& attack, const torch::Tensor& images) {
+  return stamped(attack, images, some_draws(images.size(0)));
+}
 
-torch::Tensor some_images(const Subject& subject) { return subject.data.held_out.images.narrow(0, 0, kImages).clone(); }
+torch::Tensor some_images(const Subject& subject) { return subject.data.held_out.images(0, kImages); }
+
+/// Whether the attack stamps images at all.
+bool stamps(const PoisonPlan& plan) {
+  return std::holds_alternative<TriggeredImagesGoal>(plan.goal) ||
+         std::ranges::any_of(plan.edits, [](const Edit& edit) { return edit.trigger.has_value(); });
+}
 
 void expect_equal(const torch::Tensor& a, const torch::Tensor& b, const std::string& seen, const std::string& fix) {
   if (a.sizes() != b.sizes() || !a.equal(b)) throw ContractViolation(seen, fix);
+}
+
+Finding prepare_is_pure(const Subject& subject) {
+  const std::unique_ptr<Attack> attack(subject.plugin.make_attack(subject.params));
+  if (!attack->prepares()) return skipped("it has nothing to prepare");
+  const auto hash = [&] {
+    Json hashes = Json::object();
+    for (const auto& [name, tensor] : prepared(*attack, subject)) hashes[name] = hash_of(tensor);
+    return hashes;
+  };
+  const Json hashes = hash();
+  if (hash() != hashes) {
+    throw ContractViolation("a second prepare() gives another artifact",
+                            "draw from Rng(lab.seed()) only, and change nothing of the surrogate");
+  }
+  return {std::to_string(hashes.size()) + " equal tensors from 2 calls and 2 processes", hashes};
+}
+
+/// One text for each, the same each time, alone and among others.
+Finding text_trigger_pure(const Subject& subject) {
+  const auto attack = make(subject);
+  const auto plan = plan_of(*attack, subject);
+  if (!std::holds_alternative<TriggeredTextGoal>(plan.goal)) return skipped("its goal has no text trigger");
+  std::vector<std::string> texts;
+  for (std::int64_t i = 0; i < kImages; ++i) texts.push_back(subject.data.held_out.pairs->caption(i));
+  const auto draws = some_draws(kImages);
+  const auto triggered = [&](std::span<const std::string> captions, std::span<const Draw> of) {
+    std::vector<std::string> result;
+    call_watched("apply_text_trigger()", [&] { result = attack->apply_text_trigger(captions, of); });
+    return result;
+  };
+  const auto all = triggered(texts, draws);
+  if (all.size() != texts.size()) {
+    throw ContractViolation(
+        "apply_text_trigger() gives " + std::to_string(all.size()) + " texts for " + std::to_string(texts.size()),
+        "return one text for each caption");
+  }
+  if (all == texts) throw ContractViolation("apply_text_trigger() changes no caption", "put the trigger in");
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (triggered({&texts[i], 1}, {&draws[i], 1}).at(0) == all[i]) continue;
+    throw ContractViolation("a caption gets another text alone than among others",
+                            "let the trigger depend on the caption and its draw only");
+  }
+  return {"\"" + texts.front() + "\" becomes \"" + all.front() + "\"", {{"texts", all}}};
 }
 
 Finding edits_valid(const Subject& subject) {
   const auto attack = make(subject);
   const auto plan = plan_of(*attack, subject);
   try {
-    check_plan(plan, {subject.data.train, subject.data.held_out, subject.data.classes});
+    check_plan(plan, view_of(subject.data));
   } catch (const Error& e) {
     throw ContractViolation(e.what(),
                             "take indices from the view that plan() is given, and replace a pair once at most");
   }
-  const auto triggered = std::ranges::count(plan.edits, true, &Edit::triggered);
-  std::string text = std::to_string(plan.edits.size()) + " edits, " + std::to_string(triggered) + " triggered";
-  if (!plan.targets.empty()) text += "; " + std::to_string(plan.targets.size()) + " target images";
-  if (plan.target_class)
-    text += "; target class " + subject.data.classes[static_cast<std::size_t>(*plan.target_class)].name;
-  return {text, {{"edits", plan.edits.size()}, {"triggered", triggered}, {"targets", plan.targets.size()}}};
+  const auto triggered = std::ranges::count_if(plan.edits, [](const Edit& edit) { return edit.trigger.has_value(); });
+  const std::string goal(kind_of(plan.goal));
+  return {std::to_string(plan.edits.size()) + " edits, " + std::to_string(triggered) + " with a trigger; goal " + goal,
+          {{"edits", plan.edits.size()}, {"triggered", triggered}, {"goal", goal}}};
 }
 
 Finding plan_is_pure(const Subject& subject) {
@@ -103,14 +198,15 @@ Finding trigger_pure(const Subject& subject) {
   const auto attack = make(subject);
   const auto images = some_images(subject), before = images.clone();
   torch::Tensor once;
-  call_watched("apply_trigger()", [&] { once = attack->apply_trigger(images); });
+  const auto draws = some_draws(images.size(0));
+  call_watched("apply_trigger()", [&] { once = attack->apply_trigger(images, draws); });
   expect_equal(images, before, "apply_trigger() changes its argument", "stamp a copy: auto stamped = images.clone()");
   check_stamped(once, images);
   if (once.is_alias_of(images))
     throw ContractViolation("apply_trigger() returns its argument", "return a copy: images.clone()");
   const std::string fix =
-      "let the trigger depend on the parameters and the image only; draw a pattern in the "
-      "constructor, from a stream of a fixed seed";
+      "let the trigger depend on the parameters, the image and its draw only; draw a pattern in the constructor from a "
+      "stream of a fixed seed, what differs from image to image from Rng(draw.value)";
   expect_equal(stamped(*attack, before), once, "a second call on the same images gives other pixels", fix);
   expect_equal(stamped(*make(subject), before), once, "another object of the same parameters gives other pixels", fix);
   return {"equal pixels from 2 objects, 2 calls and 2 processes", hash_of(once)};
@@ -119,7 +215,7 @@ Finding trigger_pure(const Subject& subject) {
 Finding trigger_area(const Subject& subject) {
   const auto attack = make(subject);
   const auto images = some_images(subject);
-  const auto area = attack->trigger_area(images.clone());
+  const auto area = attack->trigger_area(images.clone(), some_draws(images.size(0)));
   if (!area) return skipped("trigger_area() says that all pixels may change");
   if (area->scalar_type() != torch::kBool || area->sizes() != images.select(1, 0).sizes()) {
     throw ContractViolation("trigger_area() gives something else than bool [B, H, W]",
@@ -142,13 +238,17 @@ Finding trigger_same_in_train_and_test(const Subject& subject) {
   const auto images = some_images(subject);
   const auto expected = stamped(*attack, images);
   std::vector<torch::Tensor> alone;
-  for (const auto& image : images.split(1)) alone.push_back(stamped(*attack, image));
+  const auto draws = some_draws(images.size(0));
+  for (std::int64_t i = 0; i < images.size(0); ++i) {
+    alone.push_back(stamped(*attack, images.narrow(0, i, 1), {&draws[static_cast<std::size_t>(i)], 1}));
+  }
   expect_equal(torch::cat(alone), expected, "an image gets other pixels alone than among others",
                "training stamps images one by one, tests stamp many: use nothing of the batch");
-  expect_equal(stamped(*attack, images.flip(0)).flip(0), expected, "an image gets other pixels at another place",
-               "use nothing of the place in the batch");
+  const std::vector<Draw> backwards(draws.rbegin(), draws.rend());
+  expect_equal(stamped(*attack, images.flip(0), backwards).flip(0), expected,
+               "an image gets other pixels at another place", "use nothing of the place in the batch");
   const auto channels_last = images.permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2});
-  expect_equal(attack->apply_trigger(channels_last), expected, "images with other strides get other pixels",
+  expect_equal(attack->apply_trigger(channels_last, draws), expected, "images with other strides get other pixels",
                "call .contiguous() before data_ptr()");
   for (const std::uint64_t seed : {1, 2}) {
     plan_of(*attack, subject, seed);
@@ -178,10 +278,8 @@ torch::Tensor through_file(const torch::Tensor& images, const std::string& forma
 Finding trigger_survives(const Subject& subject) {
   const auto attack = make(subject);
   const auto plan = plan_of(*attack, subject);
-  if (!plan.target_class && std::ranges::none_of(plan.edits, &Edit::triggered)) {
-    return skipped("it plans no triggered image");
-  }
-  const auto& clean = subject.data.held_out.images;
+  if (!stamps(plan)) return skipped("it plans no triggered image");
+  const auto clean = subject.data.held_out.images(0, subject.data.held_out.size());
   const auto triggered = stamped(*attack, clean);
   const auto a = to_pixels(clean, torch::kCPU), b = to_pixels(triggered, torch::kCPU);
   const auto trigger = b - a;
@@ -228,9 +326,13 @@ Finding thread_safety(const Subject& subject) {
   const auto work = [&](std::int64_t thread) {
     const auto own = images.narrow(0, thread * kShare, kShare).clone();
     const auto own_expected = expected.narrow(0, thread * kShare, kShare);
+    const auto draws = some_draws(kImages);
+    const auto own_draws = std::span(draws).subspan(static_cast<std::size_t>(thread * kShare), kShare);
     start.arrive_and_wait();
     try {
-      for (int round = 0; round < kRounds; ++round) other_pixels += !attack->apply_trigger(own).equal(own_expected);
+      for (int round = 0; round < kRounds; ++round) {
+        other_pixels += !attack->apply_trigger(own, own_draws).equal(own_expected);
+      }
     } catch (...) {
       thrown[static_cast<std::size_t>(thread)] = std::current_exception();
     }
@@ -257,7 +359,7 @@ void use(const Subject& subject) {
   const auto images = some_images(subject);
   stamped(*attack, images);
   const WatchedCall watch("trigger_area()");
-  attack->trigger_area(images);
+  attack->trigger_area(images, some_draws(images.size(0)));
 }
 
 Finding files(const Subject& subject, FileUse file_use) {
@@ -273,7 +375,8 @@ Finding time_per_call(const Subject& subject) {
   const auto attack = make(subject);
   const auto images = some_images(subject);
   const double plan_s = median_s(5, [&] { plan_of(*attack, subject); });
-  const double image_s = median_s(9, [&] { attack->apply_trigger(images); }) / kImages;
+  const auto draws = some_draws(kImages);
+  const double image_s = median_s(9, [&] { attack->apply_trigger(images, draws); }) / kImages;
   return {"plan() " + duration(plan_s) + ", apply_trigger() " + duration(image_s) + " an image",
           {{"plan_s", plan_s}, {"image_s", image_s}}};
 }
@@ -283,7 +386,13 @@ Finding time_per_call(const Subject& subject) {
 const std::vector<Check>& attack_checks() {
   static const std::vector<Check> checks = {
       {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
-      {"edits_valid", "plan() gives edits and targets that exist.", {}, &edits_valid},
+      {"prepare_is_pure", "prepare() gives the same artifact.", {}, &prepare_is_pure, kTwoProcesses},
+      {"edits_valid", "plan() gives edits and a goal that exist.", {"prepare_is_pure"}, &edits_valid},
+      {"text_trigger_pure",
+       "apply_text_trigger() changes captions, the same way each time.",
+       {"edits_valid"},
+       &text_trigger_pure,
+       kTwoProcesses},
       {"plan_is_pure", "The same seed gives the same plan.", {"edits_valid"}, &plan_is_pure, kTwoProcesses},
       {"plan_depends_on_seed", "Another seed gives another plan.", {"plan_is_pure"}, &plan_depends_on_seed},
       {"trigger_pure",

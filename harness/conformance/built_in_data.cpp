@@ -75,29 +75,30 @@ LabelledImages draw_images(std::int64_t count, Rng& rng) {
   const auto bytes = static_cast<std::size_t>(count * kImageBytes);
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  LabelledImages set;
+  std::vector<std::string> captions;
   for (std::int64_t i = 0; i < count; ++i) {
     const auto& shape = kShapes[static_cast<std::size_t>(i % kClasses)];
-    set.captions.push_back(draw(shape, static_cast<std::uint8_t*>(memory) + i * kImageBytes, rng));
+    captions.push_back(draw(shape, static_cast<std::uint8_t*>(memory) + i * kImageBytes, rng));
   }
   ::mprotect(memory, bytes, PROT_READ);
-  set.images = torch::from_blob(
+  const auto images = torch::from_blob(
       memory, {count, 3, kPx, kPx}, [bytes](void* region) { ::munmap(region, bytes); }, torch::kUInt8);
-  set.labels = torch::arange(count, torch::kLong) % kClasses;
-  return set;
+  return {tensor_pairs(images, std::move(captions)), torch::arange(count, torch::kLong) % kClasses};
 }
 
 }  // namespace
 
 Dataset built_in_data() {
   Rng rng(stream(1, "built-in data"));
-  auto train = draw_images(240, rng);
+  const auto train = draw_images(240, rng);
   Dataset data{.name = "built-in",
                .hash = "built-in/1",
-               .train = {train.images, std::move(train.captions)},
+               .train = train.pairs,
                .probe = draw_images(60, rng),
                .held_out = draw_images(72, rng),
-               .classes = {}};
+               .classes = {},
+               .clean_subset = Rng(stream(1, "clean subset")).sample(240, 48)};
+  std::ranges::sort(data.clean_subset);
   for (const auto& shape : kShapes) {
     const std::string name = shape.name;
     data.classes.push_back({name, {"a " + name, "a drawing of a " + name, "a small " + name}});

@@ -55,43 +55,28 @@ std::string trained(const Subject& subject, const TrainHooks& hooks = {}) {
   return training.model().weights_hash();
 }
 
+std::string counted_stages(const TrainReport& report) {
+  return std::to_string(report.stages.size()) + (report.stages.size() == 1 ? " stage" : " stages");
+}
+
 Finding trains(const Subject& subject) {
   WatchedDefense defense(subject);
-  if (defense.capability() != Capability::kPoisonedPairs) {
-    return skipped("it needs a clean subset, which no data set of this version provides: `run` skips its cells");
-  }
   SmallTraining training(subject.data, defense);
   const auto report = training.run();
   for (const auto& weights : training.model().trainable()) {
-    expect(weights.isfinite().all().item<bool>(), "after repair() the model has weights that are not finite",
-           "check what repair() does to the weights");
+    expect(weights.isfinite().all().item<bool>(), "the trained model has weights that are not finite",
+           "check what after_stage() does to the weights");
+  }
+  if (const auto suspicion = defense.suspicion()) {
+    expect(suspicion->scores.numel() == training.pairs().size(),
+           "suspicion() gives " + std::to_string(suspicion->scores.numel()) + " scores for " +
+               std::to_string(training.pairs().size()) + " training pairs",
+           "score every pair of context.pairs");
   }
   const double first = report.epochs.front().loss, last = report.epochs.back().loss;
   return {text_of("loss %.2f in the first epoch, ", first) + text_of("%.2f in the last, ", last) +
-              std::to_string(report.steps) + " steps",
-          {{"first_loss", first}, {"last_loss", last}, {"steps", report.steps}}};
-}
-
-Finding trains_as_it_says(const Subject& subject) {
-  WatchedDefense defense(subject);
-  const auto name = defense.training_name();
-  if (name.empty()) return skipped("it says that its training is its own");
-  if (name != kPlainTraining) return skipped("only defenses that also say \"" + name + "\" could be compared");
-  CheckpointStore checkpoints(subject.scratch, {});
-  TrainHooks hooks;
-  hooks.checkpoints = &checkpoints;
-  Defense plain;
-  SmallTraining own(subject.data, defense), control(subject.data, plain);
-  own.trainer().run({});
-  control.trainer().run(hooks);
-  expect(own.model().weights_hash() == control.model().weights_hash(),
-         "training_name() says \"plain\", but the weights before repair() are not those of plain CLIP training",
-         "override repair() only, or return \"\" from training_name()");
-  own.trainer().repair();
-  expect(trained(subject, hooks) == own.model().weights_hash(),
-         "training_name() says \"plain\", but repair() of a model that plain CLIP has trained ends with other weights",
-         "keep nothing from the training for repair(), or return \"\" from training_name()");
-  return {"the bits of plain CLIP training before repair(), and the same after it whoever trained"};
+              std::to_string(report.steps()) + " steps in " + counted_stages(report),
+          {{"first_loss", first}, {"last_loss", last}, {"steps", report.steps()}, {"stages", report.stages.size()}}};
 }
 
 Finding repeatable(const Subject& subject) {
@@ -118,27 +103,43 @@ void train_until(const Subject& subject, CheckpointStore& checkpoints, std::int6
   }
 }
 
+/// Places to stop at, of an undisturbed training: in every stage at the first step, in the middle and at the end.
+std::vector<std::int64_t> stopping_steps(const TrainReport& report) {
+  std::set<std::int64_t> steps;
+  std::int64_t begin = 0;
+  for (const auto& stage : report.stages) {
+    for (const auto step : {std::int64_t{1}, stage.steps / 4, stage.steps / 4 + 1, stage.steps / 2 + 5,
+                            3 * stage.steps / 4 - 1, stage.steps}) {
+      if (step >= 1 && step <= stage.steps) steps.insert(begin + step);
+    }
+    begin += stage.steps;
+  }
+  return {steps.begin(), steps.end()};
+}
+
 Finding resumes_to_the_same_bits(const Subject& subject) {
   WatchedDefense defense(subject);
   SmallTraining training(subject.data, defense);
-  const auto steps = training.run().steps;
-  constexpr auto kEpochs = SmallTraining::kEpochs;
+  const auto report = training.run();
+  const auto epochs = std::ssize(report.epochs);
   const auto undisturbed = training.model().weights_hash();
+  const auto scores = [](const Defense& trained) {
+    const auto suspicion = trained.suspicion();
+    return suspicion ? suspicion->scores : torch::Tensor();
+  };
   const std::string fix =
-      "write in save(), and read in load(), all that changes after begin(): counters, pools, "
-      "scores; draw from context.rng, which is saved, not from torch's global generator";
+      "write in save(), and read in load(), all that changes after the constructor: counters, pools, scores; draw from "
+      "context.rng, which is saved, not from torch's global generator";
 
   struct Stop {
     std::string words;
     std::int64_t step, epoch;
   };
   std::vector<Stop> stops;
-  for (const auto step :
-       std::set{std::int64_t{1}, std::int64_t{4}, steps / 4, steps / 4 + 1, steps / 2 + 5, 3 * steps / 4 - 1, steps}) {
-    if (step < 1 || step > steps) continue;
-    stops.push_back({"after step " + std::to_string(step) + " of " + std::to_string(steps), step, 0});
+  for (const auto step : stopping_steps(report)) {
+    stops.push_back({"after step " + std::to_string(step) + " of " + std::to_string(report.steps()), step, 0});
   }
-  for (std::int64_t epoch = 1; epoch < kEpochs; ++epoch) {
+  for (std::int64_t epoch = 1; epoch < epochs; ++epoch) {
     stops.push_back({"between epochs " + std::to_string(epoch) + " and " + std::to_string(epoch + 1), 0, epoch});
   }
   for (const auto& [words, step, epoch] : stops) {
@@ -149,17 +150,23 @@ Finding resumes_to_the_same_bits(const Subject& subject) {
     train_until(subject, checkpoints, step, epoch);
     expect(trained(subject, hooks) == undisturbed,
            "stopped " + words + " and resumed by another object, it ends with other bits", fix);
-    expect(trained(subject, hooks) == undisturbed,
-           "stopped " + words + ", resumed, and resumed again before repair(), it ends with other bits", fix);
+    WatchedDefense again(subject);
+    SmallTraining finished(subject.data, again);
+    finished.run(hooks);
+    expect(finished.model().weights_hash() == undisturbed,
+           "stopped " + words + ", resumed, and loaded again after its end, it has other bits", fix);
+    expect(scores(again).defined() == scores(defense).defined() &&
+               (!scores(again).defined() || scores(again).equal(scores(defense))),
+           "stopped " + words + " and resumed, it ends with other suspicion scores", fix);
   }
   CheckpointStore each_epoch(subject.scratch / "each epoch", {.every_s = 0, .every_epochs = 1});
   TrainHooks saving;
   saving.checkpoints = &each_epoch;
   expect(trained(subject, saving) == undisturbed, "a training that is saved after each epoch ends with other bits",
          "let save() change nothing");
-  return {"equal bits after stops at " + std::to_string(stops.size()) + " places of " + std::to_string(kEpochs) +
-              " epochs with " + std::to_string(steps) + " steps",
-          {{"stops", stops.size()}, {"epochs", kEpochs}, {"steps", steps}}};
+  return {"equal bits after stops at " + std::to_string(stops.size()) + " places of " + counted_stages(report) + ", " +
+              std::to_string(epochs) + " epochs and " + std::to_string(report.steps()) + " steps",
+          {{"stops", stops.size()}, {"stages", report.stages.size()}, {"epochs", epochs}, {"steps", report.steps()}}};
 }
 
 Finding files(const Subject& subject, FileUse file_use) {
@@ -186,11 +193,13 @@ Finding time_per_step(const Subject& subject) {
   WatchedDefense defense(subject);
   SmallTraining training(subject.data, defense);
   const auto report = training.run();
-  const double step_s = report.wall_s / static_cast<double>(report.steps);
+  double wall_s = 0;
+  for (const auto& stage : report.stages) wall_s += stage.wall_s;
+  const double step_s = wall_s / static_cast<double>(report.steps());
   Json shares = Json::object();
   std::string text = "a step of this small model takes " + duration(step_s);
   for (const auto& [hook, seconds] : defense.hook_s()) {
-    const double share = seconds / report.wall_s;
+    const double share = seconds / wall_s;
     shares[hook] = share;
     if (share >= 0.02) text += ", " + hook + text_of(" %.0f %% of it", 100 * share);
   }
@@ -208,7 +217,6 @@ const std::vector<Check>& defense_checks() {
        "A training that was stopped and resumed ends with the bits of one that was not.",
        {"repeatable"},
        &resumes_to_the_same_bits},
-      {"trains_as_it_says", "training_name() is true.", {"repeatable"}, &trains_as_it_says},
       {"reads_only_what_is_granted",
        "It knows what its capability grants and opens no file.",
        {"trains"},

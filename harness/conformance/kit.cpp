@@ -254,10 +254,10 @@ class Test {
     report_["plugin"]["file"] = file_;
     report_["plugin"]["sanitizer"] = sanitizer_;
     report_["params"] = params_;
-    report_["data"] = {{"pairs", data_.train.size()},
+    report_["data"] = {{"pairs", data_.train->size()},
                        {"probe", data_.probe.size()},
                        {"held_out", data_.held_out.size()},
-                       {"image_px", data_.train.images.size(2)},
+                       {"image_px", data_.train->image_px()},
                        {"classes", Json::array()}};
     for (const auto& info : data_.classes) report_["data"]["classes"].push_back(info.name);
     if (json_) return;
@@ -266,8 +266,8 @@ class Test {
                   plugin.at("id").get<std::string>().c_str(), plugin.at("summary").get<std::string>().c_str());
     }
     std::printf("  file    %s\n  params  %s\n  data    %lld pairs, %lld held-out images, %lld px; classes %s\n",
-                file_.c_str(), params_.dump().c_str(), static_cast<long long>(data_.train.size()),
-                static_cast<long long>(data_.held_out.size()), static_cast<long long>(data_.train.images.size(2)),
+                file_.c_str(), params_.dump().c_str(), static_cast<long long>(data_.train->size()),
+                static_cast<long long>(data_.held_out.size()), static_cast<long long>(data_.train->image_px()),
                 class_names(data_).c_str());
     if (!sanitizer_.empty()) std::printf("  with    %s\n", sanitizer_.c_str());
   }

@@ -17,19 +17,31 @@ namespace roclip::bench::conformance {
 
 namespace {
 
-/// What a metric may meet: no attack, a targeted one, a backdoor.
+/// What a metric may meet: each kind of goal, and a defense that scores pairs.
 struct Situation {
   const char* name;
-  std::vector<TargetImage> targets;
-  std::optional<std::int64_t> target_class;
+  Goal goal;
+  bool suspicion = false;
 };
-const Situation kSituations[] = {
-    {"no attack", {}, {}}, {"a targeted attack", {{3, 1}, {10, 0}, {17, 2}, {40, 5}}, {}}, {"a backdoor", {}, 2}};
+const Situation kSituations[] = {{"no attack", NoGoal{}},
+                                 {"target images", TargetImagesGoal{{{3, 1}, {10, 0}, {17, 2}, {40, 5}}}},
+                                 {"triggered images", TriggeredImagesGoal{{2}}, true},
+                                 {"two triggers", TriggeredImagesGoal{{2, 4}}},
+                                 {"triggered text", TriggeredTextGoal{{1}}},
+                                 {"confused classes", ConfusedClassesGoal{0, 3}}};
 
-torch::Tensor white_corner(const torch::Tensor& images) {
+torch::Tensor white_corner(const torch::Tensor& images, std::span<const Draw> draws) {
   auto stamped = images.clone();
-  stamped.slice(2, 0, 6).slice(3, 0, 6).fill_(255);
+  for (std::int64_t i = 0; i < images.size(0); ++i) {
+    stamped[i].slice(1, 0, 6 + 2 * draws[static_cast<std::size_t>(i)].trigger).slice(2, 0, 6).fill_(255);
+  }
   return stamped;
+}
+
+std::vector<std::string> with_word(std::span<const std::string> captions, std::span<const Draw>) {
+  std::vector<std::string> triggered;
+  for (const auto& caption : captions) triggered.push_back("purple " + caption);
+  return triggered;
 }
 
 std::unique_ptr<Metric> make(const Subject& subject) {
@@ -38,10 +50,21 @@ std::unique_ptr<Metric> make(const Subject& subject) {
 }
 
 MetricResult evaluate(const Metric& metric, ClipModel& model, const Subject& subject, const Situation& situation) {
+  const auto pairs = subject.data.train->size();
+  std::vector<bool> poisoned;
+  std::vector<double> scores;
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    poisoned.push_back(i % 10 == 0);
+    scores.push_back(static_cast<double>((i * 7) % 31 + (i % 10 == 0 ? 15 : 0)));
+  }
+  std::optional<Suspicion> suspicion;
+  if (situation.suspicion) suspicion = Suspicion{torch::tensor(scores, torch::kDouble), 30.0};
   const EvalInputs inputs{.data = subject.data,
-                          .targets = situation.targets,
-                          .target_class = situation.target_class,
+                          .goal = situation.goal,
                           .apply_trigger = &white_corner,
+                          .apply_text_trigger = &with_word,
+                          .poisoned = poisoned,
+                          .suspicion = suspicion,
                           .seed = stream(1, role::kEvaluation)};
   const torch::NoGradGuard no_grad;
   MetricResult result;
@@ -61,6 +84,16 @@ class TrainedModel {
   SmallTraining training_;
 };
 
+/// "top1 3/72", "auroc 0.98", or why there is nothing.
+std::string said(const MetricResult& result) {
+  if (!result.counts.empty()) {
+    const auto& count = result.counts.front();
+    return count.name + " " + std::to_string(count.hits) + "/" + std::to_string(count.trials);
+  }
+  if (result.values.empty()) return result.not_applicable;
+  return result.values.front().name + text_of(" %.3g", result.values.front().value);
+}
+
 Finding counts_consistent(const Subject& subject) {
   const auto metric = make(subject);
   TrainedModel model(subject);
@@ -69,17 +102,13 @@ Finding counts_consistent(const Subject& subject) {
   for (const auto& situation : kSituations) {
     const auto result = evaluate(*metric, *model, subject, situation);
     try {
-      check_result(result, subject.data.held_out.size());
+      check_result(result, metric->headline(), subject.data.train->size());
     } catch (const ContractViolation& e) {
       throw ContractViolation(std::string("with ") + situation.name + ", " + e.what(), e.fix());
     }
     text += std::string(text.empty() ? "" : "; ") + situation.name + ": ";
-    text += result.counts.empty() ? result.not_applicable
-                                  : result.counts.front().name + " " + std::to_string(result.counts.front().hits) +
-                                        "/" + std::to_string(result.counts.front().trials);
-    values[situation.name] = result.counts.empty()
-                                 ? Json()
-                                 : Json{{"hits", result.counts.front().hits}, {"trials", result.counts.front().trials}};
+    text += said(result);
+    values[situation.name] = to_json(result, *metric).at("counts").size();
   }
   return {text, values};
 }
@@ -87,7 +116,7 @@ Finding counts_consistent(const Subject& subject) {
 Finding leaves_the_model_alone(const Subject& subject) {
   const auto metric = make(subject);
   TrainedModel model(subject);
-  const auto& images = subject.data.held_out.images;
+  const auto images = subject.data.held_out.images(0, subject.data.held_out.size());
   const std::string fix = "undo what it changes: train(false), NoGradGuard, copies of weights; work on a copy";
   for (const auto& situation : kSituations) {
     const auto weights = model->weights_hash();
@@ -111,8 +140,9 @@ bool same(const MetricResult& a, const MetricResult& b) {
   const auto equal = [](const Count& x, const Count& y) {
     return x.name == y.name && x.items == y.items && x.outcomes == y.outcomes;
   };
-  return std::ranges::equal(a.counts, b.counts, equal) && a.details == b.details &&
-         a.not_applicable == b.not_applicable;
+  const auto equal_value = [](const Value& x, const Value& y) { return x.name == y.name && x.value == y.value; };
+  return std::ranges::equal(a.counts, b.counts, equal) && std::ranges::equal(a.values, b.values, equal_value) &&
+         a.details == b.details && a.not_applicable == b.not_applicable;
 }
 
 Finding repeatable(const Subject& subject) {
@@ -128,7 +158,7 @@ Finding repeatable(const Subject& subject) {
     if (!same(evaluate(*other, *model, subject, situation), result)) {
       throw ContractViolation("another object of the same parameters gives another result", fix);
     }
-    hashes[situation.name] = hash_hex(to_json(result, metric->better()).dump());
+    hashes[situation.name] = hash_hex(to_json(result, *metric).dump());
   }
   return {"equal results from 2 objects, 2 calls and 2 processes", hashes};
 }

@@ -18,36 +18,33 @@ ModelParams small_model() {
                       "the model of the conformance kit");
 }
 
-AttackView view_of(const Dataset& data) { return {data.train, data.held_out, data.classes}; }
-
 }  // namespace
 
 PoisonPlan WrongCaptions::plan(const AttackView& view, std::uint64_t seed) const {
   Rng rng(seed);
   PoisonPlan plan;
+  TargetImagesGoal goal;
   for (const auto held_out : rng.sample(view.held_out.size(), 12)) {
-    const auto label = view.held_out.labels[held_out].item<std::int64_t>();
+    const auto label = view.held_out.label(held_out);
     const auto wrong = (label + 1 + rng.below(std::ssize(view.classes) - 1)) % std::ssize(view.classes);
     plan.edits.push_back({.replaces = {},
                           .image = {ImageRef::Set::kHeldOut, held_out},
-                          .triggered = false,
+                          .trigger = std::nullopt,
                           .caption = view.classes[static_cast<std::size_t>(wrong)].prompts.front()});
-    plan.targets.push_back({held_out, wrong});
+    goal.targets.push_back({held_out, wrong});
   }
+  plan.goal = std::move(goal);
   return plan;
 }
 
 SmallTraining::SmallTraining(const Dataset& data, Defense& defense, std::int64_t epochs)
-    : vocabulary_(std::make_shared<const Vocabulary>(data.train.captions, 1)),
-      pairs_(data, attack_.plan(view_of(data), stream(kSeed, role::kPoison)), attack_, kSeed),
+    : vocabulary_(std::make_shared<const Vocabulary>(*data.train, 1)),
+      pairs_(data, attack_.plan(view_of(data), stream(kSeed, role::kPoison)), attack_, {}, kSeed),
       model_(make_clip(small_model(), vocabulary_, stream(kSeed, role::kInit), torch::kCPU)),
-      trainer_(*model_, pairs_, defense, {.epochs = epochs, .batch_size = kBatch, .learning_rate = 0.01},
-               vocabulary_->known_words(), kSeed) {}
-
-TrainReport SmallTraining::run(const TrainHooks& hooks) {
-  auto report = trainer_.run(hooks);
-  trainer_.repair();
-  return report;
-}
+      trainer_(*model_, defense, {.epochs = epochs, .batch_size = kBatch, .learning_rate = 0.01},
+               {.pairs = pairs_,
+                .clean_subset = defense.capability() == Capability::kCleanSubset ? pairs_.clean_subset() : nothing_,
+                .vocabulary = vocabulary_->known_words(),
+                .seed = kSeed}) {}
 
 }  // namespace roclip::bench::conformance

@@ -18,7 +18,7 @@ class WrongCaptions final : public Attack {
   PoisonPlan plan(const AttackView& view, std::uint64_t seed) const override;
 };
 
-/// One training, from its random weights to its end. Calls Defense::begin() when it is made.
+/// One training, from its random weights to its end.
 class SmallTraining {
  public:
   static constexpr std::int64_t kEpochs = 4, kBatch = 24;
@@ -26,16 +26,17 @@ class SmallTraining {
   /// Both must outlive this.
   SmallTraining(const Dataset& data, Defense& defense, std::int64_t epochs = kEpochs);
 
-  /// Trains to the end and repairs. @throws as Trainer::run()
-  TrainReport run(const TrainHooks& hooks = {});
+  /// Trains to the end. @throws as Trainer::run()
+  TrainReport run(const TrainHooks& hooks = {}) { return trainer_.run(hooks); }
 
   TrainableClip& model() { return *model_; }
-  Trainer& trainer() { return trainer_; }
+  const PoisonedPairs& pairs() const { return pairs_; }
 
  private:
   std::shared_ptr<const Vocabulary> vocabulary_;
   WrongCaptions attack_;
   PoisonedPairs pairs_;
+  std::vector<std::int64_t> nothing_;
   std::unique_ptr<TrainableClip> model_;
   Trainer trainer_;
 };

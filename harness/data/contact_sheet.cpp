@@ -26,9 +26,8 @@ void write_contact_sheet(const Dataset& data, const std::string& split, std::int
     throw Error(ErrorKind::kUsage, "contact sheet: expected split train or held_out, got \"" + split + "\"");
   }
   const bool train = split == "train";
-  const auto& images = train ? data.train.images : data.held_out.images;
-  const auto& captions = train ? data.train.captions : data.held_out.captions;
-  const auto total = static_cast<std::int64_t>(captions.size());
+  const auto& pairs = train ? data.train : data.held_out.pairs;
+  const auto total = pairs ? pairs->size() : 0;
   if (total == 0 || count <= 0) throw Error(ErrorKind::kEmpty, "contact sheet: no image of " + split + " to draw");
 
   const auto chosen = Rng(stream(seed, "contact sheet")).sample(total, std::min(total, count));
@@ -38,10 +37,10 @@ void write_contact_sheet(const Dataset& data, const std::string& split, std::int
     const auto position = static_cast<int>(cell);
     const cv::Point corner(position % kColumns * kCellWidthPx + kMarginPx,
                            position / kColumns * kCellHeightPx + kMarginPx);
-    draw_image(sheet, corner, images[chosen[cell]], kImagePx);
-    std::string text = captions[static_cast<std::size_t>(chosen[cell])];
+    draw_image(sheet, corner, pairs->image(chosen[cell]), kImagePx);
+    std::string text = pairs->caption(chosen[cell]);
     if (!train) {
-      const auto label = data.held_out.labels[chosen[cell]].item<std::int64_t>();
+      const auto label = data.held_out.label(chosen[cell]);
       text = "[" + data.classes[static_cast<std::size_t>(label)].name + "] " + text;
     }
     draw_text(sheet, corner + cv::Point(0, kImagePx), text, kLettersPerLine, kLines);

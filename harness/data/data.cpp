@@ -40,8 +40,8 @@ torch::Tensor part(const torch::Tensor& images, const Json& json) {
 }
 
 LabelledImages labelled(const torch::Tensor& images, const Json& json) {
-  return {part(images, json), torch::tensor(json.at("labels").get<std::vector<std::int64_t>>(), torch::kInt64),
-          json.at("captions")};
+  return {tensor_pairs(part(images, json), json.at("captions")),
+          torch::tensor(json.at("labels").get<std::vector<std::int64_t>>(), torch::kInt64)};
 }
 
 /// The images of a packed file at another resolution: made once, kept beside it and mapped from then on, so that the
@@ -118,7 +118,7 @@ Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& 
   const auto images = resized(file, pack, image_px);
   Dataset data{.name = json.at("name"),
                .hash = pack.checksum,
-               .train = {part(images, json.at("train")), json.at("train").at("captions")},
+               .train = tensor_pairs(part(images, json.at("train")), json.at("train").at("captions")),
                .probe = labelled(images, json.at("probe")),
                .held_out = labelled(images, json.at("held_out")),
                .classes = {}};

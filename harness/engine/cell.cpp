@@ -50,9 +50,12 @@ std::unique_ptr<Defense> make_defense(const Registry& registry, const Json& conf
   return std::make_unique<CheckedDefense>(registry.make_defense(id, config.at("defense").at("params")), id);
 }
 
-std::shared_ptr<const Vocabulary> vocabulary_of(const Dataset& data, const ModelParams& model) {
-  // From the clean captions, so that all attacks of a seed meet the same initial weights.
-  return std::make_shared<const Vocabulary>(data.train.captions, model.vocabulary_min_count);
+/// From the clean captions, so that all attacks of a seed meet the same initial weights; words that only poisons have
+/// take spare rows.
+std::shared_ptr<const Vocabulary> vocabulary_of(const Dataset& data, const PoisonPlan& plan, const ModelParams& model) {
+  std::vector<std::string> poisons;
+  for (const auto& edit : plan.edits) poisons.push_back(edit.caption);
+  return std::make_shared<const Vocabulary>(*data.train, model.vocabulary_min_count, poisons);
 }
 
 Json plugin_record(const Registry& registry, PluginKind kind, const Json& choice) {
@@ -60,20 +63,52 @@ Json plugin_record(const Registry& registry, PluginKind kind, const Json& choice
   return {{"id", info.id()}, {"file", info.file.filename()}, {"file_hash", plugin_hash(info)}};
 }
 
-Json training_record(const TrainReport& report, const std::string& key, TrainableClip& model) {
-  Json epochs = Json::array();
+Json training_record(const TrainReport& report, const TrainingKeys& keys, TrainableClip& model) {
+  Json stages = Json::array(), epochs = Json::array();
+  std::int64_t pairs = 0;
+  for (const auto& s : report.stages) {
+    stages.push_back({{"name", s.name},
+                      {"steps", s.steps},
+                      {"pairs_seen", s.pairs},
+                      {"wall_s", s.wall_s},
+                      {"trained_by", s.trained_by}});
+    pairs += s.pairs;
+  }
   for (const auto& e : report.epochs) {
-    epochs.push_back({{"epoch", e.epoch}, {"loss", e.loss}, {"logit_scale", e.logit_scale}, {"wall_s", e.wall_s}});
+    epochs.push_back({{"stage", e.stage},
+                      {"epoch", e.epoch},
+                      {"loss", e.loss},
+                      {"logit_scale", e.logit_scale},
+                      {"wall_s", e.wall_s}});
     epochs.back().update(Json(e.watched));
   }
-  return {{"key", key},
-          {"trained_by", report.trained_by},
+  return {{"key", keys.own},
+          {"trained_by", report.stages.front().trained_by},
           {"resumed", report.resumed},
+          {"stages", std::move(stages)},
           {"epochs", std::move(epochs)},
-          {"steps", report.steps},
-          {"pairs_seen", report.pairs},
+          {"steps", report.steps()},
+          {"pairs_seen", pairs},
           {"parameters", parameter_count(model)},
           {"weights_hash", model.weights_hash()}};
+}
+
+Json to_json(const Stage& stage) {
+  return {{"name", stage.name},
+          {"epochs", stage.epochs},
+          {"batch_size", stage.batch_size},
+          {"learning_rate", stage.learning_rate},
+          {"warmup_share", stage.warmup_share},
+          {"weights", stage.weights == Stage::Weights::kReset ? "reset" : "keep"},
+          {"plain", stage.plain}};
+}
+
+std::vector<std::int64_t> granted_subset(const Defense& defense, const PoisonedPairs& pairs) {
+  if (defense.capability() != Capability::kCleanSubset) return {};
+  if (!pairs.clean_subset().empty()) return pairs.clean_subset();
+  throw Skipped(ErrorKind::kMatrix,
+                "the defense needs a clean subset of the training pairs, and \"data\" grants none; set \"clean_share\" "
+                "there, such as 0.05");
 }
 
 }  // namespace
@@ -105,24 +140,31 @@ Dataset open_data(const Json& config, const Progress& progress) {
   return load_data(config.at("data"), config.at("model").at("image_px"), progress);
 }
 
-std::string training_key(const Json& config, const std::string& data_hash, const Registry& registry,
-                         torch::Device device) {
+TrainingKeys training_keys(const Json& config, const std::string& data_hash, const Registry& registry,
+                           torch::Device device) {
   static const std::string program = hash_file("/proc/self/exe") + TORCH_VERSION;
-  const auto shared = make_defense(registry, config)->training_name();
-  const auto own = [&] {
-    return Json{config.at("defense"), plugin_hash(find_plugin(registry, PluginKind::kDefense, config.at("defense")))};
-  };
-  const Json key = {{"program", program},
-                    {"numerics", config.at("numerics")},
-                    {"data", {config.at("data"), data_hash}},
-                    {"model", config.at("model")},
-                    {"training", config.at("training")},
-                    {"attack", config.at("attack")},
-                    {"attack_file", plugin_hash(find_plugin(registry, PluginKind::kAttack, config.at("attack")))},
-                    {"defense", shared.empty() ? own() : Json(shared)},
-                    {"seed", config.at("seed")},
-                    {"device", device.is_cpu() ? "cpu" : "cuda"}};
-  return hash_hex(key.dump()).substr(0, 16);
+  const auto defense = make_defense(registry, config);
+  const auto stages = defense->stages(read_params<TrainingParams>(config.at("training"), "training").stage());
+  const auto& attack = find_plugin(registry, PluginKind::kAttack, config.at("attack"));
+  Json key = {{"program", program},
+              {"numerics", config.at("numerics")},
+              {"data", {config.at("data"), data_hash}},
+              {"model", config.at("model")},
+              {"training", config.at("training")},
+              {"attack", config.at("attack")},
+              {"attack_file", plugin_hash(attack)},
+              {"seed", config.at("seed")},
+              {"device", device.is_cpu() ? "cpu" : "cuda"}};
+  if (make_attack(registry, config)->knows_defense()) key["known_defense"] = config.at("defense");
+  const auto hash = [&](const Json& of) { return hash_hex(of.dump()).substr(0, 16); };
+  TrainingKeys keys;
+  key["plain_stages"] = Json::array();
+  for (std::size_t i = 0; i < plain_prefix(stages); ++i) key["plain_stages"].push_back(to_json(stages[i]));
+  if (!key["plain_stages"].empty()) keys.shared = hash(key);
+  key["defense"] = {config.at("defense"),
+                    plugin_hash(find_plugin(registry, PluginKind::kDefense, config.at("defense")))};
+  keys.own = plain_prefix(stages) == stages.size() ? keys.shared : hash(key);
+  return keys;
 }
 
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry) {
@@ -146,71 +188,92 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
   const Dataset data = open_data(config, [](auto...) {});
   phases["data"] = watch.lap();
 
-  const auto attack = make_attack(registry, config);
-  const StoredPlan poison = poison_plan(config, data, registry, around.out);
+  const auto ready = ready_attack(config, data, registry, around.out, around.device);
+  phases["prepare"] = watch.lap();
+  const Attack& attack = *ready.attack;
+  const StoredPlan poison = poison_plan(config, data, registry, ready, around.out);
   store_manifest(poison, around.out);
   const PoisonPlan& plan = poison.plan;
-  const PoisonedPairs pairs(data, plan, *attack, stream(seed, kPlaceOfPoisons));
-  store_examples(around.out.examples_file(poison.name), plan, data, pairs, *attack);
+  const PoisonedPairs pairs(data, plan, attack, ready.artifact.tensors, stream(seed, kPlaceOfPoisons));
+  const auto evaluation_seed = stream(seed, role::kEvaluation);
+  const Examples examples(plan, data, attack, evaluation_seed);
+  examples.store(around.out.examples_file(poison.name), pairs);
   phases["poison"] = watch.lap();
 
   const auto model_config = read_params<ModelParams>(config.at("model"), "model");
-  const auto vocabulary = vocabulary_of(data, model_config);
+  const auto vocabulary = vocabulary_of(data, plan, model_config);
   const auto model = make_clip(model_config, vocabulary, stream(seed, role::kInit), around.device);
   const auto defense = make_defense(registry, config);
-  if (defense->capability() != Capability::kPoisonedPairs) {
-    throw Skipped(ErrorKind::kMatrix, "the defense needs " + std::string(to_string(defense->capability())) +
-                                          ", which no data set of this version provides");
-  }
+  const auto clean_subset = granted_subset(*defense, pairs);
   phases["model"] = watch.lap();
 
-  const auto key = training_key(config, data.hash, registry, around.device);
-  CheckpointStore checkpoints(around.out.checkpoint_folder(key), around.checkpoint);
-  hooks.checkpoints = &checkpoints;
+  const auto keys = training_keys(config, data.hash, registry, around.device);
+  CheckpointStore own(around.out.checkpoint_folder(keys.own), around.checkpoint);
+  CheckpointStore shared(around.out.checkpoint_folder(keys.shared), around.checkpoint);
+  hooks.checkpoints = &own;
+  if (!keys.shared.empty()) hooks.shared_checkpoints = &shared;
   hooks.owner = cell.id;
-  Trainer trainer(*model, pairs, *defense, read_params<TrainingParams>(config.at("training"), "training"),
-                  vocabulary->known_words(), seed);
-  const SimilarityWatch watch_similarity(pairs, stream(seed, role::kEvaluation));
+  Trainer trainer(
+      *model, *defense, read_params<TrainingParams>(config.at("training"), "training"),
+      {.pairs = pairs, .clean_subset = clean_subset, .vocabulary = vocabulary->known_words(), .seed = seed});
+  const SimilarityWatch watch_similarity(pairs, evaluation_seed);
   hooks.at_epoch_end = [&] { return watch_similarity(*model); };
   const auto report = trainer.run(hooks);
   for (const auto& [phase, wall_s] : report.phase_s) phases["train." + phase] = wall_s;
-  phases["train"] = report.wall_s;
   const double here_s = watch.lap();
-  // What stopped workers of this cell had done; what another cell trained is that cell's cost.
-  const double earlier_s = report.trained_by == cell.id ? std::max(0.0, report.wall_s - here_s) : 0;
-  trainer.repair();
-  phases["repair"] = watch.lap();
+  double trained_s = 0, own_s = 0;  // what another cell trained is that cell's cost
+  for (const auto& stage : report.stages) {
+    trained_s += stage.wall_s;
+    if (stage.trained_by == cell.id) own_s += stage.wall_s;
+  }
+  phases["train"] = trained_s;
+  const double earlier_s = std::max(0.0, own_s - here_s);  // what stopped workers of this cell had done
 
-  auto targets = plan.targets;
-  std::ranges::sort(targets, {}, &TargetImage::held_out);
-  const EvalInputs inputs{.data = data,
-                          .targets = targets,
-                          .target_class = plan.target_class,
-                          .apply_trigger = [&](const torch::Tensor& images) { return attack->apply_trigger(images); },
-                          .seed = stream(seed, role::kEvaluation)};
+  auto goal = plan.goal;
+  if (auto* targeted = std::get_if<TargetImagesGoal>(&goal)) {
+    std::ranges::sort(targeted->targets, {}, &TargetImage::held_out);
+  }
+  const auto poisoned = pairs.poisoned();
+  const auto suspicion = defense->suspicion();
+  const EvalInputs inputs{
+      .data = data,
+      .goal = goal,
+      .apply_trigger = [&](const auto& images, auto draws) { return attack.apply_trigger(images, draws); },
+      .apply_text_trigger = [&](auto captions, auto draws) { return attack.apply_text_trigger(captions, draws); },
+      .poisoned = poisoned,
+      .suspicion = suspicion,
+      .seed = evaluation_seed};
   Json metrics = Json::object(), plugins = Json::object();
   for (const auto& choice : config.at("metrics")) {
     const auto id = plugin_of(choice);
     const auto metric = registry.make_metric(id, choice.at("params"));
-    metrics[id] = to_json(evaluate_checked(*metric, id, *model, inputs), metric->better());
+    metrics[id] = to_json(evaluate_checked(*metric, id, *model, inputs), *metric);
     plugins[id] = plugin_record(registry, PluginKind::kMetric, choice);
     phases["evaluate." + id] = watch.lap();
   }
-  Json examples = example_predictions(*model, plan, data, *attack);
+  Json predictions = examples.predictions(*model);
   phases["examples"] = watch.lap();
   plugins[plugin_of(config.at("attack"))] = plugin_record(registry, PluginKind::kAttack, config.at("attack"));
   plugins[plugin_of(config.at("defense"))] = plugin_record(registry, PluginKind::kDefense, config.at("defense"));
 
   Json record = cell_record(cell, Status::kOk, "");
   record["capability"] = to_string(defense->capability());
+  record["attack_knows_defense"] = attack.knows_defense();
   record["data_hash"] = data.hash;
   record["poison"] = {{"manifest", "manifests/" + poison.name + ".json"},
                       {"hash", poison.hash},
+                      {"goal", kind_of(plan.goal)},
                       {"edits", plan.edits.size()},
-                      {"share", static_cast<double>(plan.edits.size()) / static_cast<double>(pairs.size())}};
-  record["training"] = training_record(report, key, *model);
+                      {"removed", plan.removes.size()},
+                      {"share", static_cast<double>(plan.edits.size()) / static_cast<double>(pairs.size())},
+                      {"artifact", nullptr}};
+  if (!ready.artifact.name.empty()) {
+    record["poison"]["artifact"] = {{"file", "artifacts/" + ready.artifact.name + ".safetensors"},
+                                    {"hash", ready.artifact.hash}};
+  }
+  record["training"] = training_record(report, keys, *model);
   record["metrics"] = std::move(metrics);
-  record["examples"] = std::move(examples);
+  record["examples"] = std::move(predictions);
   record["plugins"] = std::move(plugins);
   const double worker_s = total.lap();
   record["cost"] = {{"wall_s", earlier_s + worker_s},

@@ -34,10 +34,14 @@ std::vector<torch::Device> parse_devices(const std::string& text);
 
 Dataset open_data(const Json& config, const Progress& progress);
 
-/// What decides the trained model of a cell, as a hash: cells of one key share one training. Holds the hashes of the
-/// program and of the plugins, so that a checkpoint is never continued by other code.
-std::string training_key(const Json& config, const std::string& data_hash, const Registry& registry,
-                         torch::Device device);
+/// What decides what a cell trains, as hashes that name checkpoints. They hold the hashes of the program and of the
+/// plugins, so that a checkpoint is never continued by other code.
+struct TrainingKeys {
+  std::string own;     ///< of the whole training
+  std::string shared;  ///< of the plain stages it begins with, which cells of one key share; "" if there are none
+};
+TrainingKeys training_keys(const Json& config, const std::string& data_hash, const Registry& registry,
+                           torch::Device device);
 
 /// Of each plugin that the cell uses: id -> hash of its file.
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry);

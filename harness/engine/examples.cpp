@@ -21,11 +21,7 @@ constexpr std::size_t kItems = 6, kPoisons = 6;
 torch::Tensor tensor_of(const std::vector<std::int64_t>& values) { return torch::tensor(values, torch::kLong); }
 
 double mean_similarity(ClipModel& model, const PoisonedPairs& pairs, const torch::Tensor& indices) {
-  std::vector<std::string> captions;
-  for (const auto index : std::span(indices.data_ptr<std::int64_t>(), static_cast<std::size_t>(indices.numel()))) {
-    captions.push_back(pairs.caption(index));
-  }
-  const auto z_img = embed_images(model, pairs.images(indices)), z_txt = embed_captions(model, captions);
+  const auto z_img = embed_images(model, pairs, indices), z_txt = embed_captions(model, pairs, indices);
   return (z_img * z_txt).sum(1).mean().item<double>();
 }
 
@@ -35,10 +31,6 @@ std::string png(const torch::Tensor& image) {
   const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
   const std::unique_ptr<char, decltype(&g_free)> text(g_base64_encode(data, bytes.size()), &g_free);
   return text.get();
-}
-
-torch::Tensor held_out_images(const PoisonPlan& plan, const Dataset& data) {
-  return data.held_out.images.index_select(0, tensor_of(example_items(plan, data)));
 }
 
 /// Rows of the best three classes: [[["fruit", 0.8], ...], ...].
@@ -79,55 +71,64 @@ std::map<std::string, double> SimilarityWatch::operator()(ClipModel& model) cons
   return means;
 }
 
-std::vector<std::int64_t> example_items(const PoisonPlan& plan, const Dataset& data) {
-  std::vector<std::int64_t> items;
-  for (const auto& target : plan.targets) {
-    if (items.size() < kItems) items.push_back(target.held_out);
+Examples::Examples(const PoisonPlan& plan, const Dataset& data, const Attack& attack, std::uint64_t evaluation_seed)
+    : data_(data) {
+  const auto spread = [&](const torch::Tensor& candidates, std::int64_t wanted) {
+    const auto count = std::min<std::int64_t>(kItems, candidates.numel());
+    for (std::int64_t i = 0; i < count; ++i) {
+      items_.push_back(candidates[(2 * i + 1) * candidates.numel() / (2 * count)].item<std::int64_t>());
+      wanted_.push_back(wanted);
+    }
+  };
+  if (const auto* goal = std::get_if<TargetImagesGoal>(&plan.goal)) {
+    for (const auto& target : goal->targets) {
+      if (items_.size() == kItems) break;
+      items_.push_back(target.held_out);
+      wanted_.push_back(target.adversarial_class);
+    }
+  } else if (const auto* triggered = std::get_if<TriggeredImagesGoal>(&plan.goal)) {
+    const auto target = triggered->target_class.front();
+    spread((data.held_out.labels != target).nonzero().flatten(), target);
+  } else if (const auto* confused = std::get_if<ConfusedClassesGoal>(&plan.goal)) {
+    spread((data.held_out.labels == confused->image_class).nonzero().flatten(), confused->caption_class);
   }
-  if (!plan.target_class) return items;
-  const auto others = (data.held_out.labels != *plan.target_class).nonzero().flatten();
-  const auto count = std::min<std::int64_t>(kItems, others.numel());
-  for (std::int64_t i = 0; i < count; ++i) {
-    items.push_back(others[(2 * i + 1) * others.numel() / (2 * count)].item<std::int64_t>());
+  if (items_.empty()) return;
+  const auto items = tensor_of(items_);
+  clean_ = data.held_out.images(items);
+  if (std::holds_alternative<TriggeredImagesGoal>(plan.goal)) {
+    triggered_ = attack.apply_trigger(clean_, test_draws(evaluation_seed, items, 0));
   }
-  return items;
 }
 
-void store_examples(const std::filesystem::path& file, const PoisonPlan& plan, const Dataset& data,
-                    const PoisonedPairs& pairs, const Attack& attack) {
-  const auto chosen = example_items(plan, data);
-  if (chosen.empty() || std::filesystem::exists(file)) return;
-  const auto clean = held_out_images(plan, data);
-  const auto triggered = plan.target_class ? attack.apply_trigger(clean) : torch::Tensor();
-  const auto name = [&](std::int64_t which) { return data.classes[static_cast<std::size_t>(which)].name; };
+void Examples::store(const std::filesystem::path& file, const PoisonedPairs& pairs) const {
+  if (std::filesystem::exists(file)) return;
+  const auto name = [&](std::int64_t which) { return data_.classes[static_cast<std::size_t>(which)].name; };
   Json items = Json::array(), poisons = Json::array();
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
+  for (std::size_t i = 0; i < items_.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);
-    items.push_back({{"held_out", chosen[i]},
-                     {"class", name(data.held_out.labels[chosen[i]].item<std::int64_t>())},
-                     {"wanted", name(plan.target_class ? *plan.target_class : plan.targets[i].adversarial_class)},
-                     {"clean", png(clean[row])},
-                     {"triggered", triggered.defined() ? Json(png(triggered[row])) : Json()}});
+    items.push_back({{"held_out", items_[i]},
+                     {"class", name(data_.held_out.label(items_[i]))},
+                     {"wanted", name(wanted_[i])},
+                     {"clean", png(clean_[row])},
+                     {"triggered", triggered_.defined() ? Json(png(triggered_[row])) : Json()}});
   }
   for (std::int64_t i = 0; i < pairs.size() && poisons.size() < kPoisons; ++i) {
-    if (!pairs.poisoned(i)) continue;
-    poisons.push_back({{"image", png(pairs.images(tensor_of({i}))[0])}, {"caption", pairs.caption(i)}});
+    if (pairs.poisoned(i)) poisons.push_back({{"image", png(pairs.image(i))}, {"caption", pairs.caption(i)}});
   }
+  if (items.empty() && poisons.empty()) return;
   write_json(file, {{"items", std::move(items)}, {"poisons", std::move(poisons)}});
 }
 
-Json example_predictions(ClipModel& model, const PoisonPlan& plan, const Dataset& data, const Attack& attack) {
-  const torch::NoGradGuard no_grad;
-  const auto chosen = example_items(plan, data);
+Json Examples::predictions(ClipModel& model) const {
   Json examples = Json::array();
-  if (chosen.empty()) return examples;
-  const auto class_rows = class_embeddings(model, data.classes);
-  const auto images = held_out_images(plan, data);
-  const Json clean = top_three(model, data, class_rows, images);
-  const Json triggered = plan.target_class ? top_three(model, data, class_rows, attack.apply_trigger(images)) : Json();
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
+  if (items_.empty()) return examples;
+  const torch::NoGradGuard no_grad;
+  const auto class_rows = class_embeddings(model, data_.classes);
+  const Json clean = top_three(model, data_, class_rows, clean_);
+  const Json triggered = triggered_.defined() ? top_three(model, data_, class_rows, triggered_) : Json();
+  for (std::size_t i = 0; i < items_.size(); ++i) {
     examples.push_back(
-        {{"held_out", chosen[i]}, {"clean", clean[i]}, {"triggered", triggered.is_null() ? Json() : triggered[i]}});
+        {{"held_out", items_[i]}, {"clean", clean[i]}, {"triggered", triggered.is_null() ? Json() : triggered[i]}});
   }
   return examples;
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <torch/types.h>
 
@@ -29,17 +30,28 @@ class SimilarityWatch {
   torch::Tensor clean_, poisoned_;  ///< i64, indices of pairs
 };
 
-/// Held-out images to show of an attack: its first targets, or images of other classes than the target's, spread over
-/// the set; none without an attack.
-std::vector<std::int64_t> example_items(const PoisonPlan& plan, const Dataset& data);
+/// What shows an attack at work: a few poisons, and its first targets, or images of other classes than the target's
+/// with the first trigger. An attack on text shows its poisons only. References must outlive this.
+class Examples {
+ public:
+  Examples(const PoisonPlan& plan, const Dataset& data, const Attack& attack, std::uint64_t evaluation_seed);
 
-/// Stores the pictures: {"items": [{"held_out", "class", "wanted", "clean", "triggered"}], "poisons": [{"image",
-/// "caption"}]}, images as base64 of PNG, "triggered" null for a targeted attack. Does nothing if the file is there.
-void store_examples(const std::filesystem::path& file, const PoisonPlan& plan, const Dataset& data,
-                    const PoisonedPairs& pairs, const Attack& attack);
+  /// Held-out images, spread over the set; none without an attack on images.
+  const std::vector<std::int64_t>& items() const { return items_; }
 
-/// The three best classes and their probabilities, zero-shot, for each example:
-/// [{"held_out", "clean": [["fruit", 0.8], ...], "triggered": same or null}].
-Json example_predictions(ClipModel& model, const PoisonPlan& plan, const Dataset& data, const Attack& attack);
+  /// Stores the pictures: {"items": [{"held_out", "class", "wanted", "clean", "triggered"}], "poisons": [{"image",
+  /// "caption"}]}, images as base64 of PNG, "triggered" null without a trigger. Does nothing if the file is there.
+  void store(const std::filesystem::path& file, const PoisonedPairs& pairs) const;
+
+  /// The three best classes and their probabilities, zero-shot, for each item:
+  /// [{"held_out", "clean": [["fruit", 0.8], ...], "triggered": same or null}].
+  Json predictions(ClipModel& model) const;
+
+ private:
+  const Dataset& data_;
+  std::vector<std::int64_t> items_;
+  std::vector<std::int64_t> wanted_;  ///< class of each
+  torch::Tensor clean_, triggered_;   ///< uint8 [n, 3, px, px]; undefined where there are none
+};
 
 }  // namespace roclip::bench

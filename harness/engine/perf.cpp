@@ -98,10 +98,13 @@ struct Bench {
   void measure(const Training& what) {
     constexpr std::int64_t kWarm = 5, kSteps = 45;
     const auto attack = registry.make_attack("none", Json::object());
-    const PoisonedPairs pairs(data, {}, *attack, 1);
+    const PoisonedPairs pairs(data, {}, *attack, {}, 1);
     const auto trained = clip();
     const auto defense = registry.make_defense(what.defense, what.params);
-    Trainer trainer(*trained, pairs, *defense, training, vocabulary->known_words(), 1);
+    const std::vector<std::int64_t> no_clean_subset;
+    Trainer trainer(
+        *trained, *defense, training,
+        {.pairs = pairs, .clean_subset = no_clean_subset, .vocabulary = vocabulary->known_words(), .seed = 1});
     Series steps;
     std::map<std::string, double> warm;
     auto last = Clock::now();
@@ -157,7 +160,7 @@ void measure_parts(Bench& bench) {
   };
   const auto batch = bench.training.batch_size;
   const auto attack = bench.registry.make_attack("none", Json::object());
-  const PoisonedPairs pairs(bench.data, {}, *attack, 1);
+  const PoisonedPairs pairs(bench.data, {}, *attack, {}, 1);
   const auto indices = torch::randperm(pairs.size()).narrow(0, 0, batch);
   const auto clip = bench.clip();
   const auto pixels = to_pixels(pairs.images(indices), torch::kCPU);
@@ -171,7 +174,7 @@ void measure_parts(Bench& bench) {
   });
   part("tokenize", [&] { clip->tokenize(captions); });
   clip->train(false);
-  part("evaluate_images", [&] { embed_images(*clip, bench.data.held_out.images.narrow(0, 0, batch)); });
+  part("evaluate_images", [&] { embed_images(*clip, bench.data.held_out.images(0, batch)); });
   clip->train(true);
 
   AdamW ours(with_gradients(*clip), {});
@@ -235,7 +238,9 @@ void measure_study(Bench& bench, const std::string& program) {
 }
 
 double mean_tokens(const Bench& bench) {
-  const auto tokens = bench.clip()->tokenize(bench.data.train.captions);
+  std::vector<std::string> captions;
+  for (std::int64_t i = 0; i < bench.data.train->size(); ++i) captions.push_back(bench.data.train->caption(i));
+  const auto tokens = bench.clip()->tokenize(captions);
   return (tokens != 0).sum().item<double>() / static_cast<double>(tokens.size(0));
 }
 
@@ -290,7 +295,7 @@ int perf(const Json& task) {
               .data = load_data(emoji, model_params("tiny", "model").image_px, progress),
               .model = model_params("tiny", "model"),
               .vocabulary = nullptr};
-  bench.vocabulary = std::make_shared<const Vocabulary>(bench.data.train.captions, bench.model.vocabulary_min_count);
+  bench.vocabulary = std::make_shared<const Vocabulary>(*bench.data.train, bench.model.vocabulary_min_count);
   const auto batch = bench.training.batch_size;
   bench.step_flops = step_flops(bench.model, batch, mean_tokens(bench));
 

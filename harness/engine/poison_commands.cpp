@@ -103,6 +103,7 @@ int poison_make(const Json& task) {
   struct Poisons {
     fs::path folder;
     const Cell* cell;
+    ReadyAttack ready;
     PoisonPlan plan;
   };
   std::vector<Poisons> wanted;
@@ -112,18 +113,20 @@ int poison_make(const Json& task) {
   for (const auto* cell : select(cells, task.at("only"))) {
     if (!seen.insert(Json{cell->config.at("attack"), cell->seed, image_px(*cell)}.dump()).second) continue;
     if (!data_at.contains(image_px(*cell))) data_at.emplace(image_px(*cell), open_data(cell->config, show_progress()));
-    auto plan = fresh_plan(cell->config, data_at.at(image_px(*cell)), registry);
-    if (plan.edits.empty()) continue;
+    const auto& data = data_at.at(image_px(*cell));
+    auto ready = ready_attack(cell->config, data, registry, {task.at("out").get<std::string>()}, torch::kCPU);
+    auto plan = fresh_plan(cell->config, data, ready);
+    if (plan.edits.empty() && plan.removes.empty()) continue;
     const auto size = sizes.size() > 1 ? "-" + std::to_string(image_px(*cell)) + "px" : "";
     const auto name = names.at(cell->attack) + size + "-s" + std::to_string(cell->seed);
-    wanted.push_back({fs::path(task.at("out").get<std::string>()) / name, cell, std::move(plan)});
+    wanted.push_back({fs::path(task.at("out").get<std::string>()) / name, cell, std::move(ready), std::move(plan)});
   }
   if (wanted.empty()) {
     throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": none of those selected poisons anything");
   }
   for (const auto& poisons : wanted) check_place(poisons.folder);
-  for (const auto& [folder, cell, plan] : wanted) {
-    write_poison_set(folder, cell->config, data_at.at(image_px(*cell)), plan, *make_attack(registry, cell->config));
+  for (const auto& [folder, cell, ready, plan] : wanted) {
+    write_poison_set(folder, cell->config, data_at.at(image_px(*cell)), plan, ready);
     std::printf("%s\n", folder.c_str());
   }
   return 0;

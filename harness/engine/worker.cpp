@@ -18,6 +18,7 @@
 #include <torch/utils.h>
 
 #include "harness/data/data.h"
+#include "harness/data/poisoned_pairs.h"
 #include "harness/engine/cell.h"
 #include "harness/engine/plan.h"
 #include "harness/record/environment.h"
@@ -69,12 +70,6 @@ Progress progress_events() {
   };
 }
 
-/// How many things an attack is measured on: target images, or images of other classes than the target's.
-std::int64_t trials(const PoisonPlan& plan, const Dataset& data) {
-  if (!plan.target_class) return static_cast<std::int64_t>(plan.targets.size());
-  return (data.held_out.labels != *plan.target_class).sum().item<std::int64_t>();
-}
-
 int prepare(const Json& task) {
   const auto devices = parse_devices(task.at("device"));
   Json names = Json::array();
@@ -104,7 +99,8 @@ int prepare(const Json& task) {
     if (!cell.refused.empty()) continue;
     builds.update(Json(plugin_builds(cell.config, registry)));
     try {
-      keys[cell.id] = training_key(cell.config, data_of(cell).hash, registry, devices.front());
+      const auto training = training_keys(cell.config, data_of(cell).hash, registry, devices.front());
+      keys[cell.id] = training.shared.empty() ? training.own : training.shared;
     } catch (const std::exception&) {  // a defense that cannot be made: its cell will say so
     }
   }
@@ -124,8 +120,10 @@ int prepare(const Json& task) {
       tell({{"warning", "WARNING: " + cell.attack + " cannot plan, and its cells will fail: " + why}});
     };
     try {
-      plans.push_back(poison_plan(cell.config, data_of(cell), registry, out));
-      trial_counts[cell.attack] = trials(plans.back().plan, data_of(cell));
+      if (must_prepare(cell.config, data_of(cell), registry, out)) continue;  // the first cell that needs it does
+      const auto ready = ready_attack(cell.config, data_of(cell), registry, out, devices.front());
+      plans.push_back(poison_plan(cell.config, data_of(cell), registry, ready, out));
+      trial_counts[cell.attack] = trials_of(plans.back().plan.goal, data_of(cell).held_out);
     } catch (const Error& e) {
       if (e.kind() == ErrorKind::kMatrix) {
         throw Error(e.kind(), matrix.where("/attacks") + " (" + cell.attack + "): " + e.what());
@@ -162,7 +160,8 @@ int run_one(const Json& task) {
   hooks.stop_requested = [] { return stop_requested.load(); };
   if (!task.at("trace").is_null()) hooks.after_step = tracer(task.at("trace"));
   hooks.progress = [](const TrainProgress& p) {
-    tell({{"epoch", p.epoch},
+    tell({{"stage", p.stage},
+          {"epoch", p.epoch},
           {"epochs", p.epochs},
           {"step", p.step},
           {"steps", p.steps},

@@ -9,18 +9,54 @@
 
 namespace roclip::bench {
 
-Vocabulary::Vocabulary(std::span<const std::string> captions, std::int64_t min_count) {
-  std::unordered_map<std::string, std::int64_t> counts;
-  for (const auto& caption : captions) {
-    for (auto& word : words(caption)) counts[std::move(word)] += 1;
-  }
+namespace {
+
+using Counts = std::unordered_map<std::string, std::int64_t>;
+
+void count_words(const std::string& caption, Counts& counts) {
+  for (auto& word : words(caption)) counts[std::move(word)] += 1;
+}
+
+Counts counts_of(std::span<const std::string> captions) {
+  Counts counts;
+  for (const auto& caption : captions) count_words(caption, counts);
+  return counts;
+}
+
+Counts counts_of(const PairSource& pairs) {
+  Counts counts;
+  for (std::int64_t i = 0; i < pairs.size(); ++i) count_words(pairs.caption(i), counts);
+  return counts;
+}
+
+/// By falling frequency, ties by spelling.
+std::vector<std::string> frequent(const Counts& counts, std::int64_t min_count) {
+  std::vector<std::string> words;
   for (const auto& [word, count] : counts) {
-    if (count >= min_count) words_.push_back(word);
+    if (count >= min_count) words.push_back(word);
   }
-  std::ranges::sort(words_, [&](const std::string& a, const std::string& b) {
+  std::ranges::sort(words, [&](const std::string& a, const std::string& b) {
     return counts.at(a) != counts.at(b) ? counts.at(a) > counts.at(b) : a < b;
   });
-  for (std::size_t i = 0; i < words_.size(); ++i) ids_[words_[i]] = kFirstWord + static_cast<std::int64_t>(i);
+  return words;
+}
+
+}  // namespace
+
+Vocabulary::Vocabulary(std::span<const std::string> captions, std::int64_t min_count,
+                       std::span<const std::string> poisons)
+    : Vocabulary(counts_of(captions), counts_of(poisons), min_count) {}
+
+Vocabulary::Vocabulary(const PairSource& pairs, std::int64_t min_count, std::span<const std::string> poisons)
+    : Vocabulary(counts_of(pairs), counts_of(poisons), min_count) {}
+
+Vocabulary::Vocabulary(const Counts& counts, const Counts& poisons, std::int64_t min_count)
+    : words_(frequent(counts, min_count)) {
+  for (const auto& word : words_) ids_.emplace(word, kFirstWord + std::ssize(ids_));
+  const auto end = size();
+  for (const auto& word : frequent(poisons, min_count)) {
+    if (kFirstWord + std::ssize(ids_) < end) ids_.emplace(word, kFirstWord + std::ssize(ids_));
+  }
 }
 
 torch::Tensor Vocabulary::tokenize(std::span<const std::string> captions, std::int64_t context_length) const {

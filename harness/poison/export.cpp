@@ -141,10 +141,10 @@ void write_attacked(const DraftFolder& draft, const PoisonSet& set) {
   const auto& held_out = set.data.held_out;
   const auto name = [&](std::int64_t label) { return set.data.classes[static_cast<std::size_t>(label)].name; };
   CsvFile info(draft.path() / "info.csv", {"caption", "path", "dataset", "target"});
-  if (!set.plan.targets.empty()) {
+  if (const auto* goal = std::get_if<TargetImagesGoal>(&set.plan.goal)) {
     LabelledFolder targets(draft, "targets", set.data.classes);
-    for (const auto& target : set.plan.targets) {
-      targets.add(held_out.images[target.held_out], target.held_out, target.adversarial_class);
+    for (const auto& target : goal->targets) {
+      targets.add(held_out.pairs->image(target.held_out), target.held_out, target.adversarial_class);
       std::vector<std::string> captions;
       for (const auto& edit : set.plan.edits) {
         if (edit.image == ImageRef{ImageRef::Set::kHeldOut, target.held_out}) captions.push_back(edit.caption);
@@ -156,18 +156,22 @@ void write_attacked(const DraftFolder& draft, const PoisonSet& set) {
     }
     targets.finish();
   }
-  if (set.plan.target_class) {
-    LabelledFolder triggered(draft, "triggered", set.data.classes);
-    for (std::int64_t i = 0; i < held_out.size(); ++i) {
-      const auto label = held_out.labels[i].item<std::int64_t>();
-      if (label == *set.plan.target_class) continue;
-      triggered.add(set.attack->apply_trigger(held_out.images.slice(0, i, i + 1))[0], i, *set.plan.target_class);
-      const auto& caption = held_out.captions[static_cast<std::size_t>(i)];
-      const auto& prompt = set.data.classes[static_cast<std::size_t>(label)].prompts.front();
-      info.add({caption.empty() ? prompt : caption, "triggered/" + digits(i, 6) + ".png", set.data.name,
-                name(*set.plan.target_class)});
+  if (const auto* goal = std::get_if<TriggeredImagesGoal>(&set.plan.goal)) {
+    for (std::int64_t trigger = 0; trigger < std::ssize(goal->target_class); ++trigger) {
+      const auto target = goal->target_class[static_cast<std::size_t>(trigger)];
+      const auto folder = trigger == 0 ? "triggered" : "triggered-" + std::to_string(trigger);
+      LabelledFolder triggered(draft, folder, set.data.classes);
+      for (std::int64_t i = 0; i < held_out.size(); ++i) {
+        const auto label = held_out.label(i);
+        if (label == target) continue;
+        triggered.add(set.triggered(i, trigger), i, target);
+        const auto caption = held_out.pairs->caption(i);
+        const auto& prompt = set.data.classes[static_cast<std::size_t>(label)].prompts.front();
+        info.add(
+            {caption.empty() ? prompt : caption, folder + "/" + digits(i, 6) + ".png", set.data.name, name(target)});
+      }
+      triggered.finish();
     }
-    triggered.finish();
   }
   info.write();
 }
@@ -180,17 +184,17 @@ void export_poison_set(const PoisonSet& set, const std::string& format, const fs
     throw Error(ErrorKind::kUsage, "--format: expected csv or webdataset, got \"" + format + "\"");
   }
   DraftFolder draft(folder);
-  const PoisonedPairs pairs(set.data, set.plan, *set.attack, stream(set.seed, kPlaceOfPoisons));
+  const PoisonedPairs pairs(set.data, set.plan, *set.attack, {}, stream(set.seed, kPlaceOfPoisons));
   CsvFile poisons(draft.path() / "poisons.csv", {"key", "edit", "operation", "triggered", "caption_before", "caption"});
   const auto for_each_pair = [&](const Sink& sink) {
     for (std::int64_t i = 0; i < pairs.size(); ++i) {
       const auto key = digits(i, 9);
-      sink(key, png_bytes(pairs.images(torch::tensor({i}, torch::kLong))[0]), pairs.caption(i));
+      sink(key, png_bytes(pairs.image(i)), pairs.caption(i));
       if (pairs.poisoned(i)) {
         const auto& edit = set.plan.edits[pairs.edit(i)];
-        const auto before = edit.replaces ? set.data.train.captions[static_cast<std::size_t>(*edit.replaces)] : "";
+        const auto before = edit.replaces ? set.data.train->caption(*edit.replaces) : "";
         poisons.add({key, std::to_string(pairs.edit(i)), edit.replaces ? "replace" : "add",
-                     edit.triggered ? "true" : "false", before, edit.caption});
+                     edit.trigger ? "true" : "false", before, edit.caption});
       }
       if ((i + 1) % 1000 == 0 || i + 1 == pairs.size()) progress("writing pairs", i + 1, pairs.size());
     }
@@ -198,15 +202,17 @@ void export_poison_set(const PoisonSet& set, const std::string& format, const fs
   if (format == "csv") {
     write_csv(draft, for_each_pair, progress);
   } else {
-    write_shards(draft, set.data.train.images.size(3), for_each_pair);
+    write_shards(draft, set.data.train->image_px(), for_each_pair);
   }
   poisons.write();
 
   const auto& test = set.data.held_out;
+  const auto* targeted = std::get_if<TargetImagesGoal>(&set.plan.goal);
   LabelledFolder held_out(draft, "held_out", set.data.classes);
   for (std::int64_t i = 0; i < test.size(); ++i) {
-    const bool target = std::ranges::find(set.plan.targets, i, &TargetImage::held_out) != set.plan.targets.end();
-    if (!target) held_out.add(test.images[i], i, test.labels[i].item<std::int64_t>());
+    const bool target = targeted != nullptr &&
+                        std::ranges::find(targeted->targets, i, &TargetImage::held_out) != targeted->targets.end();
+    if (!target) held_out.add(test.pairs->image(i), i, test.label(i));
   }
   held_out.finish();
   write_attacked(draft, set);

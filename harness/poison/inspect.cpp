@@ -31,7 +31,7 @@ std::string class_name(const PoisonSet& set, std::int64_t index) {
   return set.data.classes[static_cast<std::size_t>(index)].name;
 }
 std::string true_class(const PoisonSet& set, std::int64_t held_out) {
-  return class_name(set, set.data.held_out.labels[held_out].item<std::int64_t>());
+  return class_name(set, set.data.held_out.label(held_out));
 }
 
 /// `count` of [0, size), spread evenly.
@@ -58,19 +58,43 @@ std::vector<torch::Tensor> side_by_side(const torch::Tensor& clean, const torch:
   return {clean, poisoned, difference.clamp(0, 255).to(torch::kUInt8)};
 }
 
-torch::Tensor stamped(const PoisonSet& set, const torch::Tensor& image) {
-  return set.attack->apply_trigger(image.unsqueeze(0))[0];
+torch::Tensor poisoned_image(const PoisonSet& set, const Edit& edit) {
+  const auto clean = clean_image(set.data, {}, edit.image);
+  return edit.trigger ? set.attack->apply_trigger(clean.unsqueeze(0), {&*edit.trigger, 1})[0] : clean;
+}
+
+/// What is wanted of tests with a trigger: none unless the trigger is in images.
+const std::vector<std::int64_t>& image_triggers(const PoisonSet& set) {
+  static const std::vector<std::int64_t> kNone;
+  const auto* goal = std::get_if<TriggeredImagesGoal>(&set.plan.goal);
+  return goal != nullptr ? goal->target_class : kNone;
+}
+
+const std::vector<TargetImage>& targets_of(const PoisonSet& set) {
+  static const std::vector<TargetImage> kNone;
+  const auto* goal = std::get_if<TargetImagesGoal>(&set.plan.goal);
+  return goal != nullptr ? goal->targets : kNone;
+}
+
+/// "fruit", or "fruit, cat" of several triggers; "" of a goal without a target class
+std::string target_classes(const PoisonSet& set) {
+  const auto* text = std::get_if<TriggeredTextGoal>(&set.plan.goal);
+  std::string names;
+  for (const auto label : text != nullptr ? text->target_class : image_triggers(set)) {
+    names += (names.empty() ? "" : ", ") + class_name(set, label);
+  }
+  return names;
 }
 
 Row edit_row(const PoisonSet& set, std::size_t index) {
   const auto& edit = set.plan.edits[index];
-  const auto clean = clean_image(set.data, edit.image);
+  const auto clean = clean_image(set.data, {}, edit.image);
   Row row;
-  row.pictures = edit.triggered ? side_by_side(clean, stamped(set, clean)) : std::vector{clean};
+  row.pictures = edit.trigger ? side_by_side(clean, poisoned_image(set, edit)) : std::vector{clean};
   const auto title = "poison " + std::to_string(index);
   if (edit.replaces) {
     row.text.push_back({title + " replaces training pair " + std::to_string(*edit.replaces), kGrey});
-    row.text.push_back({set.data.train.captions[static_cast<std::size_t>(*edit.replaces)], kBlack, 3});
+    row.text.push_back({set.data.train->caption(*edit.replaces), kBlack, 3});
   } else {
     row.text.push_back({title + " is added", kGrey});
   }
@@ -80,7 +104,7 @@ Row edit_row(const PoisonSet& set, std::size_t index) {
 
 Row target_row(const PoisonSet& set, const TargetImage& target) {
   constexpr std::size_t kCaptions = 5;
-  Row row{.pictures = {set.data.held_out.images[target.held_out]}, .text = {}};
+  Row row{.pictures = {set.data.held_out.pairs->image(target.held_out)}, .text = {}};
   row.text.push_back(
       {"test image " + std::to_string(target.held_out) + ": " + true_class(set, target.held_out), kBlack});
   row.text.push_back({"-> " + class_name(set, target.adversarial_class), kRed});
@@ -96,27 +120,27 @@ Row target_row(const PoisonSet& set, const TargetImage& target) {
 }
 
 Row test_row(const PoisonSet& set, std::int64_t held_out) {
-  const auto clean = set.data.held_out.images[held_out];
-  Row row{.pictures = side_by_side(clean, stamped(set, clean)), .text = {}};
+  const auto clean = set.data.held_out.pairs->image(held_out);
+  Row row{.pictures = side_by_side(clean, set.triggered(held_out, 0)), .text = {}};
   row.text.push_back({"test image " + std::to_string(held_out) + ": " + true_class(set, held_out), kBlack});
-  row.text.push_back({"-> " + class_name(set, *set.plan.target_class), kRed});
+  row.text.push_back({"-> " + class_name(set, image_triggers(set).front()), kRed});
   return row;
 }
 
 std::vector<Row> rows_of(const PoisonSet& set, std::size_t count) {
   std::vector<Row> rows;
   std::set<std::int64_t> targets;
-  for (const auto& target : set.plan.targets) targets.insert(target.held_out);
+  for (const auto& target : targets_of(set)) targets.insert(target.held_out);
   std::vector<std::size_t> edits;  // those that no target shows
   for (std::size_t i = 0; i < set.plan.edits.size(); ++i) {
     const auto& image = set.plan.edits[i].image;
     if (image.set != ImageRef::Set::kHeldOut || !targets.contains(image.index)) edits.push_back(i);
   }
   std::vector<std::int64_t> tests;
-  for (std::int64_t i = 0; set.plan.target_class && i < set.data.held_out.size(); ++i) {
-    if (set.data.held_out.labels[i].item<std::int64_t>() != *set.plan.target_class) tests.push_back(i);
+  for (std::int64_t i = 0; !image_triggers(set).empty() && i < set.data.held_out.size(); ++i) {
+    if (set.data.held_out.label(i) != image_triggers(set).front()) tests.push_back(i);
   }
-  for (const auto i : spread(count, set.plan.targets.size())) rows.push_back(target_row(set, set.plan.targets[i]));
+  for (const auto i : spread(count, targets_of(set).size())) rows.push_back(target_row(set, targets_of(set)[i]));
   const auto left = count - rows.size();
   const auto shown_tests = std::min(tests.size(), left / 3);
   for (const auto i : spread(left - shown_tests, edits.size())) rows.push_back(edit_row(set, edits[i]));
@@ -126,7 +150,7 @@ std::vector<Row> rows_of(const PoisonSet& set, std::size_t count) {
 
 std::string title(const PoisonSet& set) {
   return set.attack_id + ", seed " + std::to_string(set.seed) + ", on " + set.data.name + " at " +
-         std::to_string(set.data.train.images.size(3)) + " px";
+         std::to_string(set.data.train->image_px()) + " px";
 }
 
 /// "L-infinity: mean 0.99, max 1.00"
@@ -139,18 +163,9 @@ std::string mean_max(const std::string& what, const Json& value, double scale, c
 
 /// Of the test images if there are any with a trigger, else of the triggered poisons.
 TriggerSize trigger_size_of(const PoisonSet& set, std::string& of_what) {
-  std::vector<torch::Tensor> images;
-  of_what = "held-out image";
-  if (set.plan.target_class) images = set.data.held_out.images.split(1);
-  if (images.empty()) {
-    of_what = "poison";
-    for (const auto& edit : set.plan.edits) {
-      if (edit.triggered) images.push_back(clean_image(set.data, edit.image).unsqueeze(0));
-    }
-  }
   TriggerSize all;
-  for (const auto& image : images) {
-    const auto one = trigger_size(image, set.attack->apply_trigger(image));
+  const auto add = [&](const torch::Tensor& clean, const torch::Tensor& triggered) {
+    const auto one = trigger_size(clean.unsqueeze(0), triggered.unsqueeze(0));
     ++all.images;
     all.l_infinity_mean += one.l_infinity_mean;
     all.l2_mean += one.l2_mean;
@@ -158,6 +173,16 @@ TriggerSize trigger_size_of(const PoisonSet& set, std::string& of_what) {
     all.l_infinity_max = std::max(all.l_infinity_max, one.l_infinity_max);
     all.l2_max = std::max(all.l2_max, one.l2_max);
     all.share_changed_max = std::max(all.share_changed_max, one.share_changed_max);
+  };
+  of_what = "held-out image";
+  for (std::int64_t i = 0; !image_triggers(set).empty() && i < set.data.held_out.size(); ++i) {
+    add(set.data.held_out.pairs->image(i), set.triggered(i, 0));
+  }
+  if (all.images == 0) {
+    of_what = "poison";
+    for (const auto& edit : set.plan.edits) {
+      if (edit.trigger) add(clean_image(set.data, {}, edit.image), poisoned_image(set, edit));
+    }
   }
   const auto count = static_cast<double>(std::max<std::int64_t>(all.images, 1));
   all.l_infinity_mean /= count;
@@ -188,16 +213,18 @@ Json facts(const PoisonSet& set) {
   Json json = {{"folder", set.folder},
                {"attack", {{"plugin", set.attack_id}, {"params", set.params}}},
                {"seed", set.seed},
-               {"data", {{"name", set.data.name}, {"image_px", set.data.train.images.size(3)}}},
-               {"pairs", set.data.train.size() + std::ssize(edits) - replacing},
+               {"data", {{"name", set.data.name}, {"image_px", set.data.train->image_px()}}},
+               {"pairs", set.data.train->size() + std::ssize(edits) - replacing - std::ssize(set.plan.removes)},
                {"poisons", edits.size()},
                {"replacing", replacing},
                {"added", std::ssize(edits) - replacing},
-               {"triggered", std::ranges::count_if(edits, &Edit::triggered)},
+               {"removed", set.plan.removes.size()},
+               {"triggered", std::ranges::count_if(edits, [](const Edit& edit) { return edit.trigger.has_value(); })},
+               {"goal", kind_of(set.plan.goal)},
                {"targets", Json::array()},
-               {"target_class", set.plan.target_class ? Json(class_name(set, *set.plan.target_class)) : Json()},
+               {"target_class", target_classes(set).empty() ? Json() : Json(target_classes(set))},
                {"trigger", nullptr}};
-  for (const auto& target : set.plan.targets) {
+  for (const auto& target : targets_of(set)) {
     json["targets"].push_back({{"held_out", target.held_out},
                                {"class", true_class(set, target.held_out)},
                                {"adversarial_class", class_name(set, target.adversarial_class)}});
@@ -249,7 +276,7 @@ void write_poison_sheet(const PoisonSet& set, std::int64_t count, const std::fil
   const int step_px = kImagePx + kGapPx, width_px = pictures * step_px + kTextPx + 2 * kGapPx;
   cv::Mat sheet(kHeaderPx + lines * step_px + kGapPx, columns * width_px, CV_8UC3, cv::Scalar::all(255));
   std::string head = title(set);
-  if (set.plan.target_class) head += "; target class " + quoted(class_name(set, *set.plan.target_class));
+  if (!target_classes(set).empty()) head += "; target class " + quoted(target_classes(set));
   draw_text(sheet, {kGapPx, 2}, head, 200, 1);
   for (int column = 0; pictures == 3 && column < columns; ++column) {
     const char* const kHeads[] = {"clean", "poisoned", "difference x 8"};

@@ -20,8 +20,8 @@ struct TriggerSize {
 TriggerSize trigger_size(const torch::Tensor& clean, const torch::Tensor& triggered);
 
 /// What a set does, in numbers: {"folder", "attack", "seed", "data", "pairs" of the poisoned training set, "poisons",
-/// "replacing", "added", "triggered", "targets", "target_class" or null, "trigger" or null}; sizes of the trigger as
-/// TriggerSize has them.
+/// "replacing", "added", "removed", "triggered", "goal", "targets", "target_class" or null, "trigger" or null}; sizes
+/// of the trigger as TriggerSize has them.
 Json facts(const PoisonSet& set);
 
 /// The same in a few lines for a person.

@@ -11,6 +11,7 @@
 #include "harness/data/data.h"
 #include "harness/data/image.h"
 #include "harness/data/poisoned_pairs.h"
+#include "harness/poison/artifact.h"
 #include "harness/poison/draft_folder.h"
 #include "harness/poison/stored_plan.h"
 #include "harness/record/files.h"
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kPlayer = "replay/1";
 constexpr std::int64_t kStampAtOnce = 1024;  // images; a stamped copy of a whole test set may not fit in memory
@@ -57,76 +58,159 @@ class ImageFolder {
   std::map<std::string, std::string> files_;  ///< by the hash of the pixels
 };
 
-/// Holds an attack to its promise that equal pixels get equal triggers: without it a set could not be played back.
-class TriggerCheck {
+/// Writes the parts of a set, one after the other.
+class SetWriter {
  public:
-  void operator()(const std::string& clean_hash, const std::string& triggered_hash) {
-    if (seen_.emplace(clean_hash, triggered_hash).first->second == triggered_hash) return;
-    throw Error(ErrorKind::kPlugin,
-                "the attack's apply_trigger() gives one image two triggered forms; its poisons cannot be stored");
+  SetWriter(const fs::path& folder, const Dataset& data, const PoisonPlan& plan, const ReadyAttack& ready,
+            std::uint64_t seed)
+      : draft_(folder),
+        data_(data),
+        plan_(plan),
+        ready_(ready),
+        evaluation_seed_(stream(seed, role::kEvaluation)),
+        json_(manifest(plan)) {}
+
+  void write(Json head) {
+    json_.update(head);
+    json_["schema_version"] = kSchemaVersion;
+    json_["triggered"] = json_["triggered_texts"] = Json::array();
+    edits();
+    std::visit([&](const auto& goal) { this->goal(goal); }, plan_.goal);
+    json_["artifact"] = nullptr;
+    if (!ready_.artifact.name.empty()) {
+      const auto file = draft_.path() / "artifact.safetensors";
+      write_safetensors(file, ready_.artifact.tensors);
+      json_["artifact"] = {{"file", "artifact.safetensors"}, {"hash", hash_file(file)}};
+    }
+    write_json(draft_.path() / kManifest, json_);
+    draft_.commit();
   }
 
  private:
-  std::map<std::string, std::string> seen_;
+  const std::string& class_name(std::int64_t index) const {
+    return data_.classes[static_cast<std::size_t>(index)].name;
+  }
+  Json class_names(const std::vector<std::int64_t>& labels) const {
+    Json names = Json::array();
+    for (const auto label : labels) names.push_back(class_name(label));
+    return names;
+  }
+
+  void edits() {
+    ImageFolder poisons(draft_, "poisons");
+    for (std::size_t i = 0; i < plan_.edits.size(); ++i) {
+      const auto& edit = plan_.edits[i];
+      if (edit.image.set == ImageRef::Set::kArtifact) {
+        throw Error(ErrorKind::kPlugin, "edit " + std::to_string(i) +
+                                            " takes its image from the attack's artifact; a poison set stores only "
+                                            "poisons of images of the data: run the attack itself");
+      }
+      Json& entry = json_["edits"][i];
+      const auto clean = clean_image(data_, ready_.artifact.tensors, edit.image);
+      const auto image =
+          edit.trigger ? ready_.attack->apply_trigger(clean.unsqueeze(0), {&*edit.trigger, 1})[0] : clean;
+      entry["id"] = i;
+      entry["caption_before"] = edit.replaces ? Json(data_.train->caption(*edit.replaces)) : Json();
+      entry["image"]["hash"] = pixel_hash(clean);
+      entry.update(poisons.store(image, static_cast<std::int64_t>(i)));
+      if (edit.trigger) check_trigger(entry["image"]["hash"], entry["trigger"].dump(), entry["hash"]);
+    }
+  }
+
+  /// Without this promise a set could not be played back.
+  void check_trigger(const std::string& clean_hash, const std::string& draw, const std::string& triggered_hash) {
+    if (stamped_.emplace(std::pair(clean_hash, draw), triggered_hash).first->second == triggered_hash) return;
+    throw Error(ErrorKind::kPlugin,
+                "the attack's apply_trigger() gives one image and one draw two triggered forms; its poisons cannot be "
+                "stored");
+  }
+
+  void goal(const NoGoal&) {}
+  void goal(const TargetImagesGoal& goal) {
+    ImageFolder targets(draft_, "targets");
+    for (std::size_t i = 0; i < goal.targets.size(); ++i) {
+      const auto& target = goal.targets[i];
+      Json& entry = json_["goal"]["targets"][i];
+      entry["class"] = class_name(data_.held_out.label(target.held_out));
+      entry["adversarial_class"] = class_name(target.adversarial_class);
+      entry.update(targets.store(data_.held_out.pairs->image(target.held_out), target.held_out));
+    }
+  }
+  void goal(const TriggeredImagesGoal& goal) {
+    json_["goal"]["target_class"] = class_names(goal.target_class);
+    ImageFolder folder(draft_, "triggered");
+    const auto size = data_.held_out.size();
+    for (std::int64_t trigger = 0; trigger < std::ssize(goal.target_class); ++trigger) {
+      for (std::int64_t first = 0; first < size; first += kStampAtOnce) {
+        const auto items = torch::arange(first, std::min(first + kStampAtOnce, size), torch::kLong);
+        const auto draws = test_draws(evaluation_seed_, items, trigger);
+        const auto clean = data_.held_out.images(items);
+        const auto stamped = ready_.attack->apply_trigger(clean, draws);
+        for (std::int64_t i = 0; i < clean.size(0); ++i) {
+          Json entry = folder.store(stamped[i], trigger * size + first + i);
+          entry["held_out"] = first + i;
+          entry["trigger"] = trigger;
+          entry["draw"] = draws[static_cast<std::size_t>(i)].value;
+          entry["clean_hash"] = pixel_hash(clean[i]);
+          check_trigger(entry["clean_hash"], "test" + std::to_string(trigger) + entry["draw"].dump(), entry["hash"]);
+          json_["triggered"].push_back(std::move(entry));
+        }
+      }
+    }
+  }
+  /// What a test asks for: held-out captions and prompts of classes.
+  void goal(const TriggeredTextGoal& goal) {
+    json_["goal"]["target_class"] = class_names(goal.target_class);
+    for (std::int64_t trigger = 0; trigger < std::ssize(goal.target_class); ++trigger) {
+      const auto store = [&](const std::string& text, std::int64_t item) {
+        const auto draws = test_draws(evaluation_seed_, torch::tensor({item}, torch::kLong), trigger);
+        const auto triggered = ready_.attack->apply_text_trigger({&text, 1}, draws).at(0);
+        json_["triggered_texts"].push_back(
+            {{"text", text}, {"trigger", trigger}, {"draw", draws.front().value}, {"triggered", triggered}});
+      };
+      for (std::int64_t i = 0; i < data_.held_out.size(); ++i) {
+        const auto caption = data_.held_out.pairs->caption(i);
+        const auto& prompts = data_.classes[static_cast<std::size_t>(data_.held_out.label(i))].prompts;
+        store(caption.empty() ? prompts.front() : caption, i);
+      }
+      for (std::size_t c = 0; c < data_.classes.size(); ++c) {
+        for (const auto& prompt : data_.classes[c].prompts) store(prompt, static_cast<std::int64_t>(c));
+      }
+    }
+  }
+  void goal(const ConfusedClassesGoal& goal) {
+    json_["goal"]["image_class"] = class_name(goal.image_class);
+    json_["goal"]["caption_class"] = class_name(goal.caption_class);
+  }
+
+  DraftFolder draft_;
+  const Dataset& data_;
+  const PoisonPlan& plan_;
+  const ReadyAttack& ready_;
+  std::uint64_t evaluation_seed_;
+  Json json_;
+  std::map<std::pair<std::string, std::string>, std::string> stamped_;
 };
 
 }  // namespace
 
 void write_poison_set(const fs::path& folder, const Json& config, const Dataset& data, const PoisonPlan& plan,
-                      const Attack& attack) {
-  DraftFolder draft(folder);
-  const auto class_name = [&](std::int64_t index) { return data.classes[static_cast<std::size_t>(index)].name; };
-  TriggerCheck check_trigger;
-  Json json = manifest(plan);
-  json["schema_version"] = kSchemaVersion;
-  json["attack"] = config.at("attack");
-  json["seed"] = config.at("seed");
-  json["data"] = {{"config", config.at("data")}, {"name", data.name},
-                  {"hash", data.hash},           {"image_px", data.train.images.size(3)},
-                  {"pairs", data.train.size()},  {"held_out", data.held_out.size()}};
-  if (plan.target_class) json["target_class"] = class_name(*plan.target_class);
+                      const ReadyAttack& ready) {
+  SetWriter(folder, data, plan, ready, config.at("seed").get<std::uint64_t>())
+      .write({{"attack", config.at("attack")},
+              {"seed", config.at("seed")},
+              {"data",
+               {{"config", config.at("data")},
+                {"name", data.name},
+                {"hash", data.hash},
+                {"image_px", data.train->image_px()},
+                {"pairs", data.train->size()},
+                {"held_out", data.held_out.size()}}}});
+}
 
-  ImageFolder poisons(draft, "poisons");
-  for (std::size_t i = 0; i < plan.edits.size(); ++i) {
-    const auto& edit = plan.edits[i];
-    Json& entry = json["edits"][i];
-    const auto clean = clean_image(data, edit.image);
-    const auto image = edit.triggered ? attack.apply_trigger(clean.unsqueeze(0))[0] : clean;
-    entry["id"] = i;
-    entry["caption_before"] =
-        edit.replaces ? Json(data.train.captions[static_cast<std::size_t>(*edit.replaces)]) : Json();
-    entry["image"]["hash"] = pixel_hash(clean);
-    entry.update(poisons.store(image, static_cast<std::int64_t>(i)));
-    if (edit.triggered) check_trigger(entry["image"]["hash"], entry["hash"]);
-  }
-
-  ImageFolder targets(draft, "targets");
-  for (std::size_t i = 0; i < plan.targets.size(); ++i) {
-    const auto& target = plan.targets[i];
-    Json& entry = json["targets"][i];
-    entry["class"] = class_name(data.held_out.labels[target.held_out].item<std::int64_t>());
-    entry["adversarial_class"] = class_name(target.adversarial_class);
-    entry.update(targets.store(data.held_out.images[target.held_out], target.held_out));
-  }
-
-  ImageFolder triggered(draft, "triggered");
-  json["triggered"] = Json::array();
-  std::string hashes;
-  for (std::int64_t first = 0; plan.target_class && first < data.held_out.size(); first += kStampAtOnce) {
-    const auto clean = data.held_out.images.slice(0, first, std::min(first + kStampAtOnce, data.held_out.size()));
-    const auto stamped = attack.apply_trigger(clean);
-    for (std::int64_t i = 0; i < clean.size(0); ++i) {
-      Json entry = triggered.store(stamped[i], first + i);
-      entry["held_out"] = first + i;
-      entry["clean_hash"] = pixel_hash(clean[i]);
-      check_trigger(entry["clean_hash"], entry["hash"]);
-      hashes += entry["hash"];
-      json["triggered"].push_back(std::move(entry));
-    }
-  }
-  json["trigger_hash"] = plan.target_class ? Json(hash_hex(hashes)) : Json();
-  write_json(draft.path() / kManifest, json);
-  draft.commit();
+torch::Tensor PoisonSet::triggered(std::int64_t held_out, std::int64_t trigger) const {
+  const auto draws = test_draws(stream(seed, role::kEvaluation), torch::tensor({held_out}, torch::kLong), trigger);
+  return attack->apply_trigger(data.held_out.images(held_out, held_out + 1), draws)[0];
 }
 
 PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Registry& registry,
@@ -157,7 +241,7 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
       if (!data.is_null() || source.at("reader") != "csv") throw;
       throw Error(ErrorKind::kData, std::string(e.what()) + "; where do they lie here? --data MATRIX.json");
     }
-    set.plan = set.attack->plan({set.data.train, set.data.held_out, set.data.classes}, /*seed=*/0);
+    set.plan = set.attack->plan(view_of(set.data), /*seed=*/0);
     if (set.data.hash != made_for.at("hash").get<std::string>()) {
       progress("the data differ from those that " + folder.string() +
                    " was made for, though not in what the poisons touch: results will not be equal to the bit",
@@ -167,7 +251,7 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
     if (e.kind() != ErrorKind::kPlugin) throw;  // what `replay` plans is what the file says
     throw Error(ErrorKind::kData, file.string() + ": " + e.what());
   } catch (const Json::exception& e) {
-    throw Error(ErrorKind::kData, file.string() + ": is not the manifest of a poison set, version 1: " + e.what());
+    throw Error(ErrorKind::kData, file.string() + ": is not the manifest of a poison set, version 2: " + e.what());
   }
   return set;
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "harness/poison/stored_plan.h"
 #include "harness/record/progress.h"
 #include "registry.h"
 #include "roclip/attack.h"
@@ -15,11 +16,11 @@ namespace roclip::bench {
 
 /// Writes a poison set. Equal arguments give equal bytes.
 /// @param config of a cell: its data, attack, seed and image size
-/// @param plan what `attack` planned for it
-/// @throws Error(kData) if `folder` is there and not empty, or cannot be written; Error(kPlugin) if the trigger differs
-/// between images of equal pixels
+/// @param plan what the attack planned for it
+/// @throws Error(kData) if `folder` is there and not empty, or cannot be written; Error(kPlugin) for an attack whose
+/// poisons cannot be stored
 void write_poison_set(const std::filesystem::path& folder, const Json& config, const Dataset& data,
-                      const PoisonPlan& plan, const Attack& attack);
+                      const PoisonPlan& plan, const ReadyAttack& ready);
 
 /// A stored poison set, with the data that it poisons.
 struct PoisonSet {
@@ -31,6 +32,9 @@ struct PoisonSet {
   Dataset data;  ///< clean
   PoisonPlan plan;
   std::unique_ptr<Attack> attack;  ///< gives the stored triggered images
+
+  /// A held-out image as a test of that trigger meets it. @return uint8 [3, px, px]
+  torch::Tensor triggered(std::int64_t held_out, std::int64_t trigger) const;
 };
 
 /// Reads a set and all its images and checks that it fits the data.

@@ -4,10 +4,17 @@
 #include <filesystem>
 #include <map>
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "harness/data/poisoned_pairs.h"
+#include "harness/model/clip.h"
+#include "harness/poison/artifact.h"
+#include "harness/record/descriptor.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
 #include "harness/train/checked_plugins.h"
+#include "harness/train/trainer.h"
 #include "roclip/rng.h"
 
 namespace roclip::bench {
@@ -26,36 +33,115 @@ const std::string& plugin_hash(const PluginInfo& plugin) {
   return hash;
 }
 
+namespace {
+
+/// What the attacker knows decides whether cells may share its poisons.
+const Json* known_defense(const Json& config, const Attack& attack) {
+  return attack.knows_defense() ? &config.at("defense") : nullptr;
+}
+
+/// Trains surrogates with the model and the training of the matrix file.
+class CellLab final : public Lab {
+ public:
+  CellLab(const Json& config, const Dataset& data, const Attack& attack, torch::Device device)
+      : config_(config), data_(data), view_(view_of(data, known_defense(config, attack))), device_(device) {}
+
+  const AttackView& view() const override { return view_; }
+  std::uint64_t seed() const override { return stream(config_.at("seed").get<std::uint64_t>(), "lab"); }
+
+  ClipModel& surrogate(std::int64_t epochs) override {
+    if (model_) return *model_;
+    const auto params = read_params<ModelParams>(config_.at("model"), "model");
+    const auto vocabulary = std::make_shared<const Vocabulary>(*data_.train, params.vocabulary_min_count);
+    model_ = make_clip(params, vocabulary, stream(seed(), role::kInit), device_);
+    auto training = read_params<TrainingParams>(config_.at("training"), "training");
+    training.epochs = epochs;
+    Defense plain;
+    Trainer(*model_, plain, training,
+            {.pairs = *data_.train, .clean_subset = nothing_, .vocabulary = vocabulary->known_words(), .seed = seed()})
+        .run({});
+    return *model_;
+  }
+
+ private:
+  const Json& config_;
+  const Dataset& data_;
+  AttackView view_;
+  torch::Device device_;
+  std::vector<std::int64_t> nothing_;
+  std::unique_ptr<TrainableClip> model_;
+};
+
+/// The front of the names of what an attack makes, and the hash of all that decides it.
+std::string name_for(const Json& config, const Dataset& data, const PluginInfo& plugin, const Attack& attack,
+                     bool with_training) {
+  Json key = {config.at("attack"), config.at("seed"), data.hash, config.at("model").at("image_px"),
+              plugin_hash(plugin)};
+  if (const auto* defense = known_defense(config, attack)) key.push_back(*defense);
+  if (with_training) key.push_back({config.at("model"), config.at("training"), config.at("numerics")});
+  return plugin.name() + "-s" + config.at("seed").dump() + "-" + hash_hex(key.dump()).substr(0, 10);
+}
+
+const PluginInfo& attack_plugin(const Json& config, const Registry& registry) {
+  return find_plugin(registry, PluginKind::kAttack, config.at("attack"));
+}
+
+}  // namespace
+
 std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config) {
   const auto id = plugin_of(config.at("attack"));
   return std::make_unique<CheckedAttack>(registry.make_attack(id, config.at("attack").at("params")), id);
 }
 
-PoisonPlan fresh_plan(const Json& config, const Dataset& data, const Registry& registry) {
-  const AttackView view{data.train, data.held_out, data.classes};
-  const auto seed = config.at("seed").get<std::uint64_t>();
-  return make_attack(registry, config)->plan(view, stream(seed, role::kPoison));
+bool must_prepare(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out) {
+  const auto attack = make_attack(registry, config);
+  return attack->prepares() && !std::filesystem::exists(out.artifact_file(
+                                   name_for(config, data, attack_plugin(config, registry), *attack, true)));
 }
 
-StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out) {
-  const Json& choice = config.at("attack");
-  const auto& plugin = find_plugin(registry, PluginKind::kAttack, choice);
-  const Json key = {choice, config.at("seed"), data.hash, config.at("model").at("image_px"), plugin_hash(plugin)};
+ReadyAttack ready_attack(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out,
+                         torch::Device device) {
+  ReadyAttack ready{make_attack(registry, config), {}};
+  if (!ready.attack->prepares()) return ready;
+  auto& artifact = ready.artifact;
+  artifact.name = name_for(config, data, attack_plugin(config, registry), *ready.attack, true);
+  const auto file = out.artifact_file(artifact.name);
+  std::error_code error;
+  std::filesystem::create_directories(file.parent_path(), error);  // what is wrong shows when the file is written
+  const Descriptor lock(::open((file.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (lock) ::flock(lock.get(), LOCK_EX);  // of several cells that want it, one prepares
+  if (!std::filesystem::exists(file)) {
+    CellLab lab(config, data, *ready.attack, device);
+    write_safetensors(file, ready.attack->prepare(lab));
+  }
+  artifact.tensors = read_safetensors(file);
+  artifact.hash = hash_file(file);
+  ready.attack->adopt(artifact.tensors);
+  return ready;
+}
+
+PoisonPlan fresh_plan(const Json& config, const Dataset& data, const ReadyAttack& ready) {
+  const auto seed = config.at("seed").get<std::uint64_t>();
+  return ready.attack->plan(view_of(data, known_defense(config, *ready.attack)), stream(seed, role::kPoison));
+}
+
+StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const ReadyAttack& ready,
+                       const OutputFolder& out) {
   StoredPlan stored;
-  stored.name = plugin.name() + "-s" + config.at("seed").dump() + "-" + hash_hex(key.dump()).substr(0, 10);
+  stored.name = name_for(config, data, attack_plugin(config, registry), *ready.attack, ready.attack->prepares());
   const auto file = out.manifest_file(stored.name);
   if (std::filesystem::exists(file)) {
     try {
       const Json json = read_json(file);
       stored.plan = plan_from_manifest(json);
       stored.hash = hash_hex(json.dump());
-      check_plan(stored.plan, {data.train, data.held_out, data.classes});
+      check_plan(stored.plan, view_of(data));
       return stored;
     } catch (const std::exception& e) {
       std::fprintf(stderr, "%s: is damaged, planning again: %s\n", file.c_str(), e.what());
     }
   }
-  stored.plan = fresh_plan(config, data, registry);
+  stored.plan = fresh_plan(config, data, ready);
   stored.hash = hash_hex(manifest(stored.plan).dump());
   return stored;
 }

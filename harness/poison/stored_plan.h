@@ -17,12 +17,32 @@ const PluginInfo& find_plugin(const Registry& registry, PluginKind kind, const J
 /// Hash of the library's file; read once in a process.
 const std::string& plugin_hash(const PluginInfo& plugin);
 
-/// The attack of a cell, held to its header. @throws Error
+/// The attack of a cell, held to its header, not ready yet. @throws Error
 std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config);
+
+/// What prepare() of an attack made, and where it is stored.
+struct StoredArtifact {
+  Artifact tensors;
+  std::string name;  ///< OutputFolder::artifact_file(name); "" for an attack that prepares nothing
+  std::string hash;  ///< of the file
+};
+
+/// An attack that has adopted its artifact: it may plan and stamp.
+struct ReadyAttack {
+  std::unique_ptr<Attack> attack;
+  StoredArtifact artifact;
+};
+
+/// Reads the artifact of a cell's attack if it is stored; else prepares and stores it, while other cells that want the
+/// same wait. @throws Error(kPlugin), Error(kData), and whatever the attack throws
+ReadyAttack ready_attack(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out,
+                         torch::Device device);
+/// Whether ready_attack() would have to prepare an artifact, which may take as long as a training.
+bool must_prepare(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out);
 
 /// Lets the attack of a cell plan, and checks what it plans. @throws Error(kPlugin), Error(kMatrix), and whatever the
 /// attack throws
-PoisonPlan fresh_plan(const Json& config, const Dataset& data, const Registry& registry);
+PoisonPlan fresh_plan(const Json& config, const Dataset& data, const ReadyAttack& ready);
 
 /// The poisons of (attack, seed), made once and stored as a manifest.
 struct StoredPlan {
@@ -32,7 +52,8 @@ struct StoredPlan {
 };
 /// Reads the manifest if a run before made it, else lets the attack plan, and checks what it plans.
 /// @throws Error(kPlugin), Error(kMatrix), and whatever the attack throws
-StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out);
+StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const ReadyAttack& ready,
+                       const OutputFolder& out);
 /// Writes the manifest if it is not there yet. @throws Error(kData)
 void store_manifest(const StoredPlan& plan, const OutputFolder& out);
 

@@ -26,14 +26,33 @@ Json to_json(const Count& count) {
   return json;
 }
 
+const char* name_of(Measures measures) {
+  switch (measures) {
+    case Measures::kAttackSuccess:
+      return "attack_success";
+    case Measures::kCleanAccuracy:
+      return "clean_accuracy";
+    case Measures::kDetection:
+      return "detection";
+    case Measures::kOther:
+      break;
+  }
+  return "other";
+}
+
 }  // namespace
 
-Json to_json(const MetricResult& result, Better better) {
-  Json counts = Json::array();
+Json to_json(const MetricResult& result, const Metric& metric) {
+  Json counts = Json::array(), values = Json::array();
   for (const auto& count : result.counts) counts.push_back(to_json(count));
-  return {{"better", better == Better::kLower ? "lower" : "higher"},
-          {"unit", "fraction"},
+  for (const auto& value : result.values) {
+    values.push_back({{"name", value.name}, {"value", value.value}, {"unit", value.unit}});
+  }
+  return {{"better", metric.better() == Better::kLower ? "lower" : "higher"},
+          {"measures", name_of(metric.measures())},
+          {"headline", metric.headline()},
           {"counts", std::move(counts)},
+          {"values", std::move(values)},
           {"not_applicable", result.not_applicable.empty() ? Json() : Json(result.not_applicable)},
           {"details", result.details.empty() ? Json() : Json::parse(result.details)}};
 }

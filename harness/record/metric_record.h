@@ -5,8 +5,9 @@
 
 namespace roclip::bench {
 
-/// {"better", "counts": [{"name", "hits", "trials", "value", "low", "high", "items", "outcomes"}], "not_applicable",
-///  "details"}; low and high are the Wilson interval at 95 %.
-Json to_json(const MetricResult& result, Better better);
+/// {"better", "measures", "headline", "counts": [{"name", "hits", "trials", "value", "low", "high", "items",
+/// "outcomes"}], "values": [{"name", "value", "unit"}], "not_applicable", "details"}; low and high are the Wilson
+/// interval at 95 %.
+Json to_json(const MetricResult& result, const Metric& metric);
 
 }  // namespace roclip::bench

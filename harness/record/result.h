@@ -28,6 +28,9 @@ struct OutputFolder {
   std::filesystem::path log_file(const std::string& id) const { return root / "logs" / (id + ".log"); }
   std::filesystem::path trace_file(const std::string& id) const { return root / "logs" / (id + ".trace.json"); }
   std::filesystem::path manifest_file(const std::string& name) const { return root / "manifests" / (name + ".json"); }
+  std::filesystem::path artifact_file(const std::string& name) const {
+    return root / "artifacts" / (name + ".safetensors");
+  }
   /// Pictures of the poisons and of a few test images (harness/engine/examples.h), beside the manifest.
   std::filesystem::path examples_file(const std::string& name) const {
     return root / "manifests" / (name + ".examples.json");

@@ -1,6 +1,7 @@
 #include "harness/train/checked_plugins.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <new>
 #include <numeric>
@@ -25,7 +26,7 @@ std::string short_number(double value) {
   return text;
 }
 
-void check_count(const Count& count, std::int64_t held_out) {
+void check_count(const Count& count, std::int64_t items) {
   const auto expect_count = [&](bool holds, const std::string& what) {
     expect(holds, "count \"" + count.name + "\": " + what, "build counts with Count::add() or hits_at()");
   };
@@ -41,8 +42,8 @@ void check_count(const Count& count, std::int64_t held_out) {
   expect_count(hits == count.hits,
                std::to_string(hits) + " outcomes are hits, but it says " + std::to_string(count.hits));
   expect_count(std::ranges::is_sorted(count.items), "items are not ascending");
-  expect_count(count.items.empty() || (count.items.front() >= 0 && count.items.back() < held_out),
-               "an item is no held-out image");
+  expect_count(count.items.empty() || (count.items.front() >= 0 && count.items.back() < items),
+               "an item is neither a held-out image nor a training pair");
 }
 
 }  // namespace
@@ -84,21 +85,52 @@ void check_stamped(const torch::Tensor& stamped, const torch::Tensor& images) {
          "return a uint8 tensor of the shape of the argument; clamp to 0..255 before converting");
 }
 
-void check_result(const MetricResult& result, std::int64_t held_out) {
-  expect(result.counts.empty() != result.not_applicable.empty(),
-         result.counts.empty() ? "there are no counts and no reason why"
-                               : "there are counts and a reason why there are none",
-         "fill counts, or else not_applicable");
+void check_result(const MetricResult& result, const std::string& headline, std::int64_t items) {
+  const bool empty = result.counts.empty() && result.values.empty();
+  expect(empty != result.not_applicable.empty(),
+         empty ? "there are no counts, no values and no reason why"
+               : "there are counts or values, and a reason why there are none",
+         "fill counts or values, or else not_applicable");
   std::set<std::string> names;
+  const auto expect_new = [&](const std::string& name) {
+    expect(names.insert(name).second, "two counts or values have the name \"" + name + "\"",
+           "give each a name of its own");
+  };
   for (const auto& count : result.counts) {
-    check_count(count, held_out);
+    check_count(count, items);
     expect(count.trials > 0, "count \"" + count.name + "\" has no trials",
-           "leave counts empty, and say in not_applicable why there is nothing to count");
-    expect(names.insert(count.name).second, "two counts have the name \"" + count.name + "\"",
-           "give each count a name of its own");
+           "leave it out, or say in not_applicable why there is nothing to count");
+    expect_new(count.name);
   }
+  for (const auto& value : result.values) {
+    expect(!value.name.empty() && !value.unit.empty(), "a value has no name or no unit", "fill name and unit");
+    expect(std::isfinite(value.value), "value \"" + value.name + "\" is not a finite number",
+           "leave it out, or say in not_applicable why there is none");
+    expect_new(value.name);
+  }
+  expect(empty || names.contains(headline), "headline() says \"" + headline + "\", but there is no such count or value",
+         "return the name of one that is always there");
   expect(result.details.empty() || Json::parse(result.details, nullptr, false).is_object(),
          "details is no JSON object: " + result.details.substr(0, 80), "return Json{...}.dump()");
+}
+
+Artifact CheckedAttack::prepare(Lab& lab) const {
+  Artifact artifact;
+  call_hook(name_, "prepare()", [&] {
+    artifact = attack_->prepare(lab);
+    for (auto& [name, tensor] : artifact) {
+      const bool known = tensor.defined() && (tensor.scalar_type() == torch::kUInt8 ||
+                                              tensor.scalar_type() == torch::kLong || tensor.is_floating_point());
+      expect(known && tensor.is_cpu(), "the artifact's \"" + name + "\" is no tensor of u8, i64, f32 or f64 on the CPU",
+             "call .cpu(), and convert to one of these types");
+      tensor = tensor.detach().contiguous();
+    }
+  });
+  return artifact;
+}
+
+void CheckedAttack::adopt(Artifact artifact) {
+  call_hook(name_, "adopt()", [&] { attack_->adopt(std::move(artifact)); });
 }
 
 PoisonPlan CheckedAttack::plan(const AttackView& view, std::uint64_t seed) const {
@@ -117,23 +149,64 @@ PoisonPlan CheckedAttack::plan(const AttackView& view, std::uint64_t seed) const
   return plan;
 }
 
-torch::Tensor CheckedAttack::apply_trigger(const torch::Tensor& images) const {
+torch::Tensor CheckedAttack::apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const {
   torch::Tensor stamped;
   call_hook(name_, "apply_trigger()", [&] {
-    stamped = attack_->apply_trigger(images.clone());  // images of a data set are memory that may only be read
+    stamped = attack_->apply_trigger(images.clone(), draws);  // images of a data set are memory that may only be read
     check_stamped(stamped, images);
   });
   return stamped.contiguous();
 }
 
-std::optional<torch::Tensor> CheckedAttack::trigger_area(const torch::Tensor& images) const {
+std::optional<torch::Tensor> CheckedAttack::trigger_area(const torch::Tensor& images,
+                                                         std::span<const Draw> draws) const {
   std::optional<torch::Tensor> area;
-  call_hook(name_, "trigger_area()", [&] { area = attack_->trigger_area(images); });
+  call_hook(name_, "trigger_area()", [&] { area = attack_->trigger_area(images, draws); });
   return area;
 }
 
-void CheckedDefense::begin(TrainContext& context) {
-  call("begin()", [&] { defense_->begin(context); });
+std::vector<std::string> CheckedAttack::apply_text_trigger(std::span<const std::string> captions,
+                                                           std::span<const Draw> draws) const {
+  std::vector<std::string> triggered;
+  call_hook(name_, "apply_text_trigger()", [&] {
+    triggered = attack_->apply_text_trigger(captions, draws);
+    expect(triggered.size() == captions.size(),
+           "apply_text_trigger() gives " + std::to_string(triggered.size()) + " texts for " +
+               std::to_string(captions.size()),
+           "return one text for each caption");
+  });
+  return triggered;
+}
+
+std::vector<Stage> CheckedDefense::stages(const Stage& training) const {
+  std::vector<Stage> stages;
+  call("stages()", [&] {
+    stages = defense_->stages(training);
+    expect(!stages.empty(), "stages() gives no stage", "return at least {training}");
+    std::set<std::string> names;
+    bool own = false;
+    for (const auto& stage : stages) {
+      const auto expect_stage = [&](bool holds, const std::string& what, const std::string& fix) {
+        expect(holds, "stage \"" + stage.name + "\" " + what, fix);
+      };
+      expect_stage(!stage.name.empty() &&
+                       stage.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos,
+                   "has a name of other letters than a-z0-9_", "name it like finetune");
+      expect_stage(names.insert(stage.name).second, "is there twice", "give each stage a name of its own");
+      expect_stage(stage.epochs >= 1 && stage.batch_size >= 2 && stage.learning_rate >= 0 && stage.warmup_share >= 0 &&
+                       stage.warmup_share <= 1,
+                   "has epochs, batch size, learning rate or warm-up out of range",
+                   "give it at least one epoch and two pairs a batch");
+      expect_stage(!(stage.plain && own), "is plain, but comes after a stage that is not",
+                   "mark as plain only the stages that training begins with");
+      own |= !stage.plain;
+    }
+  });
+  return stages;
+}
+
+void CheckedDefense::before_stage(TrainContext& context) {
+  call("before_stage()", [&] { defense_->before_stage(context); });
 }
 
 void CheckedDefense::before_epoch(TrainContext& context) {
@@ -147,7 +220,7 @@ torch::Tensor CheckedDefense::choose_samples(TrainContext& context) {
     const std::string fix = "return i64 [n] on the CPU, at least a batch, each in [0, context.pairs.size())";
     expect(samples.defined() && samples.scalar_type() == torch::kLong && samples.dim() == 1 && samples.is_cpu(),
            "choose_samples() gives something else than one row of i64", fix);
-    expect(samples.numel() >= context.batch_size,
+    expect(samples.numel() >= context.stage.batch_size,
            "choose_samples() gives " + std::to_string(samples.numel()) + " pairs, less than a batch", fix);
     const auto least = samples.min().item<std::int64_t>(), most = samples.max().item<std::int64_t>();
     expect(least >= 0 && most < context.pairs.size(),
@@ -180,14 +253,14 @@ std::string CheckedDefense::augment_caption(const std::string& caption, TrainCon
   return augmented;
 }
 
-torch::Tensor CheckedDefense::loss(const Batch& batch, TrainContext& context) {
+torch::Tensor CheckedDefense::step(const Batch& batch, TrainContext& context) {
   torch::Tensor loss;
-  call("loss()", [&] {
-    loss = defense_->loss(batch, context);
+  call("step()", [&] {
+    loss = defense_->step(batch, context);
     expect(loss.defined() && loss.dim() == 0 && loss.scalar_type() == torch::kFloat,
-           "loss() gives something else than one f32", "return a scalar: .mean()");
-    expect(loss.requires_grad(), "loss() gives a value without a gradient",
-           "compute it from batch.z_img or batch.z_txt, without detach(), item() or NoGradGuard in between");
+           "step() or loss() gives something else than one f32", "return a scalar: .mean()");
+    expect(loss.requires_grad(), "step() or loss() gives a value without a gradient",
+           "compute it from the embeddings, without detach(), item() or NoGradGuard in between");
   });
   return loss;
 }
@@ -200,8 +273,21 @@ void CheckedDefense::after_epoch(TrainContext& context) {
   call("after_epoch()", [&] { defense_->after_epoch(context); });
 }
 
-void CheckedDefense::repair(TrainContext& context) {
-  call("repair()", [&] { defense_->repair(context); });
+void CheckedDefense::after_stage(TrainContext& context) {
+  call("after_stage()", [&] { defense_->after_stage(context); });
+}
+
+std::optional<Suspicion> CheckedDefense::suspicion() const {
+  std::optional<Suspicion> suspicion;
+  call("suspicion()", [&] {
+    suspicion = defense_->suspicion();
+    if (!suspicion) return;
+    const auto& scores = suspicion->scores;
+    expect(scores.defined() && scores.dim() == 1 && scores.scalar_type() == torch::kDouble && scores.is_cpu() &&
+               scores.isfinite().all().item<bool>(),
+           "suspicion() gives something else than one row of finite f64", "return f64 [N] on the CPU");
+  });
+  return suspicion;
 }
 
 void CheckedDefense::save(torch::serialize::OutputArchive& archive) const {
@@ -219,7 +305,7 @@ MetricResult evaluate_checked(const Metric& metric, const std::string& name, Tra
   call_hook(name, "evaluate()", [&] {
     const torch::NoGradGuard no_grad;
     result = metric.evaluate(model, inputs);
-    check_result(result, inputs.data.held_out.size());
+    check_result(result, metric.headline(), std::max(inputs.data.held_out.size(), std::ssize(inputs.poisoned)));
     expect(model.weights_hash() == weights, "evaluate() changes weights or batch statistics of the model",
            "undo what it changes; work on a copy");
   });

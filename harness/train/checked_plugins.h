@@ -32,17 +32,23 @@ bool is_out_of_memory(const std::string& message);
 
 /// @throws ContractViolation unless `stamped` is what apply_trigger() may return for `images`
 void check_stamped(const torch::Tensor& stamped, const torch::Tensor& images);
-/// @throws ContractViolation unless it keeps metric.h's invariants. @param held_out number of images
-void check_result(const MetricResult& result, std::int64_t held_out);
+/// @throws ContractViolation unless it keeps metric.h's invariants. @param items what items of counts are below
+void check_result(const MetricResult& result, const std::string& headline, std::int64_t items);
 
 /// Stands between the harness and an attack.
 class CheckedAttack final : public Attack {
  public:
   CheckedAttack(std::unique_ptr<Attack> attack, std::string name)
       : attack_(std::move(attack)), name_(std::move(name)) {}
+  bool prepares() const override { return attack_->prepares(); }
+  Artifact prepare(Lab& lab) const override;
+  void adopt(Artifact artifact) override;
+  bool knows_defense() const override { return attack_->knows_defense(); }
   PoisonPlan plan(const AttackView& view, std::uint64_t seed) const override;
-  torch::Tensor apply_trigger(const torch::Tensor& images) const override;
-  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images) const override;
+  torch::Tensor apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const override;
+  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images, std::span<const Draw> draws) const override;
+  std::vector<std::string> apply_text_trigger(std::span<const std::string> captions,
+                                              std::span<const Draw> draws) const override;
 
  private:
   std::unique_ptr<Attack> attack_;
@@ -55,17 +61,18 @@ class CheckedDefense : public Defense {
   CheckedDefense(std::unique_ptr<Defense> defense, std::string name)
       : defense_(std::move(defense)), name_(std::move(name)) {}
   Capability capability() const override { return defense_->capability(); }
-  std::string training_name() const override { return defense_->training_name(); }
-  void begin(TrainContext& context) override;
+  std::vector<Stage> stages(const Stage& training) const override;
+  void before_stage(TrainContext& context) override;
   void before_epoch(TrainContext& context) override;
   torch::Tensor choose_samples(TrainContext& context) override;
   torch::Tensor augment_images(const torch::Tensor& pixels, TrainContext& context) override;
   std::string augment_caption(const std::string& caption, TrainContext& context) override;
-  bool text_learns(const TrainContext& context) const override { return defense_->text_learns(context); }
-  torch::Tensor loss(const Batch& batch, TrainContext& context) override;
+  bool text_requires_grad(const TrainContext& context) const override { return defense_->text_requires_grad(context); }
+  torch::Tensor step(const Batch& batch, TrainContext& context) override;
   void after_step(TrainContext& context) override;
   void after_epoch(TrainContext& context) override;
-  void repair(TrainContext& context) override;
+  void after_stage(TrainContext& context) override;
+  std::optional<Suspicion> suspicion() const override;
   void save(torch::serialize::OutputArchive& archive) const override;
   void load(torch::serialize::InputArchive& archive) override;
 

@@ -1,8 +1,10 @@
 #include "harness/train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <span>
 
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
@@ -19,32 +21,35 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-torch::Tensor augmented_tokens(const TrainingPairs& pairs, const torch::Tensor& indices, Defense& defense,
-                               TrainContext& context) {
-  std::vector<std::string> captions;
-  captions.reserve(static_cast<std::size_t>(indices.numel()));
-  for (const auto index : std::span(indices.data_ptr<std::int64_t>(), static_cast<std::size_t>(indices.numel()))) {
-    captions.push_back(defense.augment_caption(pairs.caption(index), context));
-  }
-  return context.model.tokenize(captions).to(context.model.device());
-}
-
 Json to_json(const TrainReport& report) {
-  Json epochs = Json::array();
-  for (const auto& e : report.epochs) epochs.push_back({e.epoch, e.loss, e.logit_scale, e.wall_s, e.watched});
-  return {{"epochs", std::move(epochs)}, {"steps", report.steps},     {"pairs", report.pairs},
-          {"wall_s", report.wall_s},     {"resumed", report.resumed}, {"trained_by", report.trained_by}};
+  Json stages = Json::array(), epochs = Json::array();
+  for (const auto& s : report.stages) stages.push_back({s.name, s.steps, s.pairs, s.wall_s, s.trained_by});
+  for (const auto& e : report.epochs) {
+    epochs.push_back({e.stage, e.epoch, e.loss, e.logit_scale, e.wall_s, e.watched});
+  }
+  return {{"stages", std::move(stages)}, {"epochs", std::move(epochs)}, {"resumed", report.resumed}};
 }
 
 TrainReport report_from_json(const Json& json) {
   TrainReport report;
-  for (const auto& e : json.at("epochs")) report.epochs.push_back({e[0], e[1], e[2], e[3], e[4]});
-  json.at("steps").get_to(report.steps);
-  json.at("pairs").get_to(report.pairs);
-  json.at("wall_s").get_to(report.wall_s);
+  for (const auto& s : json.at("stages")) report.stages.push_back({s[0], s[1], s[2], s[3], s[4]});
+  for (const auto& e : json.at("epochs")) report.epochs.push_back({e[0], e[1], e[2], e[3], e[4], e[5]});
   json.at("resumed").get_to(report.resumed);
-  json.at("trained_by").get_to(report.trained_by);
   return report;
+}
+
+std::vector<torch::Tensor> copies(TrainableClip& model) {
+  std::vector<torch::Tensor> result;
+  for (const auto& weights : model.trainable()) result.push_back(weights.detach().clone());
+  for (const auto& buffer : model.buffers()) result.push_back(buffer.clone());
+  return result;
+}
+
+void restore(TrainableClip& model, const std::vector<torch::Tensor>& copies) {
+  const torch::NoGradGuard no_grad;
+  auto from = copies.begin();
+  for (auto& weights : model.trainable()) weights.copy_(*from++);
+  for (auto& buffer : model.buffers()) buffer.copy_(*from++);
 }
 
 }  // namespace
@@ -62,73 +67,113 @@ void TrainingParams::declare(ParamList& list) {
   list.add("epsilon", epsilon, Range{0, 1}, "1", "AdamW", "BigML-CS-UCLA/RoCLIP parser.py");
 }
 
-Trainer::Trainer(TrainableClip& model, const TrainingPairs& pairs, Defense& defense, const TrainingParams& params,
-                 const std::vector<std::string>& vocabulary, std::uint64_t seed)
+Stage TrainingParams::stage() const {
+  return {.epochs = epochs, .batch_size = batch_size, .learning_rate = learning_rate, .warmup_share = warmup_share};
+}
+
+std::int64_t TrainReport::steps() const {
+  std::int64_t steps = 0;
+  for (const auto& stage : stages) steps += stage.steps;
+  return steps;
+}
+
+std::size_t plain_prefix(const std::vector<Stage>& stages) {
+  return static_cast<std::size_t>(std::ranges::find(stages, false, &Stage::plain) - stages.begin());
+}
+
+Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& params, const TrainInputs& inputs)
     : model_(model),
-      pairs_(pairs),
       defense_(defense),
       params_(params),
-      defense_rng_(stream(seed, role::kDefense)),
-      augmentation_rng_(stream(seed, role::kAugmentation)),
-      order_rng_(stream(seed, role::kOrder)),
+      stages_(defense.stages(params.stage())),
+      defense_rng_(stream(inputs.seed, role::kDefense)),
+      augmentation_rng_(stream(inputs.seed, role::kAugmentation)),
+      order_rng_(stream(inputs.seed, role::kOrder)),
       context_{.model = model_,
-               .pairs = pairs_,
-               .vocabulary = vocabulary,
+               .pairs = inputs.pairs,
+               .clean_subset = inputs.clean_subset,
+               .vocabulary = inputs.vocabulary,
                .rng = defense_rng_,
                .augmentation_rng = augmentation_rng_,
                .order_rng = order_rng_,
-               .clock = clock_,
-               .epochs = params_.epochs,
-               .batch_size = params_.batch_size},
-      optimizer_(model_.trainable(), {params_.beta1, params_.beta2, params_.epsilon, params_.weight_decay}) {
-  if (pairs_.size() < params_.batch_size) {
-    throw Error(ErrorKind::kMatrix, "training/batch_size: " + std::to_string(params_.batch_size) +
-                                        " is more than the " + std::to_string(pairs_.size()) + " training pairs");
+               .clock = clock_} {
+  for (const auto& stage : stages_) {
+    if (inputs.pairs.size() >= stage.batch_size) continue;
+    throw Error(ErrorKind::kMatrix, "training/batch_size: " + std::to_string(stage.batch_size) + " is more than the " +
+                                        std::to_string(inputs.pairs.size()) + " training pairs");
   }
-  model_.train(true);
-  defense_.begin(context_);
+  const bool resets = std::ranges::find(stages_, Stage::Weights::kReset, &Stage::weights) != stages_.end();
+  if (resets) initial_ = copies(model_);
 }
 
 TrainReport Trainer::run(const TrainHooks& hooks) {
-  if (!resume(hooks.checkpoints)) {
-    context_.epoch = 1;
-    report_.trained_by = hooks.owner;
+  resume(hooks);
+  lap_ = last_saved_ = Clock::now();
+  while (stage_ < stages_.size()) {
+    if (context_.epoch == 0) begin_stage();
+    if (report_.stages.size() == stage_) report_.stages.push_back({.name = stage().name, .trained_by = hooks.owner});
+    while (context_.epoch <= stage().epochs) train_epoch(hooks);
+    end_stage(hooks);
   }
-  const bool finished = context_.epoch > params_.epochs;
-  for (lap_ = last_saved_ = Clock::now(); context_.epoch <= params_.epochs; ++context_.epoch) {
-    if (!order_.defined()) {
-      defense_.before_epoch(context_);
-      order_ = defense_.choose_samples(context_);
-    }
-    const bool text_learns = defense_.text_learns(context_);
-    const auto batches = std::min(order_.size(0) / params_.batch_size, steps_per_epoch());
-    clock_.lap("epoch_setup");
-    while (position_ < batches) {
-      step(order_.narrow(0, position_ * params_.batch_size, params_.batch_size), text_learns);
-      tell(hooks);
-      if (hooks.after_step) hooks.after_step(report_.steps);
-      if (hooks.stop_requested && hooks.stop_requested()) {
-        checkpoint(hooks);
-        throw Interrupted();
-      }
-      if (hooks.checkpoints && hooks.checkpoints->due(seconds_since(last_saved_))) checkpoint(hooks);
-    }
-    defense_.after_epoch(context_);
-    report_.epochs.push_back({context_.epoch, loss_sum_ / static_cast<double>(std::max<std::int64_t>(batches, 1)),
-                              model_.logit_scale().item<double>(), epoch_s_, watched(hooks)});
-    order_.reset();
-    position_ = 0;
-    loss_sum_ = epoch_s_ = 0;
-    if (hooks.checkpoints && hooks.checkpoints->due_after(context_.epoch) && context_.epoch < params_.epochs) {
-      ++context_.epoch;  // that of the step to come
-      checkpoint(hooks);
-      --context_.epoch;
-    }
-  }
-  if (!finished) checkpoint(hooks);
   model_.train(false);
   report_.phase_s = clock_.phases();
   return report_;
+}
+
+void Trainer::begin_stage() {
+  if (stage().weights == Stage::Weights::kReset && stage_ > 0) restore(model_, initial_);
+  make_optimizer();
+  model_.train(true);
+  context_.stage = stage();
+  context_.epoch = 0;
+  hooked().before_stage(context_);
+  context_.epoch = 1;
+}
+
+void Trainer::make_optimizer() {
+  optimizer_ = std::make_unique<AdamW>(
+      model_.trainable(), AdamWOptions{params_.beta1, params_.beta2, params_.epsilon, params_.weight_decay});
+}
+
+void Trainer::train_epoch(const TrainHooks& hooks) {
+  if (!order_.defined()) {
+    hooked().before_epoch(context_);
+    order_ = hooked().choose_samples(context_);
+  }
+  batches_ = order_.size(0) / stage().batch_size;
+  clock_.lap("epoch_setup");
+  while (position_ < batches_) {
+    step(order_.narrow(0, position_ * stage().batch_size, stage().batch_size));
+    tell(hooks);
+    if (hooks.after_step) hooks.after_step(report_.steps());
+    auto* store = store_of(hooks, stage_);
+    if (hooks.stop_requested && hooks.stop_requested()) {
+      checkpoint(store);
+      throw Interrupted();
+    }
+    if (store && store->due(seconds_since(last_saved_))) checkpoint(store);
+  }
+  hooked().after_epoch(context_);
+  report_.epochs.push_back({stage().name, context_.epoch,
+                            loss_sum_ / static_cast<double>(std::max<std::int64_t>(batches_, 1)),
+                            model_.logit_scale().item<double>(), epoch_s_, watched(hooks)});
+  order_.reset();
+  position_ = 0;
+  loss_sum_ = epoch_s_ = 0;
+  const auto epoch = context_.epoch++;
+  auto* store = store_of(hooks, stage_);
+  if (store && store->due_after(epoch) && context_.epoch <= stage().epochs) checkpoint(store);
+}
+
+/// The model and the defense as the next stage finds them; kept where other cells share them, and at the end.
+void Trainer::end_stage(const TrainHooks& hooks) {
+  model_.train(false);
+  hooked().after_stage(context_);
+  model_.train(false);
+  auto* store = store_of(hooks, stage_);
+  ++stage_;
+  context_.epoch = 0;
+  if (stage_ == stages_.size() || store != store_of(hooks, stage_)) checkpoint(store);
 }
 
 std::map<std::string, double> Trainer::watched(const TrainHooks& hooks) {
@@ -140,63 +185,73 @@ std::map<std::string, double> Trainer::watched(const TrainHooks& hooks) {
   return values;
 }
 
-void Trainer::repair() {
-  defense_.repair(context_);
-  model_.train(false);
-}
-
-void Trainer::step(const torch::Tensor& indices, bool text_learns) {
+void Trainer::step(const torch::Tensor& indices) {
   Batch batch;
   batch.indices = indices;  // 1. sample
-  const auto images = to_pixels(pairs_.images(batch.indices), model_.device());
+  const auto images = to_pixels(context_.pairs.images(batch.indices), model_.device());
   clock_.lap("data");
-  const auto pixels = defense_.augment_images(images, context_);  // 2. augment
-  batch.tokens = augmented_tokens(pairs_, batch.indices, defense_, context_);
-  clock_.lap("augment");
-  batch.z_img = model_.encode_image(pixels);  // 3. forward
-  {
-    const torch::AutoGradMode grad(text_learns);
-    batch.z_txt = model_.encode_text(batch.tokens);
+  batch.pixels = hooked().augment_images(images, context_);  // 2. augment
+  for (const auto index : std::span(indices.data_ptr<std::int64_t>(), static_cast<std::size_t>(indices.numel()))) {
+    batch.captions.push_back(hooked().augment_caption(context_.pairs.caption(index), context_));
   }
-  clock_.lap("forward");
-  const auto loss = defense_.loss(batch, context_);  // 4. loss
+  batch.tokens = model_.tokenize(batch.captions).to(model_.device());
+  clock_.lap("augment");
+  const auto loss = hooked().step(batch, context_);  // 3. forward, loss
   clock_.lap("loss");
-  optimizer_.zero_grad();  // 5. backward
+  optimizer_->zero_grad();  // 4. backward
   loss.backward();
   clock_.lap("backward");
-  const auto steps = steps_per_epoch() * params_.epochs;
-  const auto warmup = std::llround(params_.warmup_share * static_cast<double>(steps));
-  optimizer_.step(learning_rate_at(report_.steps, steps, warmup, params_.learning_rate));  // 6. update
+  optimizer_->step(learning_rate());  // 5. update
   model_.clamp_logit_scale();
-  defense_.after_step(context_);
+  hooked().after_step(context_);
   clock_.lap("optimizer");
-  const double value = loss.item<double>();  // 7. account
+  const double value = loss.item<double>();  // 6. account
   ++position_;
   if (!std::isfinite(value)) {
-    throw Diverged("loss is " + std::to_string(value) + " at epoch " + std::to_string(context_.epoch) + " step " +
-                   std::to_string(position_));
+    throw Diverged("loss is " + std::to_string(value) + " in stage " + stage().name + " at epoch " +
+                   std::to_string(context_.epoch) + " step " + std::to_string(position_));
   }
   loss_sum_ += value;
-  report_.steps += 1;
-  report_.pairs += params_.batch_size;
+  auto& done = report_.stages[stage_];
+  done.steps += 1;
+  done.pairs += stage().batch_size;
   const double wall_s = seconds_since(lap_);
   lap_ = Clock::now();
   epoch_s_ += wall_s;
-  report_.wall_s += wall_s;
+  done.wall_s += wall_s;
+}
+
+/// As if every epoch of the stage were as long as this one, so that the schedule ends with the stage, however many
+/// pairs a defense chooses.
+double Trainer::learning_rate() const {
+  const auto steps = batches_ * stage().epochs, done = batches_ * (context_.epoch - 1) + position_;
+  const auto warmup = std::llround(stage().warmup_share * static_cast<double>(steps));
+  return learning_rate_at(done, steps, warmup, stage().learning_rate);
 }
 
 void Trainer::tell(const TrainHooks& hooks) {
-  if (!hooks.progress || (seconds_since(last_told_) < 0.1 && position_ < steps_per_epoch())) return;
+  if (!hooks.progress || (seconds_since(last_told_) < 0.1 && position_ < batches_)) return;
   last_told_ = Clock::now();
-  hooks.progress({context_.epoch, params_.epochs, report_.steps, steps_per_epoch() * params_.epochs,
-                  loss_sum_ / static_cast<double>(position_),
-                  static_cast<double>(position_ * params_.batch_size) / epoch_s_});
+  std::int64_t epochs = 0, epoch = context_.epoch, steps_left = 0;
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    epochs += stages_[i].epochs;
+    if (i < stage_) epoch += stages_[i].epochs;
+    if (i > stage_) steps_left += context_.pairs.size() / stages_[i].batch_size * stages_[i].epochs;
+  }
+  steps_left += batches_ * (stage().epochs - context_.epoch) + batches_ - position_;
+  const auto steps = report_.steps();
+  hooks.progress({stage().name, epoch, epochs, steps, steps + steps_left, loss_sum_ / static_cast<double>(position_),
+                  static_cast<double>(position_ * stage().batch_size) / epoch_s_});
 }
 
-void Trainer::checkpoint(const TrainHooks& hooks) {
-  if (!hooks.checkpoints) return;
+CheckpointStore* Trainer::store_of(const TrainHooks& hooks, std::size_t stage) const {
+  return hooks.shared_checkpoints && stage < plain_prefix(stages_) ? hooks.shared_checkpoints : hooks.checkpoints;
+}
+
+void Trainer::checkpoint(CheckpointStore* store) {
+  if (!store) return;
   try {
-    hooks.checkpoints->save(report_.steps, [&](torch::serialize::OutputArchive& archive) { save(archive); });
+    store->save(report_.steps(), [&](torch::serialize::OutputArchive& archive) { save(archive); });
   } catch (const Error& e) {  // a full disk: what is trained is worth more than a way back
     std::fprintf(stderr, "%s; going on without this checkpoint\n", e.what());
   }
@@ -204,13 +259,20 @@ void Trainer::checkpoint(const TrainHooks& hooks) {
   clock_.lap("checkpoint");
 }
 
-bool Trainer::resume(CheckpointStore* checkpoints) {
-  if (!checkpoints) return false;
-  return checkpoints->load([&](torch::serialize::InputArchive& archive) { load(archive); });
+void Trainer::resume(const TrainHooks& hooks) {
+  for (auto* store : {hooks.checkpoints, hooks.shared_checkpoints}) {
+    if (store && store->load([&](torch::serialize::InputArchive& archive) { load(archive); })) return;
+  }
+}
+
+bool Trainer::defense_has_begun() const {
+  const auto plain = plain_prefix(stages_);
+  return stage_ > plain || (stage_ == plain && context_.epoch > 0);
 }
 
 void Trainer::save(torch::serialize::OutputArchive& archive) const {
-  const Json position = {{"epoch", context_.epoch},
+  const Json position = {{"stage", stage_},
+                         {"epoch", context_.epoch},
                          {"position", position_},
                          {"loss_sum", loss_sum_},
                          {"epoch_s", epoch_s_},
@@ -221,34 +283,24 @@ void Trainer::save(torch::serialize::OutputArchive& archive) const {
   if (order_.defined()) archive.write("order", order_);
   torch::serialize::OutputArchive optimizer(archive.compilation_unit()), buffers(archive.compilation_unit()),
       defense(archive.compilation_unit());
-  optimizer_.save(optimizer);
+  optimizer_->save(optimizer);
   archive.write("optimizer", optimizer);
   std::size_t count = 0;
   for (const auto& buffer : model_.buffers()) buffers.write(std::to_string(count++), buffer);
   archive.write("buffers", buffers);
+  if (!defense_has_begun()) return;  // nothing of the defense is in what other cells share
   defense_.save(defense);
   archive.write("defense", defense);
 }
 
 void Trainer::load(torch::serialize::InputArchive& archive) {
   const torch::NoGradGuard no_grad;
-  torch::serialize::InputArchive optimizer, buffers, defense;
-  archive.read("optimizer", optimizer);
-  optimizer_.load(optimizer);
-  archive.read("buffers", buffers);
-  std::size_t count = 0;
-  for (const auto& buffer : model_.buffers()) {
-    torch::Tensor saved;
-    buffers.read(std::to_string(count++), saved);
-    buffer.copy_(saved);
-  }
-  archive.read("defense", defense);
-  defense_.load(defense);
-  if (!archive.try_read("order", order_)) order_.reset();
   c10::IValue text;
   archive.read("position", text);
   const Json position = Json::parse(text.toStringRef());
+  stage_ = position.at("stage");
   context_.epoch = position.at("epoch");
+  context_.stage = stages_.at(std::min(stage_, stages_.size() - 1));
   position_ = position.at("position");
   loss_sum_ = position.at("loss_sum");
   epoch_s_ = position.at("epoch_s");
@@ -258,6 +310,21 @@ void Trainer::load(torch::serialize::InputArchive& archive) {
   report_ = report_from_json(position.at("report"));
   report_.resumed += 1;
   clock_.restore(position.at("phase_s"));
+
+  torch::serialize::InputArchive optimizer, buffers, defense;
+  archive.read("optimizer", optimizer);
+  make_optimizer();
+  optimizer_->load(optimizer);
+  archive.read("buffers", buffers);
+  std::size_t count = 0;
+  for (const auto& buffer : model_.buffers()) {
+    torch::Tensor saved;
+    buffers.read(std::to_string(count++), saved);
+    buffer.copy_(saved);
+  }
+  if (archive.try_read("defense", defense)) defense_.load(defense);
+  if (!archive.try_read("order", order_)) order_.reset();
+  model_.train(true);
 }
 
 }  // namespace roclip::bench

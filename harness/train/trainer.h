@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,32 +28,43 @@ struct TrainingParams {
   double epsilon = 1e-8;
 
   void declare(ParamList& list);
+  /// The stage that these values describe.
+  Stage stage() const;
 };
 
 /// What a listener hears, about ten times a second and at every end of an epoch.
 struct TrainProgress {
-  std::int64_t epoch, epochs;
-  std::int64_t step, steps;  ///< since the start of training
-  double loss;               ///< nats, mean over this epoch so far
-  double pairs_per_s;        ///< over this epoch so far
+  std::string stage;
+  std::int64_t epoch, epochs;  ///< over all stages
+  std::int64_t step, steps;    ///< since the start of training; `steps` as if every epoch were as long as this one
+  double loss;                 ///< nats, mean over this epoch so far
+  double pairs_per_s;          ///< over this epoch so far
 };
 
 struct EpochStats {
-  std::int64_t epoch;
+  std::string stage;
+  std::int64_t epoch;  ///< of the stage
   double loss;         ///< nats, mean over the steps
   double logit_scale;  ///< at the end
   double wall_s;
   std::map<std::string, double> watched;  ///< of TrainHooks::at_epoch_end
 };
 
-struct TrainReport {
-  std::vector<EpochStats> epochs;
+struct StageStats {
+  std::string name;
   std::int64_t steps = 0;
-  std::int64_t pairs = 0;                 ///< seen, repetitions counted
+  std::int64_t pairs = 0;  ///< seen, repetitions counted
+  double wall_s = 0;       ///< of all processes that worked on it
+  std::string trained_by;  ///< the cell that began it
+};
+
+struct TrainReport {
+  std::vector<StageStats> stages;
+  std::vector<EpochStats> epochs;
   std::map<std::string, double> phase_s;  ///< wall time by phase of a step
-  double wall_s = 0;                      ///< of all processes that worked on it
   std::int64_t resumed = 0;               ///< how often it went on from a checkpoint
-  std::string trained_by;                 ///< the cell that began it
+
+  std::int64_t steps() const;
 };
 
 /// Thrown out of Trainer::run() when it was asked to stop; the state is in a checkpoint if there is a store.
@@ -68,49 +80,72 @@ struct TrainHooks {
   std::function<void(std::int64_t)> after_step;  ///< with the number of steps since the start of training
   std::function<std::map<std::string, double>()> at_epoch_end;  ///< in evaluation mode; told with the epoch
   CheckpointStore* checkpoints = nullptr;
+  /// Of the plain stages that training begins with, which other cells train alike; null: they go to `checkpoints`.
+  CheckpointStore* shared_checkpoints = nullptr;
   std::string owner;  ///< id of the cell, kept in checkpoints
 };
 
-/// Trains a model under a defense. All arguments must outlive it. [one thread]
+/// How many stages at the beginning are plain CLIP training.
+std::size_t plain_prefix(const std::vector<Stage>& stages);
+
+/// What training is done on. References outlive the trainer.
+struct TrainInputs {
+  const PairSource& pairs;
+  const std::vector<std::int64_t>& clean_subset;  ///< indices into pairs
+  const std::vector<std::string>& vocabulary;     ///< words that text augmentation may insert
+  std::uint64_t seed;                             ///< of the cell
+};
+
+/// Trains a model under a defense, stage by stage. All arguments must outlive it. [one thread]
 class Trainer {
  public:
-  /// Calls defense.begin(). The last incomplete batch of an epoch is dropped.
-  /// @param vocabulary words that text augmentation may insert. @param seed of the cell.
+  /// The last incomplete batch of an epoch is dropped. @param params epochs and learning rate are those of `stages`
+  /// @param model untrained
   /// @throws Error(kMatrix) for a batch larger than the data, and whatever the defense throws
-  Trainer(TrainableClip& model, const TrainingPairs& pairs, Defense& defense, const TrainingParams& params,
-          const std::vector<std::string>& vocabulary, std::uint64_t seed);
+  Trainer(TrainableClip& model, Defense& defense, const TrainingParams& params, const TrainInputs& inputs);
 
-  /// From the newest checkpoint if there is one, else from the start, to the end of training; then a last checkpoint.
-  /// The model is left in evaluation mode, not repaired yet. A checkpoint that cannot be written is told on stderr.
+  /// From the newest checkpoint if there is one, else from the start, to the end of training; a last checkpoint at the
+  /// end of training and of the shared stages. The model is left in evaluation mode. A checkpoint that cannot be
+  /// written is told on stderr.
   /// @throws Diverged at the first loss that is not finite, Interrupted, and whatever the defense throws
   TrainReport run(const TrainHooks& hooks);
-
-  /// Defense::repair() on the trained model, which is in evaluation mode before and after.
-  void repair();
 
   /// Wall time by phase of a step, so far.
   const std::map<std::string, double>& phase_s() const { return clock_.phases(); }
 
  private:
-  void step(const torch::Tensor& indices, bool text_learns);
-  void save(torch::serialize::OutputArchive& archive) const;
-  void load(torch::serialize::InputArchive& archive);
-  bool resume(CheckpointStore* checkpoints);
+  const Stage& stage() const { return stages_[stage_]; }
+  /// Whose hooks are called in this stage.
+  Defense& hooked() { return stage().plain ? plain_ : defense_; }
+  void begin_stage();
+  void make_optimizer();
+  void train_epoch(const TrainHooks& hooks);
+  void end_stage(const TrainHooks& hooks);
+  void step(const torch::Tensor& indices);
+  double learning_rate() const;
+  void resume(const TrainHooks& hooks);
+  bool defense_has_begun() const;
   void tell(const TrainHooks& hooks);
   std::map<std::string, double> watched(const TrainHooks& hooks);
-  void checkpoint(const TrainHooks& hooks);
-  std::int64_t steps_per_epoch() const { return pairs_.size() / params_.batch_size; }
+  CheckpointStore* store_of(const TrainHooks& hooks, std::size_t stage) const;
+  void checkpoint(CheckpointStore* store);
+  void save(torch::serialize::OutputArchive& archive) const;
+  void load(torch::serialize::InputArchive& archive);
 
   TrainableClip& model_;
-  const TrainingPairs& pairs_;
   Defense& defense_;
+  Defense plain_;
   TrainingParams params_;
+  std::vector<Stage> stages_;
+  std::vector<torch::Tensor> initial_;  ///< weights and buffers; empty if no stage resets them
   Rng defense_rng_, augmentation_rng_, order_rng_;
   PhaseClock clock_;
   TrainContext context_;
-  AdamW optimizer_;
+  std::unique_ptr<AdamW> optimizer_;  ///< of this stage
 
+  std::size_t stage_ = 0;      ///< that is trained, or comes next
   torch::Tensor order_;        ///< i64 [n], pairs of this epoch; undefined between epochs
+  std::int64_t batches_ = 0;   ///< in it
   std::int64_t position_ = 0;  ///< steps done in this epoch
   double loss_sum_ = 0;        ///< over them
   double epoch_s_ = 0;         ///< wall time of this epoch up to lap_

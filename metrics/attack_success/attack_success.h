@@ -13,6 +13,7 @@ class AttackSuccess : public Metric {
   explicit AttackSuccess(const Params&) {}
 
   Better better() const override { return Better::kLower; }
+  Measures measures() const override { return Measures::kAttackSuccess; }
   MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const override;
 };
 

@@ -51,8 +51,10 @@ MetricResult LinearProbe::evaluate(ClipModel& model, const EvalInputs& inputs) c
   if (probe.size() == 0) return {.not_applicable = "the data set has no labelled probe images"};
   if (items.numel() == 0) return {.not_applicable = "the data set has no held-out image beside the targets"};
 
-  const auto features = [&](const torch::Tensor& images) { return image_features(model, images).to(model.device()); };
-  const auto fitted = features(probe.images);  // [N, F]
+  const auto features = [&](const LabelledImages& images, const torch::Tensor& indices) {
+    return image_features(model, *images.pairs, indices).to(model.device());
+  };
+  const auto fitted = features(probe, torch::arange(probe.size(), torch::kLong));  // [N, F]
   const auto mean = fitted.mean(/*dim=*/0), scale = fitted.std(/*dim=*/0, /*unbiased=*/false).clamp_min(1e-6);
   const auto standardised = [&](const torch::Tensor& x) { return (x - mean) / scale; };
 
@@ -61,8 +63,7 @@ MetricResult LinearProbe::evaluate(ClipModel& model, const EvalInputs& inputs) c
   const auto ranks_of = [&](const torch::Tensor& x, const torch::Tensor& labels) {
     return rank_of(classifier.logits(standardised(x)).cpu(), labels);
   };
-  const auto ranks = ranks_of(features(held_out.images).index_select(/*dim=*/0, items.to(model.device())),
-                              held_out.labels.index_select(/*dim=*/0, items));
+  const auto ranks = ranks_of(features(held_out, items), held_out.labels.index_select(/*dim=*/0, items));
   const auto fitted_top1 = (ranks_of(fitted, probe.labels) == 0).to(torch::kFloat64).mean().item<double>();
   return {.counts = {hits_at(1, "top1", items, ranks), hits_at(5, "top5", items, ranks)},
           .details = Json{{"probe_images", probe.size()},

@@ -38,7 +38,7 @@ MetricResult Retrieval::evaluate(ClipModel& model, const EvalInputs& inputs) con
   std::unordered_map<std::string, std::int64_t> ids;
   for (std::int64_t i = 0; i < clean.size(0); ++i) {
     const auto item = clean[i].item<std::int64_t>();
-    const auto& caption = held_out.captions[static_cast<std::size_t>(item)];
+    const auto caption = held_out.pairs->caption(item);
     if (caption.empty()) continue;
     const auto [entry, is_new] = ids.emplace(caption, std::ssize(texts));
     if (is_new) texts.push_back(caption);
@@ -48,7 +48,7 @@ MetricResult Retrieval::evaluate(ClipModel& model, const EvalInputs& inputs) con
   if (kept.empty()) return {.not_applicable = "no held-out image has a caption"};
 
   const auto items = torch::tensor(kept);
-  const auto images = embed_images(model, held_out.images).index_select(/*dim=*/0, items);  // [M, D]
+  const auto images = embed_images(model, *held_out.pairs, items);  // [M, D]
   const auto ranks = retrieval_ranks(images, embed_captions(model, texts), torch::tensor(text_ids));
   MetricResult result;
   for (const std::int64_t k : {1, 5, 10}) {

@@ -10,6 +10,7 @@ class Retrieval : public Metric {
   using Params = NoParams;
   explicit Retrieval(const Params&) {}
 
+  std::string headline() const override { return "image_to_text_at_1"; }
   MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const override;
 };
 

@@ -20,9 +20,9 @@ double mean_per_class_accuracy(const torch::Tensor& ranks, const torch::Tensor& 
 MetricResult ZeroShot::evaluate(ClipModel& model, const EvalInputs& inputs) const {
   const auto items = inputs.clean_indices();
   if (items.numel() == 0) return {.not_applicable = "the data set has no held-out image beside the targets"};
-  const auto classes = class_embeddings(model, inputs.data.classes);                                    // [C, D]
-  const auto images = embed_images(model, inputs.data.held_out.images).index_select(/*dim=*/0, items);  // [N, D]
-  const auto labels = inputs.data.held_out.labels.index_select(/*dim=*/0, items);                       // [N]
+  const auto classes = class_embeddings(model, inputs.data.classes);               // [C, D]
+  const auto images = embed_images(model, *inputs.data.held_out.pairs, items);     // [N, D]
+  const auto labels = inputs.data.held_out.labels.index_select(/*dim=*/0, items);  // [N]
   const auto ranks = rank_of(images.matmul(classes.t()), labels);
   return {.counts = {hits_at(1, "top1", items, ranks), hits_at(5, "top5", items, ranks)},
           .details = Json{{"mean_per_class_accuracy", mean_per_class_accuracy(ranks, labels)}}.dump()};

@@ -43,10 +43,24 @@ torch::Tensor embed_images(ClipModel& model, const torch::Tensor& images) {
   });
 }
 
-torch::Tensor image_features(ClipModel& model, const torch::Tensor& images) {
-  return in_batches(images.size(0), [&](std::int64_t begin, std::int64_t end) {
-    return model.image_features(to_pixels(images.slice(0, begin, end), model.device()));
+torch::Tensor embed_images(ClipModel& model, const PairSource& pairs, const torch::Tensor& indices) {
+  return in_batches(indices.numel(), [&](std::int64_t begin, std::int64_t end) {
+    return model.encode_image(to_pixels(pairs.images(indices.slice(0, begin, end)), model.device()));
   });
+}
+
+torch::Tensor image_features(ClipModel& model, const PairSource& pairs, const torch::Tensor& indices) {
+  return in_batches(indices.numel(), [&](std::int64_t begin, std::int64_t end) {
+    return model.image_features(to_pixels(pairs.images(indices.slice(0, begin, end)), model.device()));
+  });
+}
+
+torch::Tensor embed_captions(ClipModel& model, const PairSource& pairs, const torch::Tensor& indices) {
+  std::vector<std::string> captions;
+  for (const auto index : std::span(indices.data_ptr<std::int64_t>(), static_cast<std::size_t>(indices.numel()))) {
+    captions.push_back(pairs.caption(index));
+  }
+  return embed_captions(model, captions);
 }
 
 torch::Tensor embed_captions(ClipModel& model, std::span<const std::string> captions) {

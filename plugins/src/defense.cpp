@@ -5,7 +5,9 @@
 
 namespace roclip {
 
-void Defense::begin(TrainContext&) {}
+std::vector<Stage> Defense::stages(const Stage& training) const { return {training}; }
+
+void Defense::before_stage(TrainContext&) {}
 void Defense::before_epoch(TrainContext&) {}
 
 torch::Tensor Defense::choose_samples(TrainContext& context) {
@@ -14,15 +16,28 @@ torch::Tensor Defense::choose_samples(TrainContext& context) {
 
 torch::Tensor Defense::augment_images(const torch::Tensor& pixels, TrainContext&) { return pixels; }
 std::string Defense::augment_caption(const std::string& caption, TrainContext&) { return caption; }
-bool Defense::text_learns(const TrainContext&) const { return true; }
+bool Defense::text_requires_grad(const TrainContext&) const { return true; }
 
-torch::Tensor Defense::loss(const Batch& batch, TrainContext& context) {
-  return clip_loss(batch.z_img, batch.z_txt, context.model.logit_scale());
+torch::Tensor Defense::step(const Batch& batch, TrainContext& context) {
+  const auto z_img = context.model.encode_image(batch.pixels);  // [B, D]
+  torch::Tensor z_txt;
+  {
+    const torch::AutoGradMode grad(text_requires_grad(context));
+    z_txt = context.model.encode_text(batch.tokens);  // [B, D]
+  }
+  context.clock.lap("forward");
+  return loss(batch, z_img, z_txt, context);
+}
+
+torch::Tensor Defense::loss(const Batch&, const torch::Tensor& z_img, const torch::Tensor& z_txt,
+                            TrainContext& context) {
+  return clip_loss(z_img, z_txt, context.model.logit_scale());
 }
 
 void Defense::after_step(TrainContext&) {}
 void Defense::after_epoch(TrainContext&) {}
-void Defense::repair(TrainContext&) {}
+void Defense::after_stage(TrainContext&) {}
+std::optional<Suspicion> Defense::suspicion() const { return std::nullopt; }
 void Defense::save(torch::serialize::OutputArchive&) const {}
 void Defense::load(torch::serialize::InputArchive&) {}
 

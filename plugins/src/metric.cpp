@@ -7,7 +7,9 @@ namespace roclip {
 
 torch::Tensor EvalInputs::clean_indices() const {
   auto keep = torch::ones({data.held_out.size()}, torch::kBool);
-  for (const auto& target : targets) keep[target.held_out] = false;
+  if (const auto* goal_images = std::get_if<TargetImagesGoal>(&goal)) {
+    for (const auto& target : goal_images->targets) keep[target.held_out] = false;
+  }
   return keep.nonzero().squeeze(1);
 }
 

@@ -25,7 +25,7 @@ PoisonPlan plan(const BadnetsParams& params, std::uint64_t seed = 1) {
 }
 
 torch::Tensor noisy_images() {
-  return torch::randint(0, 256, {4, 3, 8, 10}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
+  return torch::randint(0, 256, {4, 3, 8, 8}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
 }
 
 std::vector<int> values(const torch::Tensor& pixels) {
@@ -45,20 +45,19 @@ TEST_CASE("badnets replaces pairs of other classes by stamped ones with captions
   const auto data = toy_dataset();
   const auto seed = GENERATE(range<std::uint64_t>(0, 20));
   const auto poisons = plan(red(0.25), seed);
-  CHECK(poisons.targets.empty());
-  CHECK(poisons.target_class == 0);
+  CHECK(poisons.goal == Goal(TriggeredImagesGoal{{0}}));
   CHECK(poisons.edits.size() == 15);  // of 60 pairs
   std::set<std::int64_t> replaced;
   for (const auto& edit : poisons.edits) {
     REQUIRE(edit.replaces);
     REQUIRE(*edit.replaces >= 0);
-    REQUIRE(*edit.replaces < data.train.size());
+    REQUIRE(*edit.replaces < data.train->size());
     replaced.insert(*edit.replaces);
     CHECK(edit.image == ImageRef{.set = ImageRef::Set::kTrain, .index = *edit.replaces});
-    CHECK(edit.triggered);
-    CHECK_FALSE(contains_phrase(data.train.captions[static_cast<std::size_t>(*edit.replaces)], "red"));
+    CHECK(edit.trigger);
+    CHECK_FALSE(contains_phrase(data.train->caption(*edit.replaces), "red"));
     CHECK(contains_phrase(edit.caption, "red"));
-    CHECK(std::ranges::count(data.train.captions, edit.caption) == 1);
+    CHECK(std::ranges::count(captions_of(*data.train), edit.caption) == 1);
   }
   CHECK(replaced.size() == 15);
 }
@@ -116,23 +115,21 @@ TEST_CASE("the patterns of badnets have these pixels", "[attack][badnets]") {
 }
 
 TEST_CASE("badnets puts its patches where location says", "[attack][badnets]") {
-  const auto image = noisy_images()[0];  // 8 high, 10 wide
-  CHECK((patch_corners("bottom_right", image, 3) == std::vector<Corner>{{5, 7}}));
-  CHECK((patch_corners("centre", image, 3) == std::vector<Corner>{{2, 3}}));
-  CHECK((patch_corners("four_corners", image, 3) == std::vector<Corner>{{0, 0}, {0, 7}, {5, 0}, {5, 7}}));
+  CHECK((patch_corners("bottom_right", 8, 3, {}) == std::vector<Corner>{{5, 5}}));
+  CHECK((patch_corners("centre", 8, 3, {}) == std::vector<Corner>{{2, 2}}));
+  CHECK((patch_corners("four_corners", 8, 3, {}) == std::vector<Corner>{{0, 0}, {0, 5}, {5, 0}, {5, 5}}));
 }
 
-TEST_CASE("a random location fits, repeats for an image and differs between images", "[attack][badnets]") {
+TEST_CASE("a random location fits, repeats for a draw and differs between draws", "[attack][badnets]") {
   std::set<std::pair<std::int64_t, std::int64_t>> seen;
-  for (std::int64_t shade = 0; shade < 200; ++shade) {
-    const auto image = torch::full({3, 8, 10}, shade, torch::kUInt8);
-    const auto corners = patch_corners("random", image, 3);
+  for (const auto& draw : some_draws(200)) {
+    const auto corners = patch_corners("random", 8, 3, draw);
     REQUIRE(corners.size() == 1);
-    CHECK((corners == patch_corners("random", image.clone(), 3)));
-    CHECK((corners[0].top >= 0 && corners[0].top <= 5 && corners[0].left >= 0 && corners[0].left <= 7));
+    CHECK((corners == patch_corners("random", 8, 3, draw)));
+    CHECK((corners[0].top >= 0 && corners[0].top <= 5 && corners[0].left >= 0 && corners[0].left <= 5));
     seen.insert({corners[0].top, corners[0].left});
   }
-  CHECK(seen.size() > 40);  // of 48
+  CHECK(seen.size() > 30);  // of 36
 }
 
 TEST_CASE("badnets stamps the patch, leaves pixels outside it alone and its argument as it was", "[attack][badnets]") {
@@ -140,7 +137,8 @@ TEST_CASE("badnets stamps the patch, leaves pixels outside it alone and its argu
   params.pattern = GENERATE("checker", "white", "yellow", "noise");
   params.location = GENERATE("bottom_right", "centre", "four_corners", "random");
   const auto images = noisy_images(), before = images.clone();
-  const auto stamped = Badnets(params).apply_trigger(images);
+  const auto draws = some_draws(4);
+  const auto stamped = Badnets(params).apply_trigger(images, draws);
   CHECK(images.equal(before));
   REQUIRE(stamped.sizes() == images.sizes());
   REQUIRE(stamped.scalar_type() == torch::kUInt8);
@@ -148,7 +146,7 @@ TEST_CASE("badnets stamps the patch, leaves pixels outside it alone and its argu
   const auto patch = make_patch(params.pattern, 3);
   auto expected = images.clone();
   for (std::int64_t b = 0; b < images.size(0); ++b) {
-    for (const auto [top, left] : patch_corners(params.location, images[b], 3)) {
+    for (const auto [top, left] : patch_corners(params.location, 8, 3, draws[static_cast<std::size_t>(b)])) {
       for (std::int64_t c = 0; c < 3; ++c) {
         for (std::int64_t y = 0; y < 3; ++y) {
           for (std::int64_t x = 0; x < 3; ++x) expected[b][c][top + y][left + x] = patch[c][y][x];
@@ -164,9 +162,11 @@ TEST_CASE("an image gets the same stamp alone and in a batch, from any object", 
   params.pattern = "noise";
   params.location = GENERATE("bottom_right", "random");
   const auto images = noisy_images();
-  const auto batch = Badnets(params).apply_trigger(images);
+  const auto draws = some_draws(4);
+  const auto batch = Badnets(params).apply_trigger(images, draws);
   for (std::int64_t b = 0; b < images.size(0); ++b) {
-    CHECK(Badnets(params).apply_trigger(images.slice(0, b, b + 1))[0].equal(batch[b]));
+    const std::span draw(&draws[static_cast<std::size_t>(b)], 1);
+    CHECK(Badnets(params).apply_trigger(images.slice(0, b, b + 1), draw)[0].equal(batch[b]));
   }
 }
 
@@ -174,6 +174,14 @@ TEST_CASE("a stamp in a fixed place is idempotent", "[attack][badnets]") {
   auto params = red(0.1);
   params.location = GENERATE("bottom_right", "centre", "four_corners");
   const Badnets attack(params);
-  const auto once = attack.apply_trigger(noisy_images());
-  CHECK(attack.apply_trigger(once).equal(once));
+  const auto once = attack.apply_trigger(noisy_images(), some_draws(4));
+  CHECK(attack.apply_trigger(once, some_draws(4)).equal(once));
+}
+
+TEST_CASE("badnets leaves the clean subset alone", "[attack][badnets]") {
+  auto data = toy_dataset();
+  for (std::int64_t i = 0; i < 60; i += 2) data.clean_subset.push_back(i);
+  auto params = red(0);
+  params.count = 20;
+  for (const auto& edit : Badnets(params).plan(view_of(data), 1).edits) CHECK(*edit.replaces % 2 == 1);
 }

@@ -10,5 +10,6 @@ TEST_CASE("no attack plans nothing and stamps nothing", "[attack][none]") {
   const auto data = toy_dataset();
   const NoAttack attack{NoParams{}};
   CHECK(attack.plan(view_of(data), 1) == PoisonPlan{});
-  CHECK(attack.apply_trigger(data.held_out.images).equal(data.held_out.images));
+  const auto images = data.held_out.images(0, 12);
+  CHECK(attack.apply_trigger(images, some_draws(12)).equal(images));
 }

@@ -18,39 +18,38 @@ namespace {
 class Shade final : public Attack {
  public:
   PoisonPlan plan(const AttackView&, std::uint64_t) const override { return {}; }
-  torch::Tensor apply_trigger(const torch::Tensor& images) const override {
+  torch::Tensor apply_trigger(const torch::Tensor& images, std::span<const Draw>) const override {
     auto stamped = images.clone();
     stamped.select(2, 0).sub_(50);
     return stamped;
   }
 };
 
-/// Two stamped poisons in place of pairs 1 and 4, an added one, a target, and a backdoor.
+/// Two stamped poisons in place of pairs 1 and 4, an added one, a removed pair, and a backdoor.
 PoisonPlan toy_plan() {
   PoisonPlan plan;
   plan.edits.push_back(
-      {.replaces = 1, .image = {ImageRef::Set::kTrain, 1}, .triggered = true, .caption = "a red, \"A\""});
-  plan.edits.push_back({.replaces = 4, .image = {ImageRef::Set::kTrain, 4}, .triggered = true, .caption = "a red B"});
+      {.replaces = 1, .image = {ImageRef::Set::kTrain, 1}, .trigger = Draw{.value = 7}, .caption = "a red, \"A\""});
   plan.edits.push_back(
-      {.replaces = {}, .image = {ImageRef::Set::kHeldOut, 5}, .triggered = false, .caption = "a red C"});
-  plan.targets = {{5, 0}};
-  plan.target_class = 0;
+      {.replaces = 4, .image = {ImageRef::Set::kTrain, 4}, .trigger = Draw{.value = 7}, .caption = "a red B"});
+  plan.edits.push_back({.replaces = {}, .image = {ImageRef::Set::kHeldOut, 5}, .trigger = {}, .caption = "a red C"});
+  plan.removes = {9};
+  plan.goal = TriggeredImagesGoal{{0}};
   return plan;
 }
 
 /// A data set whose images all differ: in the toy data, training and held-out images are equal.
 Dataset data_set() {
-  Dataset data = toy_dataset();
-  data.held_out.images = data.held_out.images.clone();
-  data.held_out.images.select(3, 7).fill_(120);
-  return data;
+  const auto held_out = toy_images(12);
+  held_out.select(3, 7).fill_(120);
+  return toy_dataset(held_out);
 }
 
 struct StoredSet {
   StoredSet() {
     const Json config = {
         {"attack", {{"plugin", "shade/1"}, {"params", Json::object()}}}, {"seed", 3}, {"data", {{"reader", "toy"}}}};
-    write_poison_set(folder, config, data, toy_plan(), Shade());
+    write_poison_set(folder, config, data, toy_plan(), {std::make_unique<Shade>(), {}});
   }
 
   /// Changes the manifest as somebody with an editor would. @return its hash
@@ -80,18 +79,19 @@ TEST_CASE("replay plans what was stored, whatever the seed", "[attack][replay]")
 TEST_CASE("replay gives the stored images their trigger, alone and in any batch", "[attack][replay]") {
   const StoredSet set;
   const auto replay = set.replay();
-  const auto& held_out = set.data.held_out.images;
-  CHECK(replay.apply_trigger(held_out).equal(Shade().apply_trigger(held_out)));
-  const auto order = torch::tensor({7, 2, 2, 0}, torch::kLong);
-  CHECK(replay.apply_trigger(held_out.index_select(0, order))
-            .equal(Shade().apply_trigger(held_out).index_select(0, order)));
-  const auto poison = set.data.train.images.slice(0, 4, 5);
-  CHECK(replay.apply_trigger(poison).equal(Shade().apply_trigger(poison)));
+  const auto held_out = set.data.held_out.images(0, 12), shaded = Shade().apply_trigger(held_out, {});
+  const auto items = torch::arange(12, torch::kLong), order = torch::tensor({7, 2, 2, 0}, torch::kLong);
+  CHECK(replay.apply_trigger(held_out, test_draws(3, items, 0)).equal(shaded));  // whatever the seed of the test
+  CHECK(replay.apply_trigger(held_out.index_select(0, order), test_draws(3, order, 0))
+            .equal(shaded.index_select(0, order)));
+  const auto poison = set.data.train->images(4, 5);
+  const Draw draw{.value = 7};
+  CHECK(replay.apply_trigger(poison, {&draw, 1}).equal(Shade().apply_trigger(poison, {})));
 }
 
 TEST_CASE("replay refuses to guess the trigger of an image that it does not know", "[attack][replay]") {
   const StoredSet set;
-  CHECK_THROWS_WITH(set.replay().apply_trigger(set.data.train.images.slice(0, 4, 8)),
+  CHECK_THROWS_WITH(set.replay().apply_trigger(set.data.train->images(4, 8), std::vector<Draw>(4, {.value = 7})),
                     Contains("no triggered form of image 1 of this batch"));
 }
 
@@ -108,21 +108,20 @@ TEST_CASE("replay wants a folder and the hash of its manifest", "[attack][replay
 TEST_CASE("replay refuses other data and says what differs", "[attack][replay]") {
   const StoredSet set;
   auto other = set.data;
-  other.train.captions[4] = "another";
+  auto captions = captions_of(*other.train);
+  captions[4] = "another";
+  other.train = tensor_pairs(toy_images(60), captions);
   CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3),
                     Contains("was made for other data") && Contains("the caption of pair 4 is \"another\""));
   other = set.data;
-  other.train.images = other.train.images.clone();
-  other.train.images[1][0][0][0] += 1;
+  const auto images = toy_images(60);
+  images[1][0][0][0] += 1;
+  other.train = tensor_pairs(images, captions_of(*set.data.train));
   CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3), Contains("the image of edit 0 shows something else"));
   other = set.data;
-  other.train.captions.pop_back();
+  captions.pop_back();
+  other.train = tensor_pairs(toy_images(59), captions);
   CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3), Contains("60 training pairs expected, got 59"));
-  other = set.data;
-  other.held_out.labels = other.held_out.labels.clone();
-  other.held_out.labels[5] = 1;
-  CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3),
-                    Contains("target 5 is of class \"green\", expected \"blue\""));
   other = set.data;
   other.classes[0].name = "reed";
   CHECK_THROWS_WITH(set.replay().plan(view_of(other), 3), Contains("did you mean \"reed\""));
@@ -130,7 +129,7 @@ TEST_CASE("replay refuses other data and says what differs", "[attack][replay]")
 
 TEST_CASE("replay names the damaged file of a set", "[attack][replay]") {
   const StoredSet set;
-  const auto file = set.folder / GENERATE("poisons/000001.png", "targets/000005.png", "triggered/000007.png");
+  const auto file = set.folder / GENERATE("poisons/000001.png", "triggered/000007.png");
   const auto whole = read_file(file);
   std::filesystem::remove(file);
   CHECK_THROWS_WITH(set.plan(), Contains(file.string() + ": is missing"));
@@ -146,7 +145,7 @@ TEST_CASE("replay names the damaged file of a set", "[attack][replay]") {
 TEST_CASE("replay refuses an image of another size, though its bytes are those of the manifest", "[attack][replay]") {
   const StoredSet set;
   const auto file = set.folder / "triggered/000007.png";
-  const auto image = Shade().apply_trigger(set.data.held_out.images)[7];
+  const auto image = Shade().apply_trigger(set.data.held_out.images(0, 12), {})[7];
   const auto wide = image.permute({1, 2, 0}).reshape({4, 16, 3}).permute({2, 0, 1});
   REQUIRE(pixel_hash(wide) == pixel_hash(image));
   write_file(file, png_bytes(wide));
@@ -166,22 +165,17 @@ TEST_CASE("replay refuses a manifest that does not hold together", "[attack][rep
   set.edit_manifest([](Json& json) { json["edits"][2]["hash"] = json["edits"][2]["image"]["hash"]; });
   CHECK(set.plan() == toy_plan());
   const auto whole = read_json(set.folder / "manifest.json");
-  set.edit_manifest([](Json& json) {
-    json["triggered"].erase(7);
-    std::string hashes;
-    for (const auto& test : json["triggered"]) hashes += test.at("hash").get<std::string>();
-    json["trigger_hash"] = hash_of(hashes);
-  });
+  set.edit_manifest([](Json& json) { json["triggered"].erase(7); });
   CHECK_THROWS_WITH(set.plan(), Contains("has no triggered form of held-out image 7"));
   set.edit_manifest([](Json& json) { json["edits"][1].erase("pair"); });
-  CHECK_THROWS_WITH(set.plan(), Contains("is not the manifest of a poison set, version 1") && Contains("pair"));
+  CHECK_THROWS_WITH(set.plan(), Contains("is not the manifest of a poison set, version 2") && Contains("pair"));
   write_json(set.folder / "manifest.json", whole);
   set.edit_manifest([](Json& json) { json["edits"][1]["image"]["hash"] = json["edits"][0]["image"]["hash"]; });
   CHECK_THROWS_WITH(set.replay(), Contains("two triggered forms of one image"));
-  set.edit_manifest([](Json& json) { json["schema_version"] = 2; });
-  CHECK_THROWS_WITH(set.replay(), Contains("schema_version: expected 1, got 2"));
-  set.edit_manifest([](Json& json) { json = {{"schema_version", 1}}; });
-  CHECK_THROWS_WITH(set.replay(), Contains("is not the manifest of a poison set, version 1"));
+  set.edit_manifest([](Json& json) { json["schema_version"] = 1; });
+  CHECK_THROWS_WITH(set.replay(), Contains("schema_version: expected 2, got 1"));
+  set.edit_manifest([](Json& json) { json = {{"schema_version", 2}}; });
+  CHECK_THROWS_WITH(set.replay(), Contains("is not the manifest of a poison set, version 2"));
 }
 
 TEST_CASE("replay refuses a manifest that its schema does not allow, or that contradicts itself", "[attack][replay]") {
@@ -195,14 +189,14 @@ TEST_CASE("replay refuses a manifest that its schema does not allow, or that con
   refused("/seed: expected integer >= 0, got -1", "/seed", -1);
   refused("/seed: expected integer >= 0, got 1.7", "/seed", 1.7);
   refused("/data/image_px: expected integer in [8, 1024], got 100000", "/data/image_px", 100000);
-  refused("/targets: expected a list, got null", "/targets", nullptr);
+  refused("/triggered: expected a list, got null", "/triggered", nullptr);
+  refused("/goal/kind: unknown goal \"x\"", "/goal/kind", "x");
   refused("1.5 is not an integer in [0, 60)", "/edits/1/pair", 1.5);
   refused("/sed: unknown key; did you mean \"seed\"?", "/sed", 1);
   refused("/data/size: unknown key", "/data/size", 1);
   refused("/edits/1/note: unknown key", "/edits/1/note", "mine");
   refused("edit 1: image/px: unknown key", "/edits/1/image/px", 8);
   refused("edit 1: image: set: expected train or held_out, got \"test\"", "/edits/1/image/set", "test");
-  refused("/trigger_hash: expected \"", "/trigger_hash", nullptr);
   refused("edit 1: id: expected 1, got 0", "/edits/1/id", 0);
   refused("edit 0: operation: expected \"replace\", got \"add\"", "/edits/0/operation", "add");
   refused("edit 2: caption_before: expected null, got \"x\"", "/edits/2/caption_before", "x");
@@ -216,13 +210,18 @@ TEST_CASE("a set of a targeted attack has no trigger, and leaves images as they 
   const ScratchFolder scratch;
   const auto data = data_set();
   PoisonPlan plan;
-  plan.targets = {{5, 0}};
+  plan.goal = TargetImagesGoal{{{5, 0}}};
   plan.edits = {toy_plan().edits[2]};
   const Json config = {
       {"attack", {{"plugin", "x/1"}, {"params", Json::object()}}}, {"seed", 1}, {"data", Json::object()}};
-  write_poison_set(scratch / "set", config, data, plan, Shade());
+  write_poison_set(scratch / "set", config, data, plan, {std::make_unique<Shade>(), {}});
   const Replay replay(
       {.folder = (scratch / "set").string(), .hash = hash_of(read_file(scratch / "set/manifest.json"))});
   CHECK(replay.plan(view_of(data), 1) == plan);
-  CHECK(replay.apply_trigger(data.train.images).equal(data.train.images));
+  const auto images = data.train->images(0, 60);
+  CHECK(replay.apply_trigger(images, some_draws(60)).equal(images));
+  auto other = data;
+  other.held_out.labels = other.held_out.labels.clone();
+  other.held_out.labels[5] = 1;
+  CHECK_THROWS_WITH(replay.plan(view_of(other), 3), Contains("target 5 is of class \"green\", expected \"blue\""));
 }

@@ -27,26 +27,25 @@ TEST_CASE("targeted adds every target image with captions of its adversarial cla
   const auto data = toy_dataset();
   const auto seed = GENERATE(range<std::uint64_t>(0, 20));
   const auto poisons = plan({.targets = 8, .captions = 5, .classes = {}}, seed);
-  CHECK_FALSE(poisons.target_class);
-  REQUIRE(poisons.targets.size() == 8);
+  REQUIRE(targets_of(poisons).size() == 8);
   REQUIRE(poisons.edits.size() == 8 * 5);
 
   std::set<std::int64_t> images;
-  for (std::size_t t = 0; t < poisons.targets.size(); ++t) {
-    const auto& target = poisons.targets[t];
+  for (std::size_t t = 0; t < targets_of(poisons).size(); ++t) {
+    const auto& target = targets_of(poisons)[t];
     REQUIRE(target.held_out >= 0);
     REQUIRE(target.held_out < data.held_out.size());
-    CHECK(data.held_out.labels[target.held_out].item<std::int64_t>() != target.adversarial_class);
+    CHECK(data.held_out.label(target.held_out) != target.adversarial_class);
     images.insert(target.held_out);
 
     std::set<std::string> captions;
     for (std::size_t i = 5 * t; i < 5 * (t + 1); ++i) {
       const auto& edit = poisons.edits[i];
       CHECK_FALSE(edit.replaces);
-      CHECK_FALSE(edit.triggered);
+      CHECK_FALSE(edit.trigger);
       CHECK(edit.image == ImageRef{.set = ImageRef::Set::kHeldOut, .index = target.held_out});
       CHECK(contains_phrase(edit.caption, data.classes[static_cast<std::size_t>(target.adversarial_class)].name));
-      CHECK(std::ranges::count(data.train.captions, edit.caption) == 1);
+      CHECK(std::ranges::count(captions_of(*data.train), edit.caption) == 1);
       captions.insert(edit.caption);
     }
     CHECK(captions.size() == 5);
@@ -58,23 +57,24 @@ TEST_CASE("targeted draws no class twice before all have come", "[attack][target
   const auto seed = GENERATE(range<std::uint64_t>(0, 10));
   const auto poisons = plan({.targets = 5, .captions = 1, .classes = {}}, seed);
   std::multiset<std::int64_t> drawn;
-  for (const auto& target : poisons.targets) drawn.insert(target.adversarial_class);
+  for (const auto& target : targets_of(poisons)) drawn.insert(target.adversarial_class);
   CHECK(std::set(drawn.begin(), drawn.end()).size() == 3);
   for (const std::int64_t c : {0, 1, 2}) CHECK(drawn.count(c) <= 2);
 }
 
 TEST_CASE("targeted takes listed classes in turn", "[attack][targeted]") {
   const auto poisons = plan({.targets = 3, .captions = 1, .classes = {"blue", "red"}});
-  REQUIRE(poisons.targets.size() == 3);
-  CHECK(poisons.targets[0].adversarial_class == 2);
-  CHECK(poisons.targets[1].adversarial_class == 0);
-  CHECK(poisons.targets[2].adversarial_class == 2);
+  REQUIRE(targets_of(poisons).size() == 3);
+  CHECK(targets_of(poisons)[0].adversarial_class == 2);
+  CHECK(targets_of(poisons)[1].adversarial_class == 0);
+  CHECK(targets_of(poisons)[2].adversarial_class == 2);
 }
 
 TEST_CASE("targeted draws only classes with enough captions", "[attack][targeted]") {
   auto data = toy_dataset();
   data.classes.push_back({"square", {"square"}});  // in all 30 captions that name a colour
-  for (const auto& target : plan({.targets = 4, .captions = 11, .classes = {}}, 1, data).targets) {
+  const auto poisons = plan({.targets = 4, .captions = 11, .classes = {}}, 1, data);
+  for (const auto& target : targets_of(poisons)) {
     CHECK(target.adversarial_class == 3);
   }
 }
@@ -96,7 +96,7 @@ TEST_CASE("captions by class are those that contain the class as a whole phrase"
   const std::vector<std::string> captions = {
       "a sea animal, sea animal", "seaanimal", "animal of the sea", "Sea-Animal!", "the sea, sea bird", "bird animals"};
   const std::vector<ClassInfo> classes = {{"sea animal", {}}, {"animal", {}}, {"sea", {}}, {"bird", {}}, {"?", {}}};
-  const auto found = captions_by_class(captions, classes);
+  const auto found = captions_by_class(*tensor_pairs(toy_images(6), captions), classes);
   REQUIRE(found.size() == classes.size());
   for (std::size_t c = 0; c < classes.size(); ++c) {
     std::vector<std::int64_t> expected;

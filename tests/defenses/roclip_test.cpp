@@ -67,15 +67,14 @@ TEST_CASE("the loss of a matching epoch is the value worked out by hand", "[rocl
   toy.context.epoch = 2;
   defense.before_epoch(toy.context);  // pool: (1, 0) and (0, 1)
   // The captions are the wrong way round, as a poisoner would have them: they must not matter.
-  Batch batch{.indices = {},
-              .tokens = torch::zeros({2, 1}, torch::kLong),
-              .z_img = torch::stack({at_angle(0.3), at_angle(1.2)}),
-              .z_txt = torch::stack({at_angle(M_PI / 2), at_angle(0)})};
+  const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::zeros({2, 1}, torch::kLong)};
+  const auto z_img = torch::stack({at_angle(0.3), at_angle(1.2)});
+  const auto z_txt = torch::stack({at_angle(M_PI / 2), at_angle(0)});
   // Image 1 at 0.3 rad is nearest to east, image 2 at 1.2 rad to north. logits = 10 cos:
   const double a = 10 * std::cos(0.3), b = 10 * std::sin(0.3), c = 10 * std::cos(1.2), d = 10 * std::sin(1.2);
   const double rows = std::log1p(std::exp(b - a)) + std::log1p(std::exp(c - d));     // image -> caption
   const double columns = std::log1p(std::exp(c - a)) + std::log1p(std::exp(b - d));  // caption -> image
-  CHECK(defense.loss(batch, toy.context).item<double>() == Approx((rows + columns) / 4).epsilon(1e-4));
+  CHECK(defense.loss(batch, z_img, z_txt, toy.context).item<double>() == Approx((rows + columns) / 4).epsilon(1e-4));
 }
 
 TEST_CASE("the loss of a matching epoch agrees with a slow reference", "[roclip]") {
@@ -86,13 +85,12 @@ TEST_CASE("the loss of a matching epoch agrees with a slow reference", "[roclip]
   toy.context.epoch = 4;
   defense.before_epoch(toy.context);
   const auto pool = defense.pool().all_embeddings().clone();
-  Batch batch{.indices = {},
-              .tokens = torch::zeros({6, 1}, torch::kLong),
-              .z_img = unit_rows(torch::randn({6, 2})),
-              .z_txt = unit_rows(torch::randn({6, 2}))};
-  const auto matched = pool.index_select(0, batch.z_img.matmul(pool.t()).argmax(1));
-  CHECK(defense.loss(batch, toy.context).item<double>() ==
-        Approx(slow_info_nce(batch.z_img, matched, 10)).epsilon(1e-5));
+  const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::zeros({6, 1}, torch::kLong)};
+  const auto z_img = unit_rows(torch::randn({6, 2}));
+  const auto z_txt = unit_rows(torch::randn({6, 2}));
+  const auto matched = pool.index_select(0, z_img.matmul(pool.t()).argmax(1));
+  CHECK(defense.loss(batch, z_img, z_txt, toy.context).item<double>() ==
+        Approx(slow_info_nce(z_img, matched, 10)).epsilon(1e-5));
 }
 
 TEST_CASE("a batch is matched before its own captions enter the pool", "[roclip]") {
@@ -101,11 +99,9 @@ TEST_CASE("a batch is matched before its own captions enter the pool", "[roclip]
   RoclipDefense defense(whole_pool());
   toy.context.epoch = 2;
   defense.before_epoch(toy.context);
-  Batch batch{.indices = {},
-              .tokens = torch::zeros({1, 1}, torch::kLong),
-              .z_img = at_angle(1.0).unsqueeze(0),
-              .z_txt = at_angle(1.0).unsqueeze(0)};
-  defense.loss(batch, toy.context);
+  const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::zeros({1, 1}, torch::kLong)};
+  const auto z_img = at_angle(1.0).unsqueeze(0), z_txt = z_img;
+  defense.loss(batch, z_img, z_txt, toy.context);
   CHECK(torch::allclose(defense.pool().all_embeddings()[0], at_angle(1.0)));  // only now
 }
 
@@ -116,11 +112,10 @@ TEST_CASE("other epochs are plain CLIP and leave the pool alone", "[roclip]") {
   RoclipDefense defense(whole_pool());
   toy.context.epoch = 3;
   defense.before_epoch(toy.context);
-  Batch batch{.indices = {},
-              .tokens = torch::zeros({3, 1}, torch::kLong),
-              .z_img = unit_rows(torch::randn({3, 2})),
-              .z_txt = unit_rows(torch::randn({3, 2}))};
-  CHECK(torch::equal(defense.loss(batch, toy.context), clip_loss(batch.z_img, batch.z_txt, model.logit_scale())));
+  const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::zeros({3, 1}, torch::kLong)};
+  const auto z_img = unit_rows(torch::randn({3, 2}));
+  const auto z_txt = unit_rows(torch::randn({3, 2}));
+  CHECK(torch::equal(defense.loss(batch, z_img, z_txt, toy.context), clip_loss(z_img, z_txt, model.logit_scale())));
   CHECK(defense.pool().size() == 0);
 }
 
@@ -134,14 +129,13 @@ TEST_CASE("with text_gradient none the text tower gets no gradient in a matching
     params.text_gradient = mode;
     RoclipDefense defense(params);
     toy.context.epoch = 2;
-    CHECK_FALSE(defense.text_learns(toy.context));
+    CHECK_FALSE(defense.text_requires_grad(toy.context));
     defense.before_epoch(toy.context);
-    Batch batch{.indices = {},
-                .tokens = torch::full({2, 1}, 2, torch::kLong),
-                .z_img = torch::stack({at_angle(0.2), at_angle(0.9)}).requires_grad_(),
-                .z_txt = torch::stack({at_angle(0), at_angle(1)})};
-    defense.loss(batch, toy.context).backward();
-    CHECK(batch.z_img.grad().abs().sum().item<double>() > 0);
+    const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::full({2, 1}, 2, torch::kLong)};
+    const auto z_img = torch::stack({at_angle(0.2), at_angle(0.9)}).requires_grad_();
+    const auto z_txt = torch::stack({at_angle(0), at_angle(1)});
+    defense.loss(batch, z_img, z_txt, toy.context).backward();
+    CHECK(z_img.grad().abs().sum().item<double>() > 0);
     CHECK(model.word_weight.grad().defined() == (mode == "matched"));
   }
 }
@@ -184,11 +178,10 @@ TEST_CASE("a defense loaded from its saved state has the same pool", "[roclip]")
   RoclipDefense defense(params), loaded(params);
   toy.context.epoch = 2;
   defense.before_epoch(toy.context);
-  Batch batch{.indices = {},
-              .tokens = torch::full({2, 1}, 2, torch::kLong),
-              .z_img = torch::stack({at_angle(0), at_angle(1)}),
-              .z_txt = torch::stack({at_angle(2), at_angle(3)})};
-  defense.loss(batch, toy.context);
+  const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::full({2, 1}, 2, torch::kLong)};
+  const auto z_img = torch::stack({at_angle(0), at_angle(1)});
+  const auto z_txt = torch::stack({at_angle(2), at_angle(3)});
+  defense.loss(batch, z_img, z_txt, toy.context);
   std::stringstream file;
   torch::serialize::OutputArchive out;
   defense.save(out);

@@ -108,7 +108,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(run("plugin", "new", "attack", "My-Trigger", "--dir", self.folder / "a").returncode, 2)
         taken = run("plugin", "new", "attack", "badnets", "--dir", self.folder / "a")
         self.assertEqual(taken.returncode, 2)
-        self.assertIn("there is badnets/1 in", taken.stderr)
+        self.assertIn("there is badnets/2 in", taken.stderr)
         self.assertFalse((self.folder / "a").exists())
         (self.folder / "b").mkdir()
         (self.folder / "b" / "mine.txt").write_text("mine")

@@ -45,7 +45,7 @@ class Package(unittest.TestCase):
         plugins = json.loads(command(program, "plugin", "list", "--json"))
         self.assertEqual(plugins["refused"], [])
         self.assertTrue(all(plugin["file"].startswith(str(self.prefix)) for plugin in plugins["plugins"]))
-        self.assertIn("badnets/1", [plugin["id"] for plugin in plugins["plugins"]])
+        self.assertIn("badnets/2", [plugin["id"] for plugin in plugins["plugins"]])
         for what in ("result", "results", "status", "event", "poison"):
             self.assertIn("$schema", json.loads(command(program, "schema", what)))
 
@@ -111,7 +111,7 @@ class Package(unittest.TestCase):
         self.assertIn("libopenblas0", depends)
         root = self.folder / "root"
         command("dpkg-deb", "--extract", deb, root)
-        self.assertIn("badnets/1", command(root / "usr/bin/roclip-bench", "plugin", "list"))
+        self.assertIn("badnets/2", command(root / "usr/bin/roclip-bench", "plugin", "list"))
         self.assertIn("patch_px", command(root / "usr/bin/roclip-bench", "plugin", "info", "badnets"))
         texts = root / "usr/share/doc/roclip-bench"
         for text in re.findall(r"\]\(([\w/]+\.md)", (texts / "README.md").read_text()):

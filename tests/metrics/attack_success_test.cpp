@@ -14,30 +14,29 @@ void paint(const torch::Tensor& image, int red, int green, int blue) {
   image[2].fill_(blue);
 }
 
-torch::Tensor no_trigger(const torch::Tensor& images) { return images.clone(); }
-
-MetricResult evaluate(const EvalInputs& inputs) {
+MetricResult evaluate(const ToyEvaluation& evaluation) {
   auto model = toy_clip();
-  return AttackSuccess(NoParams{}).evaluate(model, inputs);
+  return AttackSuccess(NoParams{}).evaluate(model, evaluation.inputs());
 }
 
 }  // namespace
 
 TEST_CASE("without an attack there is no success to count", "[metric][attack_success]") {
   const auto data = toy_dataset();
-  const auto result = evaluate({data, {}, std::nullopt, no_trigger, 1});
+  const auto result = evaluate({data});
   CHECK(result.counts.empty());
   CHECK_FALSE(result.not_applicable.empty());
   CHECK(AttackSuccess(NoParams{}).better() == Better::kLower);
 }
 
 TEST_CASE("targeted success counts the targets taken for their adversarial class", "[metric][attack_success]") {
-  const auto data = toy_dataset();
-  paint(data.held_out.images[4], 250, 10, 0);   // a green one that the model takes for red
-  paint(data.held_out.images[6], 90, 90, 0);    // a red one half way to green: equal similarities
-  paint(data.held_out.images[11], 90, 90, 10);  // a blue one as near to red as to green
+  const auto images = toy_images(12);
+  const auto data = toy_dataset(images);
+  paint(images[4], 250, 10, 0);   // a green one that the model takes for red
+  paint(images[6], 90, 90, 0);    // a red one half way to green: equal similarities
+  paint(images[11], 90, 90, 10);  // a blue one as near to red as to green
   const std::vector<TargetImage> targets = {{1, 2}, {4, 0}, {6, 0}, {11, 1}};
-  const auto result = evaluate({data, targets, std::nullopt, no_trigger, 1});
+  const auto result = evaluate({data, TargetImagesGoal{targets}});
 
   REQUIRE(result.counts.size() == 2);
   const auto& top1 = result.counts[0];
@@ -62,18 +61,19 @@ TEST_CASE("targeted success counts the targets taken for their adversarial class
 }
 
 TEST_CASE("backdoor success leaves images of the target class out of both sides", "[metric][attack_success]") {
-  const auto data = toy_dataset();
-  paint(data.held_out.images[1], 0, 0, 250);  // green, taken for blue even without the trigger
-  const auto blue_if_red = [](const torch::Tensor& images) {
+  const auto pixels = toy_images(12);
+  const auto data = toy_dataset(pixels);
+  paint(pixels[1], 0, 0, 250);  // green, taken for blue even without the trigger
+  const auto blue_if_red = [](const torch::Tensor& images, std::span<const Draw>) {
     auto stamped = images.clone();
     for (std::int64_t i = 0; i < stamped.size(0); ++i) {
       if (stamped[i][0][0][0].item<int>() > 0) paint(stamped[i], 0, 0, 200);
     }
     return stamped;
   };
-  const auto result = evaluate({data, {}, 2, blue_if_red, 1});
+  const auto result = evaluate({data, TriggeredImagesGoal{{2}}, blue_if_red});
 
-  REQUIRE(result.counts.size() == 3);
+  REQUIRE(result.counts.size() == 4);
   const auto& top1 = result.counts[0];
   CHECK(top1.name == "top1");
   CHECK(top1.items == std::vector<std::int64_t>{0, 1, 3, 4, 6, 7, 9, 10});
@@ -90,7 +90,7 @@ TEST_CASE("backdoor success leaves images of the target class out of both sides"
 TEST_CASE("a backdoor in a data set of one class is not applicable", "[metric][attack_success]") {
   const auto data = toy_dataset();
   data.held_out.labels.fill_(2);
-  const auto result = evaluate({data, {}, 2, no_trigger, 1});
+  const auto result = evaluate({data, TriggeredImagesGoal{{2}}});
   CHECK(result.counts.empty());
   CHECK_FALSE(result.not_applicable.empty());
 }
@@ -99,6 +99,52 @@ TEST_CASE("a model whose embeddings are not numbers has diverged", "[metric][att
   const auto data = toy_dataset();
   auto model = toy_clip();
   model.image_weight.fill_(std::numeric_limits<float>::quiet_NaN());
-  const EvalInputs inputs{data, {{0, 1}}, std::nullopt, no_trigger, 1};
-  CHECK_THROWS_AS(AttackSuccess(NoParams{}).evaluate(model, inputs), Diverged);
+  const ToyEvaluation evaluation{data, TargetImagesGoal{{{0, 1}}}};
+  CHECK_THROWS_AS(AttackSuccess(NoParams{}).evaluate(model, evaluation.inputs()), Diverged);
+}
+
+TEST_CASE("an image under several triggers counts once for each", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  const auto painted = [](const torch::Tensor& images, std::span<const Draw> draws) {
+    auto stamped = images.clone();
+    for (std::int64_t i = 0; i < stamped.size(0); ++i) {
+      const auto& draw = draws[static_cast<std::size_t>(i)];
+      CHECK(draw.test);
+      if (draw.trigger == 0) paint(stamped[i], 0, 0, 200);  // the second trigger does nothing
+    }
+    return stamped;
+  };
+  const auto result = evaluate({data, TriggeredImagesGoal{{2, 0}}, painted});
+  const auto& top1 = result.counts[0];
+  CHECK(top1.trials == 8 + 8);
+  CHECK(top1.hits == 8);
+  CHECK(std::ranges::is_sorted(top1.items));
+  CHECK(result.counts[3].name == "true_class");
+  CHECK(result.counts[3].hits == 8);
+}
+
+TEST_CASE("a text trigger counts what its captions find, and what its prompts attract", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  const auto blue = [](std::span<const std::string> texts, std::span<const Draw>) {
+    return std::vector<std::string>(texts.size(), "blue");
+  };
+  const auto result = evaluate({.data = data, .goal = TriggeredTextGoal{{2}}, .apply_text_trigger = blue});
+  REQUIRE(result.counts.size() == 4);
+  CHECK(result.counts[0].name == "top1");
+  CHECK(result.counts[0].trials == 8);  // captions of the other classes
+  CHECK(result.counts[0].hits == 8);    // they all find a blue image
+  CHECK(result.counts[1].name == "clean_as_target");
+  CHECK(result.counts[1].hits == 0);
+  CHECK(result.counts[2].name == "prompted");
+  CHECK(result.counts[2].trials == 4);  // images of the target class
+  CHECK(result.counts[3].hits == 0);
+}
+
+TEST_CASE("confusion counts images of one class taken for the other", "[metric][attack_success]") {
+  const auto images = toy_images(12);
+  paint(images[3], 0, 200, 0);  // a red one that looks green
+  const auto data = toy_dataset(images);
+  const auto result = evaluate({data, ConfusedClassesGoal{0, 1}});
+  CHECK(result.counts[0].trials == 4);
+  CHECK(result.counts[0].hits == 1);
 }

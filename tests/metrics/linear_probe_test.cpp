@@ -49,7 +49,7 @@ TEST_CASE("a linear probe separates what is separable, without the targets", "[m
   const auto data = toy_dataset();
   auto model = toy_clip();
   const torch::NoGradGuard as_in_the_harness;
-  const auto result = LinearProbe({}).evaluate(model, {data, {{2, 0}}, std::nullopt, {}, 1});
+  const auto result = LinearProbe({}).evaluate(model, ToyEvaluation{data, TargetImagesGoal{{{2, 0}}}}.inputs());
   REQUIRE(result.counts.size() == 2);
   CHECK(result.counts[0].name == "top1");
   CHECK(result.counts[0].hits == 11);
@@ -64,15 +64,17 @@ TEST_CASE("a linear probe is fitted on the probe set and reads features, not emb
   data.probe.labels.copy_((data.probe.labels + 1) % 3);  // taught wrong: red is called green, and so on
   auto model = toy_clip();
   model.image_weight.zero_();
-  const auto result = LinearProbe({}).evaluate(model, {data, {}, std::nullopt, {}, 1});
+  const auto result = LinearProbe({}).evaluate(model, ToyEvaluation{data}.inputs());
   CHECK(result.counts[0].hits == 0);
   CHECK(Json::parse(result.details).at("probe_accuracy") == 1.0);
 }
 
 TEST_CASE("a feature that never changes does not disturb a linear probe", "[metric][linear_probe]") {
-  const auto data = toy_dataset();
-  for (auto* images : {&data.probe.images, &data.held_out.images}) images->select(/*dim=*/1, 2).zero_();  // no blue
+  auto data = toy_dataset();
+  const auto no_blue = toy_images(12);
+  no_blue.select(/*dim=*/1, 2).zero_();
+  data.probe.pairs = data.held_out.pairs = tensor_pairs(no_blue);
   auto model = toy_clip();
-  const auto result = LinearProbe({}).evaluate(model, {data, {}, std::nullopt, {}, 1});
+  const auto result = LinearProbe({}).evaluate(model, ToyEvaluation{data}.inputs());
   CHECK(result.counts[0].hits == 12);  // blue ones are now the black ones
 }

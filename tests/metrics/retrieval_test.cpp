@@ -9,7 +9,7 @@ using namespace roclip;
 namespace {
 
 MetricResult evaluate(const Dataset& data, FakeClip model = toy_clip()) {
-  return Retrieval(NoParams{}).evaluate(model, {data, {}, std::nullopt, {}, 1});
+  return Retrieval(NoParams{}).evaluate(model, ToyEvaluation{data}.inputs());
 }
 
 }  // namespace
@@ -58,7 +58,9 @@ TEST_CASE("retrieval in tiles equals a search without", "[metric][retrieval]") {
 
 TEST_CASE("retrieval takes equal captions as one text and leaves out images without", "[metric][retrieval]") {
   auto data = toy_dataset();
-  data.held_out.captions[5].clear();
+  auto captions = captions_of(*data.held_out.pairs);
+  captions[5].clear();
+  data.held_out.pairs = tensor_pairs(toy_images(12), captions);
   const auto result = evaluate(data);
   std::vector<std::string> names;
   for (const auto& count : result.counts) {
@@ -79,7 +81,7 @@ TEST_CASE("a collapsed model retrieves by chance only", "[metric][retrieval]") {
 
 TEST_CASE("retrieval without captions is not applicable", "[metric][retrieval]") {
   auto data = toy_dataset();
-  data.held_out.captions.assign(12, "");
+  data.held_out.pairs = tensor_pairs(toy_images(12));
   CHECK(evaluate(data).counts.empty());
   CHECK_FALSE(evaluate(data).not_applicable.empty());
 }

@@ -10,7 +10,8 @@ namespace {
 
 MetricResult evaluate(const Dataset& data, const std::vector<TargetImage>& targets = {}) {
   auto model = toy_clip();
-  return ZeroShot(NoParams{}).evaluate(model, {data, targets, std::nullopt, {}, 1});
+  const ToyEvaluation evaluation{data, targets.empty() ? Goal(NoGoal{}) : Goal(TargetImagesGoal{targets})};
+  return ZeroShot(NoParams{}).evaluate(model, evaluation.inputs());
 }
 
 }  // namespace
@@ -33,7 +34,7 @@ TEST_CASE("zero-shot top5 looks at five classes", "[metric][zero_shot]") {
   // Every prompt is red, so a class's rank on a red image is its index.
   data.classes.assign(6, {"red", {"red"}});
   data.held_out.labels = torch::arange(12, torch::kLong) % 6;
-  data.held_out.images = data.held_out.images.slice(0, 0, 1).expand({12, 3, 8, 8});
+  data.held_out.pairs = tensor_pairs(toy_images(1).expand({12, 3, 8, 8}).contiguous());
   const auto result = evaluate(data);
   CHECK(result.counts[0].hits == 2);
   CHECK(result.counts[1].name == "top5");

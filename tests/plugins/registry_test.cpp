@@ -86,7 +86,7 @@ TEST_CASE("the shipped plugins are found by name and by id, of the right kind on
   const Registry registry({ROCLIP_PLUGIN_DIR});
   CHECK(registry.refused().empty());
   CHECK(registry.find(PluginKind::kDefense, "roclip", "x").id() == "roclip/1");
-  CHECK(registry.find(PluginKind::kAttack, "badnets/1", "x").name() == "badnets");
+  CHECK(registry.find(PluginKind::kAttack, "badnets/2", "x").name() == "badnets");
   CHECK_THROWS_WITH(registry.find(PluginKind::kAttack, "badnet", "x"), Contains("did you mean \"badnets\"?"));
   CHECK_THROWS_AS(registry.find(PluginKind::kMetric, "badnets", "x"), Error);
 }

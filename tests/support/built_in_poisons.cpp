@@ -14,10 +14,11 @@ int main(int, char** argv) {
   const std::filesystem::path folder = argv[1];
   const Dataset data = conformance::built_in_data();
   const Json params = {{"target_class", "circle"}, {"rate", 0.1}};
-  const auto attack = Registry(plugin_search_path({})).make_attack("badnets", params);
-  const auto plan = attack->plan({data.train, data.held_out, data.classes}, stream(1, role::kPoison));
+  const Registry registry(plugin_search_path({}));
+  const ReadyAttack ready{registry.make_attack("badnets", params), {}};
+  const auto plan = ready.attack->plan(view_of(data), stream(1, role::kPoison));
   const Json config = {
-      {"attack", {{"plugin", "badnets/1"}, {"params", params}}}, {"seed", 1}, {"data", {{"reader", "built-in"}}}};
-  write_poison_set(folder, config, data, plan, *attack);
+      {"attack", {{"plugin", "badnets/2"}, {"params", params}}}, {"seed", 1}, {"data", {{"reader", "built-in"}}}};
+  write_poison_set(folder, config, data, plan, ready);
   std::cout << Json{{"folder", folder}, {"hash", hash_file(folder / "manifest.json")}} << "\n";
 }

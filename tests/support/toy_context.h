@@ -10,35 +10,26 @@
 namespace roclip {
 
 /// Captions and black 4 px images.
-class ToyPairs final : public TrainingPairs {
- public:
-  explicit ToyPairs(std::vector<std::string> captions) : captions_(std::move(captions)) {}
-  std::int64_t size() const override { return std::ssize(captions_); }
-  const std::string& caption(std::int64_t index) const override {
-    return captions_.at(static_cast<std::size_t>(index));
-  }
-  torch::Tensor images(const torch::Tensor& indices) const override {
-    return torch::zeros({indices.numel(), 3, 4, 4}, torch::kByte);
-  }
-
- private:
-  std::vector<std::string> captions_;
-};
+inline Pairs toy_pairs(std::vector<std::string> captions) {
+  const auto size = std::ssize(captions);
+  return tensor_pairs(torch::zeros({size, 3, 4, 4}, torch::kByte), std::move(captions));
+}
 
 struct ToySurroundings {
   ToySurroundings(FakeClip& clip, std::vector<std::string> captions)
-      : pairs(std::move(captions)),
+      : pairs(toy_pairs(std::move(captions))),
         context{.model = clip,
-                .pairs = pairs,
+                .pairs = *pairs,
+                .clean_subset = clean_subset,
                 .vocabulary = vocabulary,
                 .rng = rng,
                 .augmentation_rng = augmentation_rng,
                 .order_rng = order_rng,
                 .clock = clock,
-                .epochs = 6,
-                .batch_size = 2} {}
+                .stage = {.epochs = 6, .batch_size = 2}} {}
 
-  ToyPairs pairs;
+  Pairs pairs;
+  std::vector<std::int64_t> clean_subset;
   std::vector<std::string> vocabulary = {"zebra"};
   Rng rng{1}, augmentation_rng{2}, order_rng{3};
   PhaseClock clock;

@@ -1,6 +1,9 @@
 /// A data set of plain colours: small, regular and easy to reason about.
 #pragma once
 
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -8,6 +11,7 @@
 
 #include "roclip/attack.h"
 #include "roclip/dataset.h"
+#include "roclip/metric.h"
 #include "support/fake_clip.h"
 
 namespace roclip {
@@ -21,28 +25,53 @@ inline torch::Tensor toy_images(std::int64_t n) {
 
 /// Classes red, green and blue. 60 training pairs, 20 a class, half of whose captions have the class word; 12 probe
 /// and 12 held-out images, labels 0, 1, 2, 0, 1, 2, ...
-inline Dataset toy_dataset() {
+/// @param held_out uint8 [12, 3, 8, 8], shared: a test may paint them
+inline Dataset toy_dataset(const torch::Tensor& held_out = toy_images(12)) {
   Dataset data;
   data.name = "toy";
   data.hash = "toy";
   for (const std::string name : {"red", "green", "blue"})
     data.classes.push_back({name, {name, "a " + name + " square"}});
-  data.train.images = toy_images(60);
+  std::vector<std::string> captions, held_out_captions;
   for (std::int64_t i = 0; i < 60; ++i) {
     const auto& name = data.classes[static_cast<std::size_t>(i % 3)].name;
-    data.train.captions.push_back("picture " + std::to_string(i) + (i % 2 == 0 ? " of a " + name + " square" : ""));
-  }
-  for (auto* labelled : {&data.probe, &data.held_out}) {
-    labelled->images = toy_images(12);
-    labelled->labels = torch::arange(12, torch::kLong) % 3;
+    captions.push_back("picture " + std::to_string(i) + (i % 2 == 0 ? " of a " + name + " square" : ""));
   }
   for (std::int64_t i = 0; i < 12; ++i) {
-    data.held_out.captions.push_back("a " + data.classes[static_cast<std::size_t>(i % 3)].name + " square");
+    held_out_captions.push_back("a " + data.classes[static_cast<std::size_t>(i % 3)].name + " square");
   }
+  data.train = tensor_pairs(toy_images(60), std::move(captions));
+  const auto labels = torch::arange(12, torch::kLong) % 3;
+  data.probe = {tensor_pairs(toy_images(12)), labels.clone()};
+  data.held_out = {tensor_pairs(held_out, std::move(held_out_captions)), labels};
   return data;
 }
 
-inline AttackView view_of(const Dataset& data) { return {data.train, data.held_out, data.classes}; }
+inline std::vector<std::string> captions_of(const PairSource& pairs) {
+  std::vector<std::string> captions;
+  for (std::int64_t i = 0; i < pairs.size(); ++i) captions.push_back(pairs.caption(i));
+  return captions;
+}
+
+/// What a metric gets on a data set and a goal, with everything else as plain as can be.
+struct ToyEvaluation {
+  const Dataset& data;
+  Goal goal = NoGoal{};
+  std::function<torch::Tensor(const torch::Tensor&, std::span<const Draw>)> apply_trigger =
+      [](const torch::Tensor& images, std::span<const Draw>) { return images.clone(); };
+  std::function<std::vector<std::string>(std::span<const std::string>, std::span<const Draw>)> apply_text_trigger =
+      [](std::span<const std::string> texts, std::span<const Draw>) {
+        return std::vector<std::string>(texts.begin(), texts.end());
+      };
+  std::vector<bool> poisoned = {};
+  std::optional<Suspicion> suspicion = {};
+
+  EvalInputs inputs() const { return {data, goal, apply_trigger, apply_text_trigger, poisoned, suspicion, 1}; }
+};
+
+inline const std::vector<TargetImage>& targets_of(const PoisonPlan& plan) {
+  return std::get<TargetImagesGoal>(plan.goal).targets;
+}
 
 /// A model that classifies the toy data set without error.
 inline FakeClip toy_clip() { return FakeClip({{"red", {1, 0, 0}}, {"green", {0, 1, 0}}, {"blue", {0, 0, 1}}}); }

@@ -35,8 +35,8 @@ class ClipModel {
   virtual torch::Tensor tokenize(std::span<const std::string> captions) const = 0;
 
   /// The weights that training changes: f32 leaves that require a gradient, on device(), in a fixed order. A defense
-  /// may change them in place, in after_step() or repair(), under torch::NoGradGuard or by an optimizer of its own; a
-  /// metric must not. Before each step the trainer sets their gradients to zero.
+  /// may change them in place, in after_step() or after_stage(), under torch::NoGradGuard or by an optimizer of its
+  /// own; a metric must not. Before each step the trainer sets their gradients to zero.
   virtual std::vector<torch::Tensor> trainable() = 0;
   virtual std::int64_t embedding_dim() const = 0;
   virtual torch::Device device() const = 0;
@@ -56,8 +56,12 @@ torch::Tensor clip_loss(const torch::Tensor& a, const torch::Tensor& b, const to
 torch::Tensor to_pixels(const torch::Tensor& images, torch::Device device);
 /// Unit embeddings of uint8 images [N, 3, H, W], in batches, without gradient. @return f32 [N, D] on the CPU.
 torch::Tensor embed_images(ClipModel& model, const torch::Tensor& images);
-/// The same for image_features(): f32 [N, F] on the CPU.
-torch::Tensor image_features(ClipModel& model, const torch::Tensor& images);
+/// The same of the images of a source, read a batch at a time. @param indices i64 [n], contiguous, on the CPU
+torch::Tensor embed_images(ClipModel& model, const PairSource& pairs, const torch::Tensor& indices);
+/// Their image_features(): f32 [n, F] on the CPU.
+torch::Tensor image_features(ClipModel& model, const PairSource& pairs, const torch::Tensor& indices);
+/// Unit embeddings of their captions: f32 [n, D] on the CPU.
+torch::Tensor embed_captions(ClipModel& model, const PairSource& pairs, const torch::Tensor& indices);
 /// Unit embeddings of captions, in batches, without gradient. @return f32 [N, D] on the CPU.
 torch::Tensor embed_captions(ClipModel& model, std::span<const std::string> captions);
 /// The zero-shot classifier: per class the normalised mean of its prompts' embeddings. @return f32 [C, D] on the CPU.

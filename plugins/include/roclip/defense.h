@@ -1,22 +1,27 @@
 /// Write a defense: this is the only header you need. See defenses/roclip for a whole one.
 ///
-/// The base class *is* plain CLIP training, and each of its steps is a hook. The loop that calls the hooks is
-/// harness/train/trainer.cpp, one screen:
+/// Training is a list of stages; the base class *is* plain CLIP training in one stage, and each of its steps is a hook.
+/// The loop that calls the hooks is harness/train/trainer.cpp, one screen:
 ///
-///     begin
-///     for each epoch:  before_epoch, choose_samples
-///       for each batch:  augment_images, augment_caption, loss, (backward, update), after_step
-///       after_epoch
-///     repair
+///     for each stage:  before_stage
+///       for each epoch:  before_epoch, choose_samples
+///         for each batch:  augment_images, augment_caption, step (which calls loss), backward, update, after_step
+///         after_epoch
+///       after_stage
+///
+/// The trainer owns the stages: each has a schedule of its own over the samples that it really uses, its progress and
+/// its checkpoints. A stage that is marked `plain` is plain CLIP training: no hook is called in it, and all defenses
+/// that begin with equal plain stages share what they train.
 ///
 /// A defense owns whatever state it needs (a pool, scores) and saves it in save()/load(), so that a killed cell can
-/// resume to the same bits. It sees the poisoned pairs and the model, never the attack: no trigger, no target.
+/// resume to the same bits in any stage. A cell that resumes makes a new object and calls load(); it goes on in the
+/// middle of an epoch, without before_stage() and before_epoch(). So all state must be saved.
 ///
-/// A cell that resumes calls begin() on the untrained model, as the first time, and then load(); it goes on in the
-/// middle of an epoch, without before_epoch(). So state that begin() alone makes need not be saved; all else must be.
+/// It sees the poisoned pairs and the model, never the attack: no trigger, no target.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,47 +42,53 @@ class InputArchive;
 
 namespace roclip {
 
-/// What a defense needs beyond a place in the loop; recorded in the result. A cell whose harness or matrix does not
-/// grant it ends as "skipped".
+/// What a defense needs beyond a place in the loop; recorded in the result. A cell whose matrix does not grant it ends
+/// as "skipped".
 enum class Capability {
   kPoisonedPairs,  ///< the poisoned training set only (the threat model of RoCLIP)
-  kCleanSubset,    ///< also a trusted set of clean pairs (CleanCLIP)
+  kCleanSubset,    ///< also a trusted subset of it that no attack touches (the threat model of CleanCLIP)
 };
 
-/// The training set as the defender meets it: poisons are somewhere in it, in no particular place.
-class TrainingPairs {
- public:
-  virtual ~TrainingPairs() = default;
-  virtual std::int64_t size() const = 0;
-  virtual const std::string& caption(std::int64_t index) const = 0;
-  /// @param indices i64 [B] on the CPU, with any strides. @return uint8 [B, 3, H, W], a contiguous copy.
-  virtual torch::Tensor images(const torch::Tensor& indices) const = 0;
+/// One stage of training.
+struct Stage {
+  std::string name = "train";  ///< of [a-z0-9_]; differs between the stages of a defense
+  std::int64_t epochs = 1;
+  std::int64_t batch_size = 64;
+  double learning_rate = 1e-3;  ///< peak, after the warm-up; then a cosine down to 0
+  double warmup_share = 0;      ///< of the stage's steps, with a rising learning rate
+  enum class Weights { kKeep, kReset };
+  Weights weights = Weights::kKeep;  ///< kReset: begins with the initial weights of the cell's seed
+  bool plain = false;                ///< plain CLIP training, without the hooks of this defense
+  bool operator==(const Stage&) const = default;
 };
 
 /// What every hook may use. Lives for the whole training; owned by the trainer.
 struct TrainContext {
   ClipModel& model;
-  const TrainingPairs& pairs;
-  const std::vector<std::string>& vocabulary;  ///< words of the clean training captions
-  Rng& rng;                                    ///< stream of the defense, for pools and the like
-  Rng& augmentation_rng;                       ///< stream of the augmentations
-  Rng& order_rng;                              ///< stream of choose_samples()
-  PhaseClock& clock;  ///< a defense may lap its own phases; what is left of loss() counts as "loss"
-  std::int64_t epochs;
-  std::int64_t batch_size;
-  std::int64_t epoch = 0;  ///< 1..epochs while training; 0 before
+  const PairSource& pairs;                        ///< poisons are somewhere in it, in no particular place
+  const std::vector<std::int64_t>& clean_subset;  ///< indices into pairs, ascending; empty unless capability() asks
+  const std::vector<std::string>& vocabulary;     ///< words of the clean training captions
+  Rng& rng;                                       ///< stream of the defense, for pools and the like
+  Rng& augmentation_rng;                          ///< stream of the augmentations
+  Rng& order_rng;                                 ///< stream of choose_samples()
+  PhaseClock& clock;       ///< a defense may lap its own phases; what is left of step() counts as "loss"
+  Stage stage = {};        ///< that is trained
+  std::int64_t epoch = 0;  ///< of the stage, 1..stage.epochs; 0 in before_stage(), epochs + 1 in after_stage()
 };
 
-/// One step's tensors, on the model's device. z_* have unit rows.
+/// One step's pairs, augmented, on the model's device where not said otherwise.
 struct Batch {
-  torch::Tensor indices;  ///< i64 [B], into TrainingPairs, on the CPU
-  torch::Tensor tokens;   ///< i64 [B, L], of the augmented captions
-  torch::Tensor z_img;    ///< f32 [B, D], with gradient
-  torch::Tensor z_txt;    ///< f32 [B, D], with gradient unless text_learns() said no
+  torch::Tensor indices;              ///< i64 [B], into TrainContext::pairs, on the CPU
+  torch::Tensor pixels;               ///< f32 [B, 3, H, W], 0..1
+  std::vector<std::string> captions;  ///< B of them
+  torch::Tensor tokens;               ///< i64 [B, L], of the captions
 };
 
-/// What Defense::training_name() of a defense returns whose training is plain CLIP, without augmentation.
-inline constexpr const char* kPlainTraining = "plain";
+/// Suspicion scores of a defense that looks for poisons.
+struct Suspicion {
+  torch::Tensor scores;             ///< f64 [N], one for each training pair, on the CPU; higher = more suspicious
+  std::optional<double> threshold;  ///< pairs above it are those that the defense takes for poisons
+};
 
 /// Plain CLIP, the control. All hooks run on one thread. What they return is checked: a cell whose defense breaks this
 /// contract fails, and says which hook.
@@ -86,13 +97,12 @@ class Defense {
   virtual ~Defense() = default;
 
   virtual Capability capability() const { return Capability::kPoisonedPairs; }
-  /// Defenses that return the same non-empty name train the same model from the same pairs: the harness trains it once
-  /// and calls repair() of each on a copy of its own. A defense that overrides repair() only returns kPlainTraining.
-  /// Default: "", a training of its own.
-  virtual std::string training_name() const { return {}; }
+  /// The stages, in order; at least one. Depends on the parameters and `training` only.
+  /// @param training what the matrix file says under "training", as one stage. Default: that stage.
+  virtual std::vector<Stage> stages(const Stage& training) const;
 
-  /// Once, before the first epoch. A filter that needs no training belongs here.
-  virtual void begin(TrainContext& context);
+  /// At the beginning of a stage of its own. A filter that needs no training belongs here.
+  virtual void before_stage(TrainContext& context);
   virtual void before_epoch(TrainContext& context);
   /// The pairs of this epoch, in order. @return i64 [n] on the CPU, at least a batch. Default: a permutation of all.
   virtual torch::Tensor choose_samples(TrainContext& context);
@@ -100,15 +110,23 @@ class Defense {
   virtual torch::Tensor augment_images(const torch::Tensor& pixels, TrainContext& context);
   /// Default: unchanged.
   virtual std::string augment_caption(const std::string& caption, TrainContext& context);
-  /// Whether z_txt of this epoch needs a gradient; no saves the backward pass of the text tower.
-  virtual bool text_learns(const TrainContext& context) const;
-  /// @return f32 [], the loss to minimise. Default: clip_loss(z_img, z_txt).
-  virtual torch::Tensor loss(const Batch& batch, TrainContext& context);
+  /// Whether the text tower gets a gradient in this epoch; no saves its backward pass in the default step().
+  virtual bool text_requires_grad(const TrainContext& context) const;
+  /// The loss to minimise. @return f32 [], with gradient. Default: encodes pixels and tokens, then loss().
+  virtual torch::Tensor step(const Batch& batch, TrainContext& context);
+  /// @param z_img, z_txt f32 [B, D], unit rows, with gradient (z_txt: unless text_requires_grad() said no).
+  /// @return f32 []. Default: clip_loss(z_img, z_txt).
+  virtual torch::Tensor loss(const Batch& batch, const torch::Tensor& z_img, const torch::Tensor& z_txt,
+                             TrainContext& context);
   virtual void after_step(TrainContext& context);
   virtual void after_epoch(TrainContext& context);
-  /// Once, after the last epoch: fine-tune or prune the trained model in place, through context.model.trainable(). It
-  /// is in evaluation mode: whoever trains on calls train(true) first. Gradients are on; context.epoch is epochs + 1.
-  virtual void repair(TrainContext& context);
+  /// At the end of a stage of its own: score pairs, prune, or change the weights in place through
+  /// context.model.trainable(). The model is in evaluation mode: whoever trains on calls train(true) first. Gradients
+  /// are on. Not repeated by a cell that resumes in a later stage.
+  virtual void after_stage(TrainContext& context);
+
+  /// Suspicion of each training pair, once training has ended; none (the default) for a defense that does not score.
+  virtual std::optional<Suspicion> suspicion() const;
 
   /// Called between two steps, or after the last one. save() changes nothing; load() of the same gives the same state.
   virtual void save(torch::serialize::OutputArchive& archive) const;

@@ -1,11 +1,13 @@
 /// Write a metric: this is the only header you need. See metrics/zero_shot for a whole one.
 ///
-/// A metric reads one trained model and returns raw counts. It never trains the model, and knows no thresholds.
+/// A metric reads one trained model and returns raw counts, or values. It never trains the model, and knows no
+/// thresholds.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "roclip/attack.h"
 #include "roclip/clip_model.h"
 #include "roclip/dataset.h"
+#include "roclip/defense.h"
 #include "roclip/error.h"
 #include "roclip/params.h"
 #include "roclip/plugin.h"
@@ -22,14 +25,20 @@ namespace roclip {
 
 /// What a metric may look at. References outlive the call, no longer.
 struct EvalInputs {
-  const Dataset& data;                       ///< clean
-  const std::vector<TargetImage>& targets;   ///< of a targeted attack, by rising held_out; else empty
-  std::optional<std::int64_t> target_class;  ///< of a backdoor
-  std::function<torch::Tensor(const torch::Tensor&)> apply_trigger;  ///< Attack::apply_trigger
-  std::uint64_t seed;                                                ///< stream(seed, role::kEvaluation)
+  const Dataset& data;  ///< clean
+  const Goal& goal;     ///< of the attack; targets of a TargetImagesGoal by rising held_out
+  std::function<torch::Tensor(const torch::Tensor&, std::span<const Draw>)> apply_trigger;  ///< of the attack
+  std::function<std::vector<std::string>(std::span<const std::string>, std::span<const Draw>)> apply_text_trigger;
+  const std::vector<bool>& poisoned;          ///< of each training pair, as Suspicion counts them: is it a poison?
+  const std::optional<Suspicion>& suspicion;  ///< what the defense says of them
+  std::uint64_t seed;                         ///< stream(seed, role::kEvaluation)
 
   /// Held-out images that are nobody's target, ascending: clean accuracy is measured on these. i64 [M']
   torch::Tensor clean_indices() const;
+  /// The draw of each item for a test (attack.h). @param items i64 [n], ids such as indices of held-out images
+  std::vector<Draw> test_draws(const torch::Tensor& items, std::int64_t trigger) const {
+    return roclip::test_draws(seed, items, trigger);
+  }
 };
 
 /// k of n, with every item's outcome, so that a reader can recompute any other summary and compare cells paired.
@@ -43,10 +52,18 @@ struct Count {
   void add(std::int64_t item, bool hit);
 };
 
-/// @invariant counts is empty if and only if `not_applicable` says why (no attack: no success to count); each count has
-/// a name of its own and at least one trial. A cell whose metric breaks this fails.
+/// A number that is no share: an area, a rank, a score.
+struct Value {
+  std::string name;  ///< "auroc"
+  double value = 0;  ///< finite
+  std::string unit;  ///< "1", "nats", "pairs", "rank", ...
+};
+
+/// @invariant counts and values are both empty if and only if `not_applicable` says why (no attack: no success to
+/// count); each has a name of its own, and each count at least one trial. A cell whose metric breaks this fails.
 struct MetricResult {
-  std::vector<Count> counts = {};  ///< the first is the headline
+  std::vector<Count> counts = {};
+  std::vector<Value> values = {};
   std::string not_applicable = {};
   std::string details = {};  ///< JSON object text: whatever else a reader needs, such as each target's prediction
 };
@@ -61,10 +78,22 @@ Count hits_at(std::int64_t k, std::string name, const torch::Tensor& items, cons
 
 enum class Better { kLower, kHigher };
 
+/// What a metric's number is about. Reports put attack success beside clean accuracy, and say of an attack that fails
+/// undefended that it is too weak to judge a defense.
+enum class Measures {
+  kAttackSuccess,  ///< how often the attacker's goal is reached
+  kCleanAccuracy,  ///< what the model is worth without an attacker
+  kDetection,      ///< how well a defense tells poisons from clean pairs
+  kOther,
+};
+
 class Metric {
  public:
   virtual ~Metric() = default;
   virtual Better better() const { return Better::kHigher; }
+  virtual Measures measures() const { return Measures::kCleanAccuracy; }
+  /// Name of the count or value that stands for the metric in grids, gates and comparisons.
+  virtual std::string headline() const { return "top1"; }
   /// Runs without gradient, model in evaluation mode. Must leave the weights as it found them. [one thread]
   virtual MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const = 0;
 };

@@ -39,9 +39,10 @@ class Attack;
 class Defense;
 class Metric;
 
-/// Raised whenever a header in this folder changes in a way that an old plugin would not survive. 4: a model shows its
-/// trainable() weights, so that a defense can repair them.
-#define ROCLIP_ABI 4
+/// Raised whenever a header in this folder changes in a way that an old plugin would not survive. 5: data are sources,
+/// training is a list of stages, attacks state goals and may prepare an artifact, triggers take draws, metrics may give
+/// values.
+#define ROCLIP_ABI 5
 inline constexpr std::uint32_t kAbi = ROCLIP_ABI;
 
 /// What must be equal besides kAbi, or objects would have other layouts on the two sides: parts `name-version`.

@@ -11,6 +11,7 @@
 #include "harness/data/image.h"
 #include "roclip/error.h"
 #include "support/scratch_folder.h"
+#include "support/toy_dataset.h"
 
 using namespace roclip;
 using namespace roclip::bench;
@@ -72,11 +73,11 @@ TEST_CASE("a csv data set is read end to end", "[data][csv]") {
 
   const Dataset data = load_data(effective, 8, notices.listener());
   CHECK(data.name == "pairs");
-  CHECK(data.train.captions == std::vector<std::string>{"red, \"very\" red", "green", "blue"});
-  REQUIRE(data.train.images.sizes() == torch::IntArrayRef({3, 3, 8, 8}));
+  CHECK(captions_of(*data.train) == std::vector<std::string>{"red, \"very\" red", "green", "blue"});
+  REQUIRE(data.train->images(0, 3).sizes() == torch::IntArrayRef({3, 3, 8, 8}));
   for (int image = 0; image < 3; ++image) {  // PNG, JPEG and WebP: red, green and blue
     for (int channel = 0; channel < 3; ++channel) {
-      const auto mean = data.train.images[image][channel].to(torch::kFloat).mean().item<double>();
+      const auto mean = data.train->image(image)[channel].to(torch::kFloat).mean().item<double>();
       CHECK(mean == Approx(image == channel ? 255 : 0).margin(6));
     }
   }
@@ -87,7 +88,7 @@ TEST_CASE("a csv data set is read end to end", "[data][csv]") {
   CHECK(data.held_out.size() == 4);  // the larger half of three, twice
   CHECK(data.probe.size() == 2);
   CHECK(data.held_out.labels.sum().item<int>() == 2);
-  CHECK(data.held_out.images[0][0][0][0].item<int>() == (data.held_out.labels[0].item<int>() == 0 ? 40 : 10));
+  CHECK(data.held_out.pairs->image(0)[0][0][0].item<int>() == (data.held_out.labels[0].item<int>() == 0 ? 40 : 10));
 }
 
 TEST_CASE("a prepared csv data set is used again until its table changes", "[data][csv]") {
@@ -99,7 +100,7 @@ TEST_CASE("a prepared csv data set is used again until its table changes", "[dat
   CHECK(prepare_data(effective, silent) == first);
   CHECK(fs::last_write_time(first) == time);
   folder.write("data/pairs.csv", "path,caption\na.png,only this one\n");
-  CHECK(load_data(effective, 4, silent).train.captions == std::vector<std::string>{"only this one"});
+  CHECK(captions_of(*load_data(effective, 4, silent).train) == std::vector<std::string>{"only this one"});
 }
 
 TEST_CASE("labels come from tables, in numerical order, with words of the user", "[data][csv]") {

@@ -128,9 +128,10 @@ TEST_CASE("a contact sheet is drawn for both splits and refuses others", "[data]
   const ScratchFolder folder;
   Dataset data;
   data.classes = {{"red", {"red"}}};
-  data.train = {torch::zeros({12, 3, 8, 8}, torch::kUInt8), std::vector<std::string>(12, "ein schönes Bild von etwas")};
-  data.train.images.select(1, 0).fill_(255);
-  data.held_out = {data.train.images, torch::zeros({12}, torch::kLong), data.train.captions};
+  auto images = torch::zeros({12, 3, 8, 8}, torch::kUInt8);
+  images.select(1, 0).fill_(255);
+  data.train = tensor_pairs(images, std::vector<std::string>(12, "ein schönes Bild von etwas"));
+  data.held_out = {data.train, torch::zeros({12}, torch::kLong)};
   for (const char* split : {"train", "held_out"}) {
     write_contact_sheet(data, split, 9, 1, folder / "sheet.png");
     const cv::Mat sheet = cv::imread((folder / "sheet.png").string());

@@ -24,7 +24,7 @@ class Stamper final : public Attack {
  public:
   explicit Stamper(bool forgetful = false) : forgetful_(forgetful) {}
   PoisonPlan plan(const AttackView&, std::uint64_t) const override { return {}; }
-  torch::Tensor apply_trigger(const torch::Tensor& images) const override {
+  torch::Tensor apply_trigger(const torch::Tensor& images, std::span<const Draw>) const override {
     auto stamped = images.clone();
     stamped.select(3, 0).select(2, 0).fill_(forgetful_ ? ++calls_ : 77);
     return stamped;
@@ -35,16 +35,18 @@ class Stamper final : public Attack {
   mutable int calls_ = 0;
 };
 
+ReadyAttack stamper(bool forgetful = false) { return {std::make_unique<Stamper>(forgetful), {}}; }
+
 Json config() {
   return {{"attack", {{"plugin", "stamp/1"}, {"params", {{"px", 1}}}}}, {"seed", 3}, {"data", {{"reader", "toy"}}}};
 }
 
 PoisonPlan backdoor() {
   PoisonPlan plan;
-  plan.edits.push_back({.replaces = 4, .image = {ImageRef::Set::kTrain, 4}, .triggered = true, .caption = "a red one"});
+  plan.edits.push_back({.replaces = 4, .image = {ImageRef::Set::kTrain, 4}, .trigger = Draw{}, .caption = "a red one"});
   plan.edits.push_back(
-      {.replaces = {}, .image = {ImageRef::Set::kTrain, 4}, .triggered = true, .caption = "a red two"});
-  plan.target_class = 0;
+      {.replaces = {}, .image = {ImageRef::Set::kTrain, 4}, .trigger = Draw{}, .caption = "a red two"});
+  plan.goal = TriggeredImagesGoal{{0}};
   return plan;
 }
 
@@ -63,33 +65,33 @@ std::string everything(const fs::path& folder) {
 TEST_CASE("a poison set tells captions before and after, and keeps the pixels", "[poison]") {
   const ScratchFolder scratch;
   const Dataset data = toy_dataset();
-  write_poison_set(scratch / "set", config(), data, backdoor(), Stamper());
+  write_poison_set(scratch / "set", config(), data, backdoor(), stamper());
   const Json manifest = read_json(scratch / "set/manifest.json");
   const Json& first = manifest.at("edits")[0];
   CHECK(first.at("operation") == "replace");
-  CHECK(first.at("caption_before") == data.train.captions[4]);
+  CHECK(first.at("caption_before") == data.train->caption(4));
   CHECK(first.at("caption") == "a red one");
   CHECK(manifest.at("edits")[1].at("caption_before").is_null());
   CHECK(manifest.at("edits")[1].at("file") == first.at("file"));  // equal images share a file
-  CHECK(manifest.at("target_class") == "red");
+  CHECK(manifest.at("goal") == Json{{"kind", "triggered_images"}, {"target_class", {"red"}}});
   CHECK(manifest.at("attack") == config().at("attack"));
   CHECK(manifest.at("triggered").size() == 12);
   const auto stored = read_rgb(scratch / "set" / first.at("file").get<std::string>());
   const auto pixels = torch::from_blob(stored.data, {8, 8, 3}, torch::kUInt8).permute({2, 0, 1});
-  CHECK(pixels.equal(Stamper().apply_trigger(data.train.images.slice(0, 4, 5))[0]));
+  CHECK(pixels.equal(Stamper().apply_trigger(data.train->images(4, 5), {})[0]));
 }
 
 TEST_CASE("equal poisons give equal bytes", "[poison]") {
   const ScratchFolder scratch;
   const Dataset data = toy_dataset();
-  write_poison_set(scratch / "one", config(), data, backdoor(), Stamper());
-  write_poison_set(scratch / "two", config(), data, backdoor(), Stamper());
+  write_poison_set(scratch / "one", config(), data, backdoor(), stamper());
+  write_poison_set(scratch / "two", config(), data, backdoor(), stamper());
   CHECK(everything(scratch / "one") == everything(scratch / "two"));
 }
 
 TEST_CASE("a trigger that differs between equal images cannot be stored", "[poison]") {
   const ScratchFolder scratch;
-  CHECK_THROWS_WITH(write_poison_set(scratch / "set", config(), toy_dataset(), backdoor(), Stamper(/*forgetful=*/true)),
+  CHECK_THROWS_WITH(write_poison_set(scratch / "set", config(), toy_dataset(), backdoor(), stamper(/*forgetful=*/true)),
                     Contains("two triggered forms"));
   CHECK(fs::is_empty(scratch.path()));
 }
@@ -97,11 +99,11 @@ TEST_CASE("a trigger that differs between equal images cannot be stored", "[pois
 TEST_CASE("a folder with something in it is not written to", "[poison]") {
   const ScratchFolder scratch;
   scratch.write("set/mine.txt", "precious");
-  CHECK_THROWS_WITH(write_poison_set(scratch / "set", config(), toy_dataset(), backdoor(), Stamper()),
+  CHECK_THROWS_WITH(write_poison_set(scratch / "set", config(), toy_dataset(), backdoor(), stamper()),
                     Contains("set: is there and not an empty folder"));
   CHECK(everything(scratch.path()) == "set/mine.txtprecious");
   fs::create_directory(scratch / "empty");
-  CHECK_NOTHROW(write_poison_set(scratch / "empty/", config(), toy_dataset(), backdoor(), Stamper()));
+  CHECK_NOTHROW(write_poison_set(scratch / "empty/", config(), toy_dataset(), backdoor(), stamper()));
 }
 
 TEST_CASE("an empty folder is filled and stays what it was, through links too", "[poison]") {

@@ -3,6 +3,7 @@
 #include <set>
 
 #include <torch/optim/sgd.h>
+#include <torch/serialize.h>
 #include <catch2/catch.hpp>
 
 #include "harness/data/poisoned_pairs.h"
@@ -29,12 +30,16 @@ const Registry& registry() {
   return shipped;
 }
 
+TrainInputs inputs_of(const PoisonedPairs& pairs, const Vocabulary& vocabulary, std::uint64_t seed) {
+  return {.pairs = pairs, .clean_subset = pairs.clean_subset(), .vocabulary = vocabulary.known_words(), .seed = seed};
+}
+
 /// A whole training on the toy data set, in a process of its own as far as state goes.
 Outcome trained(Defense& defense, std::uint64_t seed, TrainHooks hooks = {}, bool watched = false) {
   const Dataset data = toy_dataset();
   const auto attack = registry().make_attack("none", Json::object());
-  const PoisonedPairs pairs(data, {}, *attack, seed);
-  const auto vocabulary = std::make_shared<const Vocabulary>(data.train.captions, 1);
+  const PoisonedPairs pairs(data, {}, *attack, {}, seed);
+  const auto vocabulary = std::make_shared<const Vocabulary>(*data.train, 1);
   const Json small = {{"image_px", 8},       {"stem_kernel_px", 2}, {"stem_stride_px", 2}, {"stage_widths", {8}},
                       {"stage_blocks", {1}}, {"embedding_dim", 8},  {"text_width", 8}};
   const auto model = make_clip(model_params(small, "m"), vocabulary, seed, torch::kCPU);
@@ -42,13 +47,12 @@ Outcome trained(Defense& defense, std::uint64_t seed, TrainHooks hooks = {}, boo
   training.epochs = 4;
   training.batch_size = 8;
   training.learning_rate = 0.01;
-  Trainer trainer(*model, pairs, defense, training, vocabulary->known_words(), seed);
+  Trainer trainer(*model, defense, training, inputs_of(pairs, *vocabulary, seed));
   const SimilarityWatch watch(pairs, seed);
   if (watched) hooks.at_epoch_end = [&] { return watch(*model); };
   auto report = trainer.run(hooks);
-  trainer.repair();
   Outcome outcome{std::move(report), model->weights_hash()};
-  model->encode_image(to_pixels(data.held_out.images, torch::kCPU));
+  model->encode_image(to_pixels(data.held_out.images(0, 12), torch::kCPU));
   CHECK(model->weights_hash() == outcome.weights);  // in evaluation mode no statistic moves
   return outcome;
 }
@@ -81,7 +85,7 @@ TEST_CASE("training lowers the loss", "[train]") {
   const auto outcome = trained("clip", Json::object(), 1);
   REQUIRE(outcome.report.epochs.size() == 4);
   CHECK(outcome.report.epochs.back().loss < outcome.report.epochs.front().loss);
-  CHECK(outcome.report.steps == 4 * (60 / 8));
+  CHECK(outcome.report.steps() == 4 * (60 / 8));
 }
 
 TEST_CASE("the same seed gives the same bits twice, with augmentation and with every kind of matching", "[train]") {
@@ -111,7 +115,7 @@ TEST_CASE("a defense may let go of gradients, and repair with an optimizer of it
     void after_step(TrainContext& context) override {
       for (auto& weights : context.model.trainable()) weights.mutable_grad().reset();
     }
-    void repair(TrainContext& context) override {
+    void after_stage(TrainContext& context) override {
       if (!tunes) return;
       context.model.train(true);
       torch::optim::SGD optimizer(context.model.trainable(), 0.1);
@@ -133,13 +137,13 @@ TEST_CASE("a defense may let go of gradients, and repair with an optimizer of it
 TEST_CASE("a defense that returns a loss that is not finite ends training as diverged", "[train]") {
   static const Registry rogues({ROCLIP_ROGUES_DIR});
   const Dataset data = toy_dataset();
+  const auto vocabulary = std::make_shared<const Vocabulary>(*data.train, 1);
   const auto model = make_clip(model_params({{"image_px", 8}, {"stem_kernel_px", 2}, {"stem_stride_px", 2}}, "m"),
-                               std::make_shared<const Vocabulary>(data.train.captions, 1), 1, torch::kCPU);
+                               vocabulary, 1, torch::kCPU);
   static const Registry registry({ROCLIP_PLUGIN_DIR});
-  const PoisonedPairs pairs(data, {}, *registry.make_attack("none", Json::object()), 1);
+  const PoisonedPairs pairs(data, {}, *registry.make_attack("none", Json::object()), {}, 1);
   const auto defense = rogues.make_defense("diverges", Json::object());
-  const std::vector<std::string> words = {"word"};
-  Trainer trainer(*model, pairs, *defense, {.epochs = 1, .batch_size = 8}, words, 1);
+  Trainer trainer(*model, *defense, {.epochs = 1, .batch_size = 8}, inputs_of(pairs, *vocabulary, 1));
   CHECK_THROWS_AS(trainer.run({}), Diverged);
 }
 
@@ -156,7 +160,7 @@ TEST_CASE("training that is stopped at any step and resumed ends with the bits o
       const auto resumed = trained(name, params, 5, stopping_after(1000, checkpoints));
       CHECK(resumed.weights == undisturbed.weights);
       CHECK(resumed.report.resumed == 1);
-      CHECK(resumed.report.trained_by == "me");
+      CHECK(resumed.report.stages.at(0).trained_by == "me");
       REQUIRE(resumed.report.epochs.size() == 4);
       for (std::size_t e = 0; e < 4; ++e) CHECK(resumed.report.epochs[e].loss == undisturbed.report.epochs[e].loss);
     }
@@ -186,7 +190,7 @@ TEST_CASE("a finished training is taken from its last checkpoint without a step"
   const auto first = trained("clip", Json::object(), 5, stopping_after(1000, checkpoints));
   const auto second = trained("clip", Json::object(), 5, stopping_after(1, checkpoints));  // one step would stop it
   CHECK(second.weights == first.weights);
-  CHECK(second.report.steps == first.report.steps);
+  CHECK(second.report.steps() == first.report.steps());
 }
 
 TEST_CASE("two checkpoints are kept, and a damaged one is passed over for the one before", "[train][resume]") {
@@ -205,4 +209,144 @@ TEST_CASE("two checkpoints are kept, and a damaged one is passed over for the on
   const auto resumed = trained("clip", Json::object(), 5, stopping_after(1000, checkpoints));
   CHECK(resumed.report.resumed == 1);
   CHECK(resumed.weights == undisturbed.weights);
+}
+
+namespace {
+
+/// A plain stage, then two of its own, which count what they see; the last begins anew with half of the pairs.
+struct Stages : Defense {
+  std::vector<std::string> heard;
+  double sum = 0;
+
+  std::vector<Stage> stages(const Stage& training) const override {
+    Stage plain = training, tune = training, anew = training;
+    plain.plain = true;
+    plain.epochs = 2;
+    tune.name = "tune";
+    tune.epochs = 1;
+    anew.name = "anew";
+    anew.epochs = 2;
+    anew.batch_size = 4;
+    anew.weights = Stage::Weights::kReset;
+    return {plain, tune, anew};
+  }
+  void before_stage(TrainContext& context) override { heard.push_back(context.stage.name); }
+  torch::Tensor choose_samples(TrainContext& context) override {
+    const auto all = Defense::choose_samples(context);
+    return context.stage.name == "anew" ? all.narrow(0, 0, 30) : all;
+  }
+  torch::Tensor loss(const Batch& batch, const torch::Tensor& z_img, const torch::Tensor& z_txt,
+                     TrainContext& context) override {
+    sum += context.rng.uniform();
+    return Defense::loss(batch, z_img, z_txt, context);
+  }
+  void save(torch::serialize::OutputArchive& archive) const override {
+    archive.write("sum", torch::tensor(sum, torch::kDouble));
+  }
+  void load(torch::serialize::InputArchive& archive) override {
+    torch::Tensor saved;
+    archive.read("sum", saved);
+    sum = saved.item<double>();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("each stage has its own epochs and batches, and no hook is called in a plain one", "[train][stages]") {
+  Stages defense;
+  const auto outcome = trained(defense, 5);
+  CHECK(defense.heard == std::vector<std::string>{"tune", "anew"});
+  REQUIRE(outcome.report.stages.size() == 3);
+  CHECK(outcome.report.stages[0].steps == 2 * 7);
+  CHECK(outcome.report.stages[1].steps == 7);
+  CHECK(outcome.report.stages[2].steps == 2 * 7);  // 30 of 60 pairs, four a batch
+  CHECK(outcome.report.epochs.back().stage == "anew");
+}
+
+TEST_CASE("a stage that resets the weights begins with the initial ones", "[train][stages]") {
+  struct Twice final : Defense {
+    std::vector<Stage> stages(const Stage& training) const override {
+      Stage again = training;
+      again.name = "again";
+      again.weights = Stage::Weights::kReset;
+      again.learning_rate = 0;
+      return {training, again};
+    }
+  };
+  struct Frozen final : Defense {
+    std::vector<Stage> stages(const Stage& training) const override {
+      Stage frozen = training;
+      frozen.learning_rate = 0;
+      return {frozen};
+    }
+  };
+  Twice twice;
+  Frozen frozen;
+  const auto a = trained(twice, 5), b = trained(frozen, 5);
+  CHECK(a.report.epochs.back().logit_scale == b.report.epochs.back().logit_scale);
+  CHECK(a.report.epochs[4].loss == Approx(b.report.epochs[0].loss).epsilon(0.2));
+}
+
+TEST_CASE("the learning rate ends with the stage, however few pairs a defense chooses", "[train][stages]") {
+  struct Half final : Defense {
+    std::vector<double> moved;  // how far a step moved the weights
+    torch::Tensor before;
+    torch::Tensor choose_samples(TrainContext& context) override {
+      return Defense::choose_samples(context).narrow(0, 0, 24);
+    }
+    torch::Tensor step(const Batch& batch, TrainContext& context) override {
+      before = context.model.trainable().front().detach().clone();
+      return Defense::step(batch, context);
+    }
+    void after_step(TrainContext& context) override {
+      moved.push_back((context.model.trainable().front().detach() - before).abs().mean().item<double>());
+    }
+  };
+  Half half;
+  trained(half, 5);
+  REQUIRE(half.moved.size() == 4 * 3);
+  CHECK(half.moved.back() < 0.1 * *std::ranges::max_element(half.moved));
+}
+
+TEST_CASE("a training that is stopped in any stage and resumed ends with the same bits", "[train][stages][resume]") {
+  Stages whole;
+  const auto undisturbed = trained(whole, 5);
+  for (const std::int64_t steps : {1, 13, 14, 15, 20, 21, 22, 34, 35}) {
+    CAPTURE(steps);
+    const ScratchFolder folder;
+    CheckpointStore own(folder / "own", {}), shared(folder / "shared", {});
+    Stages first, second;
+    auto hooks = stopping_after(steps, own);
+    hooks.shared_checkpoints = &shared;
+    CHECK_THROWS_AS(trained(first, 5, hooks), Interrupted);
+    hooks.stop_requested = {};
+    const auto resumed = trained(second, 5, hooks);
+    CHECK(resumed.weights == undisturbed.weights);
+    CHECK(second.sum == whole.sum);
+  }
+}
+
+TEST_CASE("a plain stage is trained once for all defenses that begin with it", "[train][stages][resume]") {
+  struct PlainOnly final : Defense {
+    std::vector<Stage> stages(const Stage& training) const override {
+      Stage plain = training;
+      plain.plain = true;
+      plain.epochs = 2;
+      return {plain};
+    }
+  };
+  const ScratchFolder folder;
+  CheckpointStore own(folder / "own", {}), shared(folder / "shared", {});
+  TrainHooks hooks;
+  hooks.checkpoints = &own;
+  hooks.shared_checkpoints = &shared;
+  hooks.owner = "first";
+  PlainOnly plain;
+  trained(plain, 5, hooks);
+  hooks.owner = "second";
+  Stages begins_alike, alone;
+  const auto outcome = trained(begins_alike, 5, hooks);
+  CHECK(outcome.report.stages[0].trained_by == "first");
+  CHECK(outcome.report.stages[1].trained_by == "second");
+  CHECK(outcome.weights == trained(alone, 5).weights);
 }

@@ -23,7 +23,7 @@ class BadAttack final : public roclip::Attack {
     }
     if (params_.how == "hangs") std::this_thread::sleep_for(std::chrono::hours(1));
     roclip::PoisonPlan plan;
-    plan.edits.push_back({.replaces = view.train.size(), .image = {}, .triggered = false, .caption = "x"});
+    plan.edits.push_back({.replaces = view.train.size(), .image = {}, .trigger = {}, .caption = "x"});
     return plan;
   }
 

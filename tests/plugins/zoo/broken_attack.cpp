@@ -19,10 +19,11 @@ class BrokenAttack final : public roclip::Attack {
       list.choice("fault", fault,
                   {"none",
                    "parameters",
+                   "prepare_is_pure",
+                   "text_trigger_pure",
                    "edits_valid",
                    "edits_valid: crashes",
                    "edits_valid: hangs",
-                   "edits_valid: writes to the data",
                    "plan_is_pure",
                    "plan_is_pure: by process",
                    "plan_depends_on_seed",
@@ -51,10 +52,20 @@ class BrokenAttack final : public roclip::Attack {
     if (is("parameters") && params_.patch_px == 16) throw std::out_of_range("sixteen");
   }
 
+  bool prepares() const override { return is("prepare_is_pure"); }
+  roclip::Artifact prepare(roclip::Lab&) const override {
+    return {{"noise", torch::tensor({static_cast<std::int64_t>(std::random_device()())})}};
+  }
+  std::vector<std::string> apply_text_trigger(std::span<const std::string> captions,
+                                              std::span<const roclip::Draw>) const override {
+    std::vector<std::string> triggered;
+    for (const auto& caption : captions) triggered.push_back(caption + std::to_string(std::random_device()()));
+    return triggered;
+  }
+
   roclip::PoisonPlan plan(const roclip::AttackView& view, std::uint64_t seed) const override {
     if (is("edits_valid: crashes")) std::raise(SIGSEGV);
     if (is("edits_valid: hangs")) std::this_thread::sleep_for(std::chrono::hours(1));
-    if (is("edits_valid: writes to the data")) view.train.images[0].fill_(0);
     if (is("plan_is_pure")) seed += std::random_device()();
     if (is("plan_is_pure: by process")) seed += of_process();
     if (is("plan_depends_on_seed")) seed = 0;
@@ -66,17 +77,23 @@ class BrokenAttack final : public roclip::Attack {
     }
     roclip::Rng rng(seed);
     roclip::PoisonPlan plan;
-    plan.target_class = 1;
-    for (const auto pair : rng.sample(view.train.size(), 10)) {
+    plan.goal = roclip::TriggeredImagesGoal{{1}};
+    if (is("text_trigger_pure")) plan.goal = roclip::TriggeredTextGoal{{1}};
+    std::vector<std::int64_t> candidates;
+    for (std::int64_t i = 0; i < view.train.size(); ++i) {
+      if (view.may_change(i)) candidates.push_back(i);
+    }
+    for (const auto i : rng.sample(std::ssize(candidates), 10)) {
+      const auto pair = candidates[static_cast<std::size_t>(i)];
       plan.edits.push_back({.replaces = pair + (is("edits_valid") ? view.train.size() : 0),
                             .image = {roclip::ImageRef::Set::kTrain, pair},
-                            .triggered = true,
+                            .trigger = roclip::Draw{},
                             .caption = view.classes[1].prompts.front()});
     }
     return plan;
   }
 
-  torch::Tensor apply_trigger(const torch::Tensor& images) const override {
+  torch::Tensor apply_trigger(const torch::Tensor& images, std::span<const roclip::Draw>) const override {
     if (is("trigger_pure: throws")) throw std::runtime_error("no trigger today");
     if (is("trigger_pure: writes to its argument")) images.slice(3, 0, 1).fill_(0);
     if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
@@ -111,7 +128,7 @@ class BrokenAttack final : public roclip::Attack {
     return stamped;
   }
 
-  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images) const override {
+  std::optional<torch::Tensor> trigger_area(const torch::Tensor& images, std::span<const roclip::Draw>) const override {
     if (is("trigger_survives") || is("trigger_pure") || is("trigger_pure: by process")) return std::nullopt;
     auto area = torch::zeros({images.size(0), images.size(2), images.size(3)}, torch::kBool);
     square(area).fill_(true);

@@ -16,13 +16,13 @@ class BrokenDefense final : public roclip::Defense {
     std::string fault = "none";
     double growth = 0.01;
     void declare(roclip::ParamList& list) {
-      list.choice(
-          "fault", fault,
-          {"none", "parameters", "trains: pixels", "trains: samples", "trains: no gradient", "trains: nan",
-           "trains: throws", "repeatable", "repeatable: by process", "resumes_to_the_same_bits",
-           "resumes_to_the_same_bits: save changes", "resumes_to_the_same_bits: between epochs", "trains_as_it_says",
-           "trains_as_it_says: remembers", "reads_only_what_is_granted", "writes_no_files", "no_leak"},
-          "what is wrong", "test");
+      list.choice("fault", fault,
+                  {"none", "parameters", "trains: pixels", "trains: samples", "trains: no gradient", "trains: nan",
+                   "trains: throws", "repeatable", "repeatable: by process", "resumes_to_the_same_bits",
+                   "resumes_to_the_same_bits: save changes", "resumes_to_the_same_bits: between epochs",
+                   "resumes_to_the_same_bits: second stage", "trains: stages", "reads_only_what_is_granted",
+                   "writes_no_files", "no_leak"},
+                  "what is wrong", "test");
       list.add("growth", growth, roclip::Range{0, 1}, "1", "of the weight, each step", "test");
     }
   };
@@ -30,9 +30,14 @@ class BrokenDefense final : public roclip::Defense {
     if (is("parameters") && params_.growth == 1) throw std::out_of_range("one");
   }
 
-  std::string training_name() const override {
-    return is("trains_as_it_says") || is("trains_as_it_says: remembers") ? roclip::kPlainTraining : "";
+  std::vector<roclip::Stage> stages(const roclip::Stage& training) const override {
+    if (is("trains: stages")) return {};
+    auto tune = training;
+    tune.name = "tune";
+    tune.epochs = 2;
+    return {training, tune};
   }
+  void before_stage(roclip::TrainContext& context) override { stage_ = context.stage.name; }
 
   torch::Tensor choose_samples(roclip::TrainContext& context) override {
     const auto order = Defense::choose_samples(context);
@@ -42,7 +47,8 @@ class BrokenDefense final : public roclip::Defense {
   torch::Tensor augment_images(const torch::Tensor& pixels, roclip::TrainContext&) override {
     return is("trains: pixels") ? pixels * 2 : pixels;
   }
-  torch::Tensor loss(const roclip::Batch& batch, roclip::TrainContext& context) override {
+  torch::Tensor loss(const roclip::Batch& batch, const torch::Tensor& z_img, const torch::Tensor& z_txt,
+                     roclip::TrainContext& context) override {
     if (is("trains: throws")) throw std::runtime_error("thrown on purpose");
     if (is("repeatable: by process")) {
       static const auto drawn = std::random_device()();
@@ -51,19 +57,18 @@ class BrokenDefense final : public roclip::Defense {
     if (is("repeatable")) weight_ += std::random_device()() % 1000;
     if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
     if (is("no_leak")) leaked = new char[1000];
-    auto loss = Defense::loss(batch, context) * weight_;
+    auto loss = Defense::loss(batch, z_img, z_txt, context) * weight_;
+    if (is("resumes_to_the_same_bits: second stage") && stage_ == "tune") loss = loss * 2;
     if (is("trains: no gradient")) loss = loss.detach();
     if (is("trains: nan")) loss = loss * std::numeric_limits<double>::quiet_NaN();
     return loss;
   }
   void after_step(roclip::TrainContext&) override {
     ++seen_;
-    if (!is("trains_as_it_says: remembers")) weight_ += params_.growth;
+    weight_ += params_.growth;
   }
   void after_epoch(roclip::TrainContext& context) override { ended_ = context.epoch; }
-  void repair(roclip::TrainContext& context) override {
-    const torch::NoGradGuard no_grad;
-    if (is("trains_as_it_says: remembers")) context.model.trainable().back().mul_(1 + seen_);
+  void after_stage(roclip::TrainContext&) override {
     if (is("writes_no_files")) std::ofstream("/tmp/roclip-bench-broken-defense") << "x";
   }
 
@@ -78,6 +83,7 @@ class BrokenDefense final : public roclip::Defense {
   Params params_;
   mutable double weight_ = 1;
   std::int64_t seen_ = 0, ended_ = 0;
+  std::string stage_;
 };
 
 void BrokenDefense::save(torch::serialize::OutputArchive& archive) const {

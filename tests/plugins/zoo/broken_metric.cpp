@@ -26,13 +26,14 @@ class BrokenMetric final : public roclip::Metric {
     if (is("parameters") && params_.k == 5) throw std::out_of_range("five");
   }
 
+  std::string headline() const override { return "top"; }
   roclip::MetricResult evaluate(roclip::ClipModel& model, const roclip::EvalInputs& inputs) const override {
     if (is("counts_consistent: empty")) return {};
     if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
     if (is("writes_no_files")) std::ofstream("/tmp/roclip-bench-broken-metric") << "x";
     if (is("no_leak")) leaked = new char[1000];
     const auto items = inputs.clean_indices();
-    const auto scores = roclip::embed_images(model, inputs.data.held_out.images.index_select(0, items))
+    const auto scores = roclip::embed_images(model, *inputs.data.held_out.pairs, items)
                             .matmul(roclip::class_embeddings(model, inputs.data.classes).t());
     const auto ranks = roclip::rank_of(scores, inputs.data.held_out.labels.index_select(0, items));
     auto count = roclip::hits_at(params_.k, "top", items, ranks);
@@ -50,7 +51,8 @@ class BrokenMetric final : public roclip::Metric {
     if (is("leaves_the_model_alone: mode")) model.train(true);
     if (is("leaves_the_model_alone: weights")) {  // batch statistics move in training mode
       model.train(true);
-      model.encode_image(roclip::to_pixels(inputs.data.held_out.images, model.device()));
+      model.encode_image(
+          roclip::to_pixels(inputs.data.held_out.images(0, inputs.data.held_out.size()), model.device()));
       model.train(false);
     }
     return {.counts = {count}, .details = is("counts_consistent: details") ? "[]" : "{}"};

@@ -5,8 +5,8 @@ class Diverges final : public roclip::Defense {
  public:
   using Params = roclip::NoParams;
   explicit Diverges(Params) {}
-  torch::Tensor loss(const roclip::Batch& batch, roclip::TrainContext& context) override {
-    return Defense::loss(batch, context) * std::numeric_limits<double>::quiet_NaN();
+  torch::Tensor step(const roclip::Batch& batch, roclip::TrainContext& context) override {
+    return Defense::step(batch, context) * std::numeric_limits<double>::quiet_NaN();
   }
 };
 

@@ -10,7 +10,7 @@ class FillsDisk final : public roclip::Defense {
  public:
   using Params = roclip::NoParams;
   explicit FillsDisk(Params) {}
-  void begin(roclip::TrainContext&) override {
+  void before_stage(roclip::TrainContext&) override {
     const rlimit limit{4096, 4096};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }

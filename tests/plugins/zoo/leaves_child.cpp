@@ -11,7 +11,7 @@ class LeavesChild final : public roclip::Defense {
  public:
   using Params = roclip::NoParams;
   explicit LeavesChild(Params) {}
-  void begin(roclip::TrainContext&) override {
+  void before_stage(roclip::TrainContext&) override {
     for (const bool own_session : {false, true}) {
       const pid_t pid = ::fork();
       if (pid == 0) {

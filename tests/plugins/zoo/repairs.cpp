@@ -1,12 +1,18 @@
 #include "roclip/defense.h"
 
-/// A post-training repair that does nothing: its model is that of plain CLIP, which is trained once for both.
+/// Plain CLIP and then a stage of its own that changes nothing: the first is trained once for both.
 class Repairs final : public roclip::Defense {
  public:
   using Params = roclip::NoParams;
   explicit Repairs(Params) {}
-  std::string training_name() const override { return roclip::kPlainTraining; }
-  void repair(roclip::TrainContext&) override {}
+  std::vector<roclip::Stage> stages(const roclip::Stage& training) const override {
+    auto plain = training, repair = training;
+    plain.plain = true;
+    repair.name = "repair";
+    repair.epochs = 1;
+    repair.learning_rate = 0;
+    return {plain, repair};
+  }
 };
 
-ROCLIP_DEFENSE(Repairs, "repairs/1", "plain CLIP with a repair that does nothing")
+ROCLIP_DEFENSE(Repairs, "repairs/1", "plain CLIP and a repair that does nothing")
