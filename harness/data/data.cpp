@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "harness/data/cache.h"
+#include "harness/data/clean_subset.h"
 #include "harness/data/csv_data.h"
 #include "harness/data/emoji.h"
 #include "harness/data/image.h"
@@ -22,13 +23,26 @@ namespace {
 
 constexpr const char* kEmoji = "emoji";
 
+struct CleanShare {
+  double share = 0;
+  void declare(ParamList& list) {
+    list.add("clean_share", share, Range{0, 1}, "1", "share of the training pairs that no attack may touch", "ours");
+  }
+};
+
+/// What decides the packed file: which of its pairs are trusted does not.
+Json packed_config(Json effective) {
+  effective.erase("clean_share");
+  return effective;
+}
+
 fs::path packed_file(const Json& effective) {
-  return effective.at("reader") == kEmoji ? emoji_file() : csv_file(effective);
+  return effective.at("reader") == kEmoji ? emoji_file() : csv_file(packed_config(effective));
 }
 
 fs::path ensure(const Json& effective, const std::function<void(const fs::path&)>& whole, const Progress& progress) {
   const Reader read = [&](const fs::path& scratch) {
-    return effective.at("reader") == kEmoji ? fetch_emoji(scratch, progress) : read_csv_data(effective);
+    return effective.at("reader") == kEmoji ? fetch_emoji(scratch, progress) : read_csv_data(packed_config(effective));
   };
   const auto file = packed_file(effective);
   ensure_packed(file, whole, read, progress);
@@ -76,20 +90,31 @@ torch::Tensor resized(const fs::path& file, const Pack& pack, std::int64_t image
 }  // namespace
 
 Json effective_data(const Json& data, const fs::path& base, const std::string& where) {
-  const Json object = data.is_string() ? Json{{"reader", data}} : data;
+  Json object = data.is_string() ? Json{{"reader", data}} : data;
   const std::string key = data.is_string() ? where : where + "/reader";
   if (!object.is_object() || !object.contains("reader") || !object["reader"].is_string()) {
     throw Error(ErrorKind::kMatrix,
                 where + R"(: expected "emoji" or an object {"reader": "csv", "pairs": ...}, got )" + data.dump());
   }
   const auto reader = object["reader"].get<std::string>();
-  if (reader == "csv") return effective_csv(object, base, where);
+  CleanShare trusted{reader == kEmoji ? kEmojiCleanShare : 0};
+  if (object.contains("clean_share")) {
+    trusted = read_params(Json{{"clean_share", object["clean_share"]}}, where, trusted);
+    object.erase("clean_share");
+  }
+  const auto effective = [&](Json rest) {
+    rest["clean_share"] = trusted.share;
+    return rest;
+  };
+  if (reader == "csv") return effective(effective_csv(object, base, where));
   if (reader != kEmoji) {
     throw Error(ErrorKind::kMatrix, key + ": unknown data set \"" + reader + "\"" +
                                         did_you_mean(reader, {kEmoji, "csv"}) + " (known: emoji, csv)");
   }
-  if (object.size() > 1) throw Error(ErrorKind::kMatrix, where + ": \"emoji\" has no other keys, got " + object.dump());
-  return object;
+  if (object.size() > 1) {
+    throw Error(ErrorKind::kMatrix, where + ": \"emoji\" has no other keys than \"clean_share\", got " + object.dump());
+  }
+  return effective(object);
 }
 
 fs::path prepare_data(const Json& effective, const Progress& progress) {
@@ -122,6 +147,7 @@ Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& 
                .probe = labelled(images, json.at("probe")),
                .held_out = labelled(images, json.at("held_out")),
                .classes = {}};
+  data.clean_subset = clean_subset(data.train->size(), effective.value("clean_share", 0.0));
   for (const Json& info : json.at("classes")) data.classes.push_back({info.at("name"), info.at("prompts")});
   return data;
 }

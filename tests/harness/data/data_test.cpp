@@ -36,8 +36,11 @@ Collection collection() {
 }  // namespace
 
 TEST_CASE("data is a known name or an object with a reader", "[data]") {
-  CHECK(effective_data("emoji", ".", "m.json: /data") == Json{{"reader", "emoji"}});
-  CHECK(effective_data({{"reader", "emoji"}}, ".", "m.json: /data") == Json{{"reader", "emoji"}});
+  const Json emoji = {{"reader", "emoji"}, {"clean_share", 0.05}};
+  CHECK(effective_data("emoji", ".", "m.json: /data") == emoji);
+  CHECK(effective_data(emoji, ".", "m.json: /data") == emoji);
+  CHECK(effective_data({{"reader", "emoji"}, {"clean_share", 0}}, ".", "m.json: /data").at("clean_share") == 0.0);
+  CHECK_THROWS_AS(effective_data({{"reader", "emoji"}, {"clean_share", 2}}, ".", "m.json: /data"), Error);
   CHECK_THROWS_WITH(effective_data("emojis", ".", "m.json: /data"),
                     Catch::StartsWith("m.json: /data: ") && Catch::Contains("did you mean \"emoji\""));
   CHECK_THROWS_WITH(effective_data({{"reader", "cvs"}}, ".", "m.json: /data"),
