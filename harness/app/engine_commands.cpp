@@ -151,7 +151,7 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
 }
 
 void add_data(CLI::App& app, Invocation& invocation) {
-  auto* data = add_command(app, "data", "data sets", {"list", "prepare emoji", "show emoji"});
+  auto* data = add_command(app, "data", "data sets", {"list", "prepare emoji", "show emoji", "clean"});
   data->require_subcommand(1);
 
   struct Options {
@@ -169,9 +169,30 @@ void add_data(CLI::App& app, Invocation& invocation) {
     engine_task(invocation, {{"task", "data prepare"}, {"data", options->name}});
   });
 
-  auto* list = add_command(*data, "list", "the data sets that come with the program", {"", "--json"});
+  auto* list =
+      add_command(*data, "list", "the data sets that come with the program, and the prepared files", {"", "--json"});
   const auto json = add_json(list);
   list->callback([json, &invocation] { engine_task(invocation, {{"task", "data list"}, {"json", *json}}); });
+
+  struct Clean {
+    std::int64_t unused_days = 30;
+    bool all = false, dry_run = false;
+  };
+  const auto cleaning = std::make_shared<Clean>();
+  auto* clean = add_command(*data, "clean", "delete prepared files from the cache; without an option, only list them",
+                            {"", "--unused-days 30", "--all --dry-run"});
+  auto* unused = clean->add_option("--unused-days", cleaning->unused_days, "those that were not used for so long")
+                     ->check(CLI::Range(0, 36500))
+                     ->type_name("N");
+  auto* everything = clean->add_flag("--all", cleaning->all, "all of them")->excludes(unused);
+  clean->add_flag("--dry-run", cleaning->dry_run, "only list them");
+  clean->callback([cleaning, unused, everything, &invocation] {
+    const bool chosen = unused->count() + everything->count() > 0;
+    engine_task(invocation, {{"task", "data clean"},
+                             {"all", cleaning->all},
+                             {"unused_days", cleaning->unused_days},
+                             {"dry_run", cleaning->dry_run || !chosen}});
+  });
 
   auto* show = add_command(*data, "show", "write a contact sheet of images with their captions",
                            {"emoji", "matrix.json --split held_out --count 100 --png held-out.png"});

@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 
 #include "harness/data/pack.h"
 #include "harness/record/hash.h"
@@ -19,28 +22,48 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::string_view kPack = ".pack";
+
 /// Held by one process, and one thread of it, at a time; gone with the process. flock() rather than the locks of
 /// fcntl(), which do not keep threads apart.
 class FileLock {
  public:
-  FileLock(const fs::path& file, const Progress& progress)
-      : descriptor_(open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666)) {
-    if (descriptor_ < 0) fail(file);
-    if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
-    progress("waiting for another process that prepares the same data", 0, 0);
-    while (flock(descriptor_, LOCK_EX) != 0) {
-      if (errno != EINTR) fail(file);
+  FileLock(const fs::path& file, const Progress& progress) {
+    while (!is_locked_) {
+      if (!try_lock(file)) {
+        progress("waiting for another process that prepares the same data", 0, 0);
+        while (flock(descriptor_, LOCK_EX) != 0) {
+          if (errno != EINTR) fail(file);
+        }
+      }
+      is_locked_ = is_still(file);
     }
   }
+  /// Does not wait: look at is_locked().
+  explicit FileLock(const fs::path& file) { is_locked_ = try_lock(file) && is_still(file); }
   ~FileLock() { close(descriptor_); }
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
+  bool is_locked() const { return is_locked_; }
 
  private:
   [[noreturn]] static void fail(const fs::path& file) {
     throw Error(ErrorKind::kData, file.string() + ": cannot be locked: " + std::strerror(errno));
   }
-  int descriptor_;
+  bool try_lock(const fs::path& file) {
+    if (descriptor_ >= 0) close(descriptor_);
+    descriptor_ = open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) fail(file);
+    return flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+  }
+  /// Whether the file that was locked is the one of that name: clean_cache() deletes it with its pack.
+  bool is_still(const fs::path& file) const {
+    struct stat held {
+    }, there{};
+    return fstat(descriptor_, &held) == 0 && stat(file.c_str(), &there) == 0 && held.st_ino == there.st_ino;
+  }
+  int descriptor_ = -1;
+  bool is_locked_ = false;
 };
 
 /// Why the file has to be made; empty if it is whole.
@@ -52,6 +75,13 @@ std::string defect(const fs::path& file, const std::function<void(const fs::path
   } catch (const Error& e) {
     return e.what();
   }
+}
+
+/// The packed file that a file in the cache is, or belongs to (a lock, a draft); "" if it is something else.
+fs::path pack_of(const fs::path& file) {
+  const auto name = file.filename().string();
+  const auto end = name.rfind(kPack);
+  return end == std::string::npos ? fs::path() : file.parent_path() / name.substr(0, end + kPack.size());
 }
 
 /// Deletes what a killed process left, and what this one leaves.
@@ -72,7 +102,7 @@ struct Scratch {
 
 fs::path cache_file(const std::string& name, std::string_view key) {
   constexpr std::size_t kDigits = 16;
-  return cache_dir() / (name + "-" + hash_hex(key).substr(0, kDigits) + ".pack");
+  return cache_dir() / (name + "-" + hash_hex(key).substr(0, kDigits) + std::string(kPack));
 }
 
 void ensure_packed(const fs::path& file, const std::function<void(const fs::path&)>& whole, const Reader& read,
@@ -84,7 +114,7 @@ void ensure_packed(const fs::path& file, const std::function<void(const fs::path
     const FileLock lock(beside(".lock"), progress);
     const std::string reason = defect(file, whole);
     if (reason.empty()) return;  // somebody else made it while this process waited
-    if (fs::exists(file)) progress(reason + " (done now)", 0, 0);
+    if (fs::exists(file)) progress(reason + "; it is prepared again", 0, 0);
     const Scratch scratch(beside(".tmp"));
     const auto draft = scratch.folder / "draft.pack";
     pack_collection(read(scratch.folder / "input"), draft, progress);
@@ -93,6 +123,46 @@ void ensure_packed(const fs::path& file, const std::function<void(const fs::path
   } catch (const fs::filesystem_error& e) {
     throw Error(ErrorKind::kData, file.string() + ": cannot be prepared: " + e.what());
   }
+}
+
+void mark_used(const fs::path& file) {
+  std::error_code no_matter;  // a cache that cannot be written
+  fs::last_write_time(file, fs::file_time_type::clock::now(), no_matter);
+}
+
+std::vector<CachedFile> cached_files() {
+  std::map<fs::path, CachedFile> files;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(cache_dir(), none)) {
+    const auto pack = pack_of(entry.path());
+    struct stat there {};
+    if (pack.empty() || lstat(entry.path().c_str(), &there) != 0) continue;
+    auto& file = files[pack];
+    file.path = pack;
+    file.last_used = std::max<std::int64_t>(file.last_used, there.st_mtime);
+    if (!S_ISDIR(there.st_mode)) file.bytes += static_cast<std::uintmax_t>(there.st_size);
+    for (const auto& inner : fs::recursive_directory_iterator(entry.path(), none)) {
+      if (inner.is_regular_file(none)) file.bytes += inner.file_size(none);
+    }
+  }
+  std::vector<CachedFile> list;
+  for (const auto& [path, file] : files) list.push_back(file);
+  return list;
+}
+
+bool delete_cached(const fs::path& file) {
+  const FileLock lock(file.string() + ".lock");
+  if (!lock.is_locked()) return false;
+  try {
+    std::vector<fs::path> parts;
+    for (const auto& entry : fs::directory_iterator(file.parent_path())) {
+      if (pack_of(entry.path()) == file) parts.push_back(entry.path());
+    }
+    for (const auto& part : parts) fs::remove_all(part);
+  } catch (const fs::filesystem_error& e) {
+    throw Error(ErrorKind::kData, file.string() + ": cannot be deleted: " + e.code().message());
+  }
+  return true;
 }
 
 }  // namespace roclip::bench

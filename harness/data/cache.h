@@ -1,10 +1,12 @@
 /// Prepared files, shared by all processes of a user.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/data/collection.h"
 #include "harness/record/progress.h"
@@ -22,5 +24,19 @@ using Reader = std::function<Collection(const std::filesystem::path& scratch)>;
 /// @param whole throws Error(kData) when the file is damaged: open_pack() or verify_pack()
 void ensure_packed(const std::filesystem::path& file, const std::function<void(const std::filesystem::path&)>& whole,
                    const Reader& read, const Progress& progress);
+
+/// A packed file in the cache, with what killed processes left of it. Its time of change is when it was last used:
+/// mark_used() sets it.
+struct CachedFile {
+  std::filesystem::path path;
+  std::uintmax_t bytes = 0;
+  std::int64_t last_used = 0;  ///< seconds since 1970
+};
+void mark_used(const std::filesystem::path& file);
+/// All of them, by name.
+std::vector<CachedFile> cached_files();
+/// Deletes a packed file. Processes that have it open keep it. @return false while another process prepares it
+/// @throws Error(kData)
+bool delete_cached(const std::filesystem::path& file);
 
 }  // namespace roclip::bench

@@ -42,7 +42,7 @@ class Drawer {
       for (std::size_t i = 0; i < images.size(); ++i) {
         Item& item = items[static_cast<std::size_t>(first) + i];
         if (images[i].empty()) {
-          collection_.skipped[reasons[i]].push_back(item.name);
+          collection_.skipped[{item.table, reasons[i]}].push_back(item.name);
         } else {
           writer_.append(images[i]);
           ++images_;
@@ -73,13 +73,14 @@ Json describe(std::int64_t first_image, const std::vector<Item>& items, bool lab
   return {{"first_image", first_image}, {"captions", std::move(captions)}, {"labels", std::move(labels)}};
 }
 
-Json describe(const Skipped& skipped) {
+Json describe(const LeftOut& skipped) {
   Json list = Json::array();
-  for (const auto& [reason, names] : skipped) {
+  for (const auto& [place, names] : skipped) {
     const auto shown = std::min<std::size_t>(names.size(), kNamesPerReason);
-    list.push_back({{"reason", reason},
+    list.push_back({{"reason", place.second},
                     {"count", names.size()},
                     {"first", std::vector(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown))}});
+    if (!place.first.empty()) list.back()["table"] = place.first;
   }
   return list;
 }
@@ -87,6 +88,8 @@ Json describe(const Skipped& skipped) {
 }  // namespace
 
 void pack_collection(Collection collection, const std::filesystem::path& file, const Progress& progress) {
+  const auto images = collection.train.size() + collection.probe.size() + collection.held_out.size();
+  expect_space(file, static_cast<std::int64_t>(images), collection.image_px, progress);
   PackWriter writer(file, collection.image_px);
   Drawer drawer(collection, writer, progress);
   const auto first_train = drawer.draw(collection.train);
@@ -103,13 +106,15 @@ void pack_collection(Collection collection, const std::filesystem::path& file, c
   }
   Json classes = Json::array();
   for (const auto& info : collection.classes) classes.push_back({{"name", info.name}, {"prompts", info.prompts}});
-  writer.finish({{"name", collection.name},
-                 {"classes", std::move(classes)},
-                 {"train", describe(first_train, collection.train, false)},
-                 {"probe", std::move(probe)},
-                 {"held_out", describe(first_held_out, collection.held_out, true)},
-                 {"sources", collection.sources},
-                 {"skipped", describe(collection.skipped)}});
+  Json metadata = {{"name", collection.name},
+                   {"classes", std::move(classes)},
+                   {"train", describe(first_train, collection.train, false)},
+                   {"probe", std::move(probe)},
+                   {"held_out", describe(first_held_out, collection.held_out, true)},
+                   {"sources", collection.sources},
+                   {"skipped", describe(collection.skipped)}};
+  if (!collection.rows.empty()) metadata["rows"] = collection.rows;
+  writer.finish(metadata);
 }
 
 }  // namespace roclip::bench

@@ -18,14 +18,15 @@
 
 namespace roclip::bench {
 
-/// What was left out: names by reason.
-using Skipped = std::map<std::string, std::vector<std::string>>;
+/// What was left out: names by table and reason.
+using LeftOut = std::map<std::pair<std::string, std::string>, std::vector<std::string>>;
 
 struct Item {
   std::string name;    ///< for messages: a relative path, or "noto:red-apple"
   std::string source;  ///< what draw() makes an image of: a path, or an SVG document
   std::string caption;
   std::int64_t label = kNoLabel;
+  std::string table = {};  ///< "pairs", "labelled" or "probe": the key of the user's table that has it; else ""
 
   static constexpr std::int64_t kNoLabel = -1;
 };
@@ -40,8 +41,9 @@ struct Collection {
   std::string drawing;         ///< what progress calls draw(), "rendering emoji"
   /// Item::source -> RGB [image_px, image_px, 3]. Runs on several threads. What it throws is the reason to skip.
   std::function<cv::Mat(const std::string&)> draw;
-  Json sources = Json::array();  ///< where the images are from: package, version, author, licence
-  Skipped skipped;
+  Json sources = Json::array();              ///< where the images are from: package, version, author, licence
+  std::map<std::string, std::int64_t> rows;  ///< how many rows, or files of a folder, each of the user's tables has
+  LeftOut skipped;
 };
 
 /// Draws all images and writes the packed file (in place: the caller renames).

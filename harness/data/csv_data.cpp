@@ -44,6 +44,19 @@ struct Spec {
   }
 };
 
+bool is_utf8(const std::string& text) {
+  try {
+    Json(text).dump();
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
+  }
+}
+
+std::string show_utf8(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 /// `json` has been validated by effective_csv().
 Spec spec_of(const Json& json) { return read_params<Spec>(json, "data"); }
 
@@ -95,37 +108,60 @@ fs::path root_of(const Spec& spec, const fs::path& table) {
 }
 
 /// Calls use(image, text) for each record that has both, and notes the others as skipped.
+/// @param name "pairs", "labelled" or "probe"
 template <class Use>
-void read_table(const Spec& spec, const fs::path& file, const std::string& column,
-                const std::vector<std::string>& usual, const char* key, Skipped& skipped, Use use) {
+void read_table(const Spec& spec, const char* name, const fs::path& file, const std::string& column,
+                const std::vector<std::string>& usual, const char* key, Collection& data, Use use) {
   Table table(file, spec.delimiter);
   const auto image_column = table.column(spec.image_column, {"path", "image", "filepath"}, "image_column");
   const auto text_column = table.column(column, usual, key);
   std::vector<std::string> record;
   while (table.next(record)) {
+    ++data.rows[name];
     if (record.size() <= std::max(image_column, text_column)) {
-      skipped["too few fields"].push_back(table.place());
+      data.skipped[{name, "too few fields"}].push_back(table.place());
       continue;
     }
     const std::string image = boost::trim_copy(record[image_column]), text = boost::trim_copy(record[text_column]);
     if (image.empty() || text.empty()) {
-      skipped[image.empty() ? "empty image path" : "empty " + usual[0]].push_back(table.place());
+      data.skipped[{name, image.empty() ? "empty image path" : "empty " + usual[0]}].push_back(table.place());
     } else {
       use(image, text);
     }
   }
 }
 
-std::vector<Labelled> read_labelled(const Spec& spec, const fs::path& source, Skipped& skipped) {
+/// Calls use(entry) for all that is below a folder; links to folders are not followed.
+template <class Use>
+void for_each_below(const fs::path& folder, Use use) {
+  try {
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) use(entry);
+  } catch (const fs::filesystem_error& e) {
+    throw Error(ErrorKind::kData, e.path1().string() + ": cannot be read: " + e.code().message());
+  }
+}
+
+std::vector<Labelled> read_labelled(const Spec& spec, const char* name, const fs::path& source, Collection& data) {
   std::vector<Labelled> images;
   if (fs::is_directory(source)) {
-    for (const auto& entry : fs::recursive_directory_iterator(source)) {
+    for_each_below(source, [&](const fs::directory_entry& entry) {
       const auto relative = entry.path().lexically_relative(source);
-      if (!entry.is_regular_file() || !relative.has_parent_path()) continue;
-      images.push_back({relative.string(), entry.path().string(), relative.begin()->string()});
-    }
+      std::error_code none;
+      const auto type = entry.status(none).type();
+      const bool is_folder = type == fs::file_type::directory, is_link = entry.is_symlink(none);
+      if ((is_folder && !is_link) || (!is_folder && !relative.has_parent_path())) return;
+      ++data.rows[name];
+      if (type == fs::file_type::regular) {
+        images.push_back({relative.string(), entry.path().string(), relative.begin()->string()});
+      } else {
+        const char* reason = !is_link    ? "not a file"
+                             : is_folder ? "a link to a folder, which is not followed"
+                                         : "a link that leads to no file";
+        data.skipped[{name, reason}].push_back(relative.string());
+      }
+    });
   } else {
-    read_table(spec, source, spec.label_column, {"label", "class"}, "label_column", skipped,
+    read_table(spec, name, source, spec.label_column, {"label", "class"}, "label_column", data,
                [&](const std::string& image, const std::string& label) {
                  images.push_back({image, (root_of(spec, source) / image).string(), label});
                });
@@ -173,8 +209,12 @@ Json effective_csv(const Json& data, const fs::path& base, const std::string& wh
     if (!boost::contains(prompt, "{}")) refuse("prompts", "expected \"{}\" in " + Json(prompt).dump());
   }
   if (!spec.probe.empty() && spec.labelled.empty()) refuse("labelled", "is needed where \"probe\" is set");
-  for (std::string* path : {&spec.pairs, &spec.labelled, &spec.probe, &spec.image_root}) {
-    if (!path->empty()) *path = fs::absolute(base / *path).lexically_normal().string();
+  const std::pair<const char*, std::string*> paths[] = {
+      {"pairs", &spec.pairs}, {"labelled", &spec.labelled}, {"probe", &spec.probe}, {"image_root", &spec.image_root}};
+  for (const auto& [key, path] : paths) {
+    if (path->empty()) continue;
+    *path = fs::absolute(base / *path).lexically_normal().string();
+    if (!is_utf8(*path)) refuse(key, "the path " + show_utf8(*path) + " is not UTF-8; rename the folder");
   }
   if (spec.name.empty()) spec.name = fs::path(spec.pairs).stem().string();
   return write_params(spec);
@@ -182,7 +222,8 @@ Json effective_csv(const Json& data, const fs::path& base, const std::string& wh
 
 fs::path csv_file(const Json& effective) {
   const Spec spec = spec_of(effective);
-  std::string key = effective.dump();
+  constexpr const char* kRevision = "2";  // raised whenever this code makes another pack of the same files
+  std::string key = kRevision + effective.dump();
   const auto add = [&](const fs::path& path) {
     std::error_code error;
     const auto time = fs::last_write_time(path, error);
@@ -196,9 +237,10 @@ fs::path csv_file(const Json& effective) {
     add(source);
     if (!fs::is_directory(source)) continue;
     std::set<fs::path> folders;
-    for (const auto& entry : fs::recursive_directory_iterator(source)) {
-      if (entry.is_directory()) folders.insert(entry.path());
-    }
+    for_each_below(source, [&](const fs::directory_entry& entry) {
+      std::error_code none;
+      if (entry.symlink_status(none).type() == fs::file_type::directory) folders.insert(entry.path());
+    });
     for (const auto& folder : folders) add(folder);
   }
   return cache_file("csv", key);
@@ -211,20 +253,22 @@ Collection read_csv_data(const Json& effective) {
   data.image_px = spec.image_px;
   data.drawing = "decoding images";
   data.draw = [px = spec.image_px](const std::string& path) { return centre_square(read_rgb(path), px); };
-  read_table(spec, spec.pairs, spec.caption_column, {"caption", "title", "text"}, "caption_column", data.skipped,
+  read_table(spec, "pairs", spec.pairs, spec.caption_column, {"caption", "title", "text"}, "caption_column", data,
              [&](const std::string& image, const std::string& caption) {
-               data.train.push_back(
-                   {.name = image, .source = (root_of(spec, spec.pairs) / image).string(), .caption = caption});
+               data.train.push_back({.name = image,
+                                     .source = (root_of(spec, spec.pairs) / image).string(),
+                                     .caption = caption,
+                                     .table = "pairs"});
              });
   if (spec.labelled.empty()) return data;
 
-  std::vector<Labelled> held_out = read_labelled(spec, spec.labelled, data.skipped), probe;
+  std::vector<Labelled> held_out = read_labelled(spec, "labelled", spec.labelled, data), probe;
   if (spec.probe.empty()) {
     std::vector<Labelled> all;
     all.swap(held_out);
     split(all, held_out, probe);
   } else {
-    probe = read_labelled(spec, spec.probe, data.skipped);
+    probe = read_labelled(spec, "probe", spec.probe, data);
   }
   const auto labels = sorted_labels(held_out, probe);
   if (!spec.classes.empty() && spec.classes.size() != labels.size()) {
@@ -239,15 +283,16 @@ Collection read_csv_data(const Json& effective) {
     if (spec.classes.empty()) std::ranges::replace_if(word, boost::is_any_of("_-"), ' ');
     data.classes.push_back(make_class(word, spec.prompts));
   }
-  const auto items = [&](const std::vector<Labelled>& images) {
+  const auto items = [&](const std::vector<Labelled>& images, const char* table) {
     std::vector<Item> result;
     for (const auto& image : images) {
-      result.push_back({.name = image.name, .source = image.path, .caption = "", .label = index.at(image.label)});
+      result.push_back(
+          {.name = image.name, .source = image.path, .caption = "", .label = index.at(image.label), .table = table});
     }
     return result;
   };
-  data.probe = items(probe);
-  data.held_out = items(held_out);
+  data.probe = items(probe, spec.probe.empty() ? "labelled" : "probe");
+  data.held_out = items(held_out, "labelled");
   return data;
 }
 

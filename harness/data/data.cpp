@@ -1,11 +1,13 @@
 #include "harness/data/data.h"
 
+#include <algorithm>
+#include <optional>
+
 #include <unistd.h>
 
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "harness/data/cache.h"
 #include "harness/data/clean_subset.h"
@@ -13,6 +15,7 @@
 #include "harness/data/emoji.h"
 #include "harness/data/image.h"
 #include "harness/data/pack.h"
+#include "harness/record/machine.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -49,6 +52,15 @@ fs::path ensure(const Json& effective, const std::function<void(const fs::path&)
   return file;
 }
 
+/// What the result of a cell states of its data.
+Json record_of(const Pack& pack) {
+  const Json& json = pack.metadata;
+  return {{"hash", pack.checksum},
+          {"pairs", json.at("train").at("captions").size()},
+          {"rows", json.value("rows", Json::object())},
+          {"left_out", json.at("skipped")}};
+}
+
 torch::Tensor part(const torch::Tensor& images, const Json& json) {
   return images.narrow(0, json.at("first_image"), static_cast<std::int64_t>(json.at("captions").size()));
 }
@@ -58,32 +70,55 @@ LabelledImages labelled(const torch::Tensor& images, const Json& json) {
           torch::tensor(json.at("labels").get<std::vector<std::int64_t>>(), torch::kInt64)};
 }
 
-/// The images of a packed file at another resolution: made once, kept beside it and mapped from then on, so that the
-/// workers of a run share them.
-torch::Tensor resized(const fs::path& file, const Pack& pack, std::int64_t image_px) {
-  if (pack.images.size(2) == image_px) return pack.images;
-  const fs::path beside = file.parent_path() / (file.stem().string() + "-" + std::to_string(image_px) + "px.pack");
-  const auto open = [&] {
-    const Pack small = open_pack(beside);
-    if (small.metadata.at("resized_from") != pack.checksum) throw Error(ErrorKind::kData, "of other data");
-    return small.images;
-  };
-  try {
-    if (fs::exists(beside)) return open();
-  } catch (const std::exception&) {  // damaged, or of data that has changed since: made again
+fs::path resized_file(const fs::path& file, std::int64_t image_px) {
+  return file.parent_path() / (file.stem().string() + "-" + std::to_string(image_px) + "px.pack");
+}
+
+/// The images of a packed file in its own resolution or in one that was made before; undefined if there is none yet.
+/// Verifies what is used now or will be resized. @throws Error(kData) if the packed file is damaged
+torch::Tensor stored_images(const fs::path& file, const Pack& pack, std::int64_t image_px) {
+  mark_used(file);
+  if (pack.images.size(2) != image_px) {
+    const auto beside = resized_file(file, image_px);
+    try {
+      const Pack small = open_pack(beside);
+      if (small.metadata.at("resized_from") == pack.checksum) {
+        verify_pack(beside);
+        mark_used(beside);
+        return small.images;
+      }
+    } catch (const std::exception&) {  // missing or damaged: made again
+    }
   }
-  const auto images = resize_images(pack.images, image_px);
+  verify_pack(file);
+  return pack.images.size(2) == image_px ? pack.images : torch::Tensor();
+}
+
+/// The images at another resolution: made once, kept beside the packed file and mapped from then on, so that the
+/// workers of a run share them.
+torch::Tensor resized(const fs::path& file, const Pack& pack, std::int64_t image_px, const Progress& progress) {
+  constexpr std::int64_t kChunk = 512;  // bounds the memory
+  const auto images = pack.images.size(0);
+  const auto beside = resized_file(file, image_px);
   const fs::path draft = beside.string() + ".tmp" + std::to_string(::getpid());
+  std::error_code ignored;
+  fs::remove(draft, ignored);
   try {
+    expect_space(draft, images, image_px, progress);
     PackWriter writer(draft, image_px);
-    for (std::int64_t i = 0; i < images.size(0); ++i) writer.append(images[i]);
+    for (std::int64_t first = 0; first < images; first += kChunk) {
+      const auto last = std::min(first + kChunk, images);
+      const auto chunk = resize_images(pack.images.slice(0, first, last), image_px);
+      for (std::int64_t i = 0; i < chunk.size(0); ++i) writer.append(chunk[i]);
+      progress("resizing images", last, images);
+    }
     writer.finish({{"resized_from", pack.checksum}});
     fs::rename(draft, beside);
-    return open();
-  } catch (const std::exception&) {  // a cache that cannot be written only costs time
-    std::error_code ignored;
+    return open_pack(beside).images;
+  } catch (const std::exception&) {  // a cache that cannot be written only costs time, where the memory suffices
     fs::remove(draft, ignored);
-    return images;
+    if (static_cast<double>(image_bytes(images, image_px)) / 1048576 > machine_memory_mib() / 2) throw;
+    return resize_images(pack.images, image_px);
   }
 }
 
@@ -119,37 +154,69 @@ Json effective_data(const Json& data, const fs::path& base, const std::string& w
 
 fs::path prepare_data(const Json& effective, const Progress& progress) {
   const auto file = ensure(effective, &verify_pack, progress);
-  const Pack pack = open_pack(file);
-  for (const Json& skipped : pack.metadata.at("skipped")) {
-    std::string names;
-    for (const Json& name : skipped.at("first")) names += (names.empty() ? "" : ", ") + name.get<std::string>();
-    const auto count = skipped.at("count").get<std::size_t>();
-    const bool more = count > skipped.at("first").size();
-    progress("left out " + std::to_string(count) + " (" + skipped.at("reason").get<std::string>() + "): " + names +
-                 (more ? ", ..." : ""),
-             0, 0);
-  }
+  for (const auto& line : left_out_lines(record_of(open_pack(file)))) progress(line, 0, 0);
   return file;
+}
+
+std::vector<std::string> left_out_lines(const Json& record) {
+  std::vector<std::string> lines;
+  for (const Json& left_out : record.at("left_out")) {
+    std::string names, rows;
+    for (const Json& name : left_out.at("first")) names += (names.empty() ? "" : ", ") + name.get<std::string>();
+    const auto count = left_out.at("count").get<std::size_t>();
+    if (count > left_out.at("first").size()) names += ", ...";
+    if (left_out.contains("table")) {
+      const auto table = left_out.at("table").get<std::string>();
+      rows = " of " + record.at("rows").at(table).dump() + " rows of \"" + table + "\"";
+    }
+    lines.push_back("left out " + std::to_string(count) + rows + " (" + left_out.at("reason").get<std::string>() +
+                    "): " + names);
+  }
+  return lines;
 }
 
 bool is_prepared(const Json& effective) { return fs::exists(packed_file(effective)); }
 
-Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& progress) {
-  std::optional<Pack> opened;  // at once: a cache may be deleted at any moment
-  const auto file = ensure(
-      effective, [&](const fs::path& whole) { opened = open_pack(whole); }, progress);
-  const Pack pack = opened ? *std::move(opened) : open_pack(file);
-  const Json& json = pack.metadata;
-  const auto images = resized(file, pack, image_px);
-  Dataset data{.name = json.at("name"),
-               .hash = pack.checksum,
-               .train = tensor_pairs(part(images, json.at("train")), json.at("train").at("captions")),
-               .probe = labelled(images, json.at("probe")),
-               .held_out = labelled(images, json.at("held_out")),
-               .classes = {}};
+LoadedData load_data(const Json& effective, std::int64_t image_px, const Progress& progress) {
+  std::optional<Pack> pack;  // at once: a cache may be deleted at any moment
+  torch::Tensor images;
+  const auto open = [&](const fs::path& whole) {
+    pack.reset();
+    Pack opened = open_pack(whole);
+    images = stored_images(whole, opened, image_px);
+    pack = std::move(opened);
+  };
+  const auto file = ensure(effective, open, progress);
+  if (!pack) open(file);
+  if (!images.defined()) images = resized(file, *pack, image_px, progress);
+  const Json& json = pack->metadata;
+  LoadedData data;
+  data.name = json.at("name");
+  data.hash = pack->checksum;
+  data.train = tensor_pairs(part(images, json.at("train")), json.at("train").at("captions"));
+  data.probe = labelled(images, json.at("probe"));
+  data.held_out = labelled(images, json.at("held_out"));
   data.clean_subset = clean_subset(data.train->size(), effective.value("clean_share", 0.0));
   for (const Json& info : json.at("classes")) data.classes.push_back({info.at("name"), info.at("prompts")});
+  data.record = record_of(*pack);
   return data;
+}
+
+std::vector<PackInfo> list_packs() {
+  std::vector<PackInfo> list;
+  for (const auto& file : cached_files()) {
+    PackInfo info{file, "", 0, 0};
+    try {
+      const Pack pack = open_pack(file.path);
+      info.image_px = pack.images.size(2);
+      info.images = pack.images.size(0);
+      info.data = pack.metadata.contains("name") ? pack.metadata.at("name").get<std::string>() : "a resized copy";
+    } catch (const std::exception&) {
+      info.data = "not complete or damaged";
+    }
+    list.push_back(std::move(info));
+  }
+  return list;
 }
 
 std::vector<DataInfo> list_data() {

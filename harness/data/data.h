@@ -10,6 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "harness/data/cache.h"
 #include "harness/record/progress.h"
 #include "roclip/dataset.h"
 #include "roclip/params.h"
@@ -22,17 +23,26 @@ namespace roclip::bench {
 /// @param where front of the messages, "matrix.json: /data". @throws Error(kMatrix)
 Json effective_data(const Json& data, const std::filesystem::path& base, const std::string& where);
 
-/// Makes sure that the packed file exists and that its checksum is right; prepares it (again) otherwise. Reports what
-/// was left out of it as notices. Safe when several processes do it at once or when one is killed.
+/// Makes sure that the packed file exists and that its checksum is right; prepares it (again) otherwise. Tells what was
+/// left out of it. Safe when several processes do it at once or when one is killed.
 /// @return the packed file. @throws Error(kData)
 std::filesystem::path prepare_data(const Json& effective, const Progress& progress);
 
 /// Whether the packed file is there; it may still turn out damaged.
 bool is_prepared(const Json& effective);
 
-/// Opens the data set, preparing it if needed. The images are the mapped file itself where it has this resolution,
-/// area means of it otherwise. @throws Error(kData)
-Dataset load_data(const Json& effective, std::int64_t image_px, const Progress& progress);
+/// A data set, and what the result of a cell states of it: {"hash", "pairs", "rows": {table: how many it has},
+/// "left_out": [{"table", "reason", "count", "first" names}]}. Rows and tables are those of the user's own data.
+struct LoadedData : Dataset {
+  Json record;
+};
+/// Opens the data set and verifies it, preparing it if needed. The images are the mapped file itself where it has this
+/// resolution, area means of it otherwise. @throws Error(kData)
+LoadedData load_data(const Json& effective, std::int64_t image_px, const Progress& progress);
+
+/// A line for each reason for which something was left out, with counts and the first names. @param record as
+/// LoadedData has it
+std::vector<std::string> left_out_lines(const Json& record);
 
 /// A data set that needs nothing but its name.
 struct DataInfo {
@@ -42,6 +52,14 @@ struct DataInfo {
   std::int64_t pairs = 0, held_out = 0, classes = 0;  ///< 0 unless prepared
 };
 std::vector<DataInfo> list_data();
+
+/// A packed file in the cache, and what is in it.
+struct PackInfo {
+  CachedFile file;
+  std::string data;  ///< name of the data set
+  std::int64_t image_px = 0, images = 0;
+};
+std::vector<PackInfo> list_packs();
 
 /// Draws `count` images of a split with their captions and classes, chosen by `seed`, into a PNG file.
 /// @param split "train" or "held_out". @throws Error(kUsage) for another split, Error(kData) if it cannot be written.

@@ -138,7 +138,7 @@ Collection read_emoji(const fs::path& packages, const Json& recipe, const Json& 
     for (const auto& style : styles) {
       const IconSet& set = sets.at(style);
       const IconMatch match = match_icons(set, emoji, known, aliases);
-      for (const auto& name : match.unmatched) data.skipped["draws no emoji"].push_back(style + ":" + name);
+      for (const auto& name : match.unmatched) data.skipped[{"", "draws no emoji"}].push_back(style + ":" + name);
       for (const auto& [code, icon] : match.icon_by_code) {
         const Emoji& meaning = emoji.by_code.at(code);
         if (meaning.subgroup.empty() || std::ranges::find(left_out, meaning.subgroup) != left_out.end()) continue;

@@ -15,7 +15,11 @@ namespace roclip::bench {
 namespace fs = std::filesystem;
 
 cv::Mat read_rgb(const fs::path& file) {
-  if (!fs::is_regular_file(file)) throw Error(ErrorKind::kData, "file not found");
+  std::error_code error;
+  const auto type = fs::status(file, error).type();
+  if (type == fs::file_type::not_found) throw Error(ErrorKind::kData, "file not found");
+  if (error) throw Error(ErrorKind::kData, error.message());
+  if (type != fs::file_type::regular) throw Error(ErrorKind::kData, "not a file");
   cv::Mat image;
   try {
     image = cv::imread(file.string(), cv::IMREAD_COLOR);

@@ -2,7 +2,7 @@
 ///
 ///     offset 0      header, one page: magic, version, image size, counts, hashes
 ///     offset 4096   images, uint8 [N, 3, S, S], RGB
-///     then          metadata, JSON (to_dataset() in data.cpp reads it; README.md describes it)
+///     then          metadata, JSON (load_data() in data.cpp reads it; README.md describes it)
 ///
 /// Integers are little-endian.
 #pragma once
@@ -17,6 +17,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <opencv2/core/mat.hpp>
 
+#include "harness/record/progress.h"
 #include "roclip/params.h"
 
 struct XXH3_state_s;
@@ -29,7 +30,7 @@ inline constexpr std::uint32_t kPackVersion = 1;
 /// Writes a packed file front to back. Leaves a file without a valid header unless finish() returned.
 class PackWriter {
  public:
-  /// @throws Error(kData), like the other members
+  /// @param file must not be there yet @throws Error(kData), like the other members
   PackWriter(std::filesystem::path file, std::int64_t image_px);
   ~PackWriter();
 
@@ -63,7 +64,16 @@ struct Pack {
 /// @throws Error(kData) for a file that is missing, truncated, damaged or of another version.
 Pack open_pack(const std::filesystem::path& file);
 
-/// Reads all of it. @throws Error(kData) if the checksum is wrong, and whatever open_pack() throws.
+/// Reads all of it, at the speed of the disk. @throws Error(kData) if the checksum is wrong, and whatever open_pack()
+/// throws.
 void verify_pack(const std::filesystem::path& file);
+
+/// Of their pixels.
+std::uint64_t image_bytes(std::int64_t images, std::int64_t image_px);
+
+/// Tells how much disk the images will take, if it is much. @throws Error(kData), with both figures, if `images` of
+/// this size need more than the disk of `file` has free
+void expect_space(const std::filesystem::path& file, std::int64_t images, std::int64_t image_px,
+                  const Progress& progress);
 
 }  // namespace roclip::bench

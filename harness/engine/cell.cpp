@@ -11,7 +11,6 @@
 #include <torch/utils.h>
 #include <torch/version.h>
 
-#include "harness/data/data.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/examples.h"
 #include "harness/model/clip.h"
@@ -136,7 +135,7 @@ std::vector<torch::Device> parse_devices(const std::string& text) {
   return devices;
 }
 
-Dataset open_data(const Json& config, const Progress& progress) {
+LoadedData open_data(const Json& config, const Progress& progress) {
   return load_data(config.at("data"), config.at("model").at("image_px"), progress);
 }
 
@@ -185,7 +184,7 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
   Stopwatch total, watch;
   Json phases = Json::object();
 
-  const Dataset data = open_data(config, [](auto...) {});
+  const LoadedData data = open_data(config, [](auto...) {});
   phases["data"] = watch.lap();
 
   const auto ready = ready_attack(config, data, registry, around.out, around.device);
@@ -260,6 +259,7 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
   record["capability"] = to_string(defense->capability());
   record["attack_knows_defense"] = attack.knows_defense();
   record["data_hash"] = data.hash;
+  record["data"] = data.record;
   record["poison"] = {{"manifest", "manifests/" + poison.name + ".json"},
                       {"hash", poison.hash},
                       {"goal", kind_of(plan.goal)},

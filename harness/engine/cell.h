@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/data/data.h"
 #include "harness/poison/stored_plan.h"
 #include "harness/record/cell.h"
 #include "harness/record/progress.h"
@@ -32,7 +33,7 @@ std::string_view to_string(Capability capability);
 /// @throws Error(kUsage)
 std::vector<torch::Device> parse_devices(const std::string& text);
 
-Dataset open_data(const Json& config, const Progress& progress);
+LoadedData open_data(const Json& config, const Progress& progress);
 
 /// What decides what a cell trains, as hashes that name checkpoints. They hold the hashes of the program and of the
 /// plugins, so that a checkpoint is never continued by other code.

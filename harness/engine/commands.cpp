@@ -1,11 +1,14 @@
 #include "harness/engine/commands.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <ctime>
 #include <iostream>
 
 #include <unistd.h>
 
+#include "harness/data/cache.h"
 #include "harness/data/data.h"
 #include "harness/engine/cell.h"
 #include "harness/model/clip.h"
@@ -91,6 +94,15 @@ void print(const PluginInfo& plugin) {
                 allowed(p).empty() ? "" : ", ", allowed(p).c_str(), p.at("doc").get<std::string>().c_str(),
                 p.at("source").get<std::string>().c_str());
   }
+}
+
+/// "2026-11-24", in local time
+std::string day(std::int64_t seconds) {
+  const auto time = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%F", ::localtime_r(&time, &parts));
+  return text.data();
 }
 
 Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
@@ -209,7 +221,7 @@ int data_prepare(const Json& task) {
 
 int data_list(const Json& task) {
   const bool json = task.at("json");
-  Json list = Json::array();
+  Json list = Json::array(), files = Json::array();
   for (const auto& info : list_data()) {
     list.push_back({{"name", info.name},
                     {"summary", info.summary},
@@ -227,7 +239,58 @@ int data_list(const Json& task) {
       std::printf("  not prepared yet: roclip-bench data prepare %s\n", info.name.c_str());
     }
   }
-  if (json) std::cout << list.dump(2) << "\n";
+  double bytes = 0;
+  for (const auto& pack : list_packs()) {
+    bytes += static_cast<double>(pack.file.bytes);
+    files.push_back({{"file", pack.file.path},
+                     {"bytes", pack.file.bytes},
+                     {"last_used", day(pack.file.last_used)},
+                     {"data", pack.data},
+                     {"image_px", pack.image_px},
+                     {"images", pack.images}});
+  }
+  if (json) {
+    std::cout << Json{{"data", list}, {"files", files}}.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    return 0;
+  }
+  std::printf("\nprepared files in %s: %s\n", cache_dir().c_str(), show_bytes(bytes).c_str());
+  for (const auto& file : files) {
+    std::printf("  %8s  last used %s  %s: %s (%lld images of %lld px)\n",
+                show_bytes(file.at("bytes").get<double>()).c_str(), file.at("last_used").get<std::string>().c_str(),
+                fs::path(file.at("file").get<std::string>()).filename().c_str(),
+                file.at("data").get<std::string>().c_str(), file.at("images").get<long long>(),
+                file.at("image_px").get<long long>());
+  }
+  if (!files.empty()) std::puts("  to delete some: roclip-bench data clean");
+  return 0;
+}
+
+int data_clean(const Json& task) {
+  constexpr std::int64_t kDay_s = 86400;
+  const bool all = task.at("all"), dry = task.at("dry_run");
+  const auto days = task.at("unused_days").get<std::int64_t>();
+  double bytes = 0;
+  std::int64_t count = 0;
+  for (const auto& file : cached_files()) {
+    const auto unused_days = (std::time(nullptr) - file.last_used) / kDay_s;
+    if (!all && unused_days < days) continue;
+    const auto size = static_cast<double>(file.bytes);
+    const bool busy = !dry && !delete_cached(file.path);
+    std::printf("%s%s: %s, last used %s\n",
+                dry    ? "would delete "
+                : busy ? "kept, being prepared now: "
+                       : "deleted ",
+                file.path.c_str(), show_bytes(size).c_str(), day(file.last_used).c_str());
+    if (busy) continue;
+    bytes += size;
+    ++count;
+  }
+  std::printf("%s%lld file%s, %s\n", dry ? "would delete " : "deleted ", static_cast<long long>(count),
+              count == 1 ? "" : "s", show_bytes(bytes).c_str());
+  if (dry && count > 0) {
+    std::printf("to delete: roclip-bench data clean %s\n",
+                all ? "--all" : ("--unused-days " + std::to_string(days)).c_str());
+  }
   return 0;
 }
 

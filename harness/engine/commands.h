@@ -23,6 +23,8 @@ int schema(const Json& task);
 int data_prepare(const Json& task);
 /// @param task {"task": "data list", "json": bool}
 int data_list(const Json& task);
+/// @param task {"task": "data clean", "all": bool, "unused_days": n, "dry_run": bool}
+int data_clean(const Json& task);
 /// @param task {"task": "data show", "data", "split", "count", "seed", "png"}
 int data_show(const Json& task);
 

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
       {"plugin test", &conformance::plugin_test},
       {"data prepare", &data_prepare},
       {"data list", &data_list},
+      {"data clean", &data_clean},
       {"data show", &data_show},
       {"perf", &perf},
       {"doctor", &doctor},

@@ -108,7 +108,7 @@ int poison_make(const Json& task) {
   };
   std::vector<Poisons> wanted;
   const auto names = folder_names(cells);
-  std::map<std::int64_t, Dataset> data_at;
+  std::map<std::int64_t, LoadedData> data_at;
   std::set<std::string> seen;
   for (const auto* cell : select(cells, task.at("only"))) {
     if (!seen.insert(Json{cell->config.at("attack"), cell->seed, image_px(*cell)}.dump()).second) continue;

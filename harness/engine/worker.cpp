@@ -85,14 +85,18 @@ int prepare(const Json& task) {
   const bool make_data = task.at("make_data");
   if (!make_data && !is_prepared(cells.front().config.at("data"))) return 0;
   const OutputFolder out{task.at("out").get<std::string>()};
-  std::map<std::int64_t, Dataset> by_size;
-  const auto data_of = [&](const Cell& cell) -> const Dataset& {
+  std::map<std::int64_t, LoadedData> by_size;
+  const auto data_of = [&](const Cell& cell) -> const LoadedData& {
     const std::int64_t image_px = cell.config.at("model").at("image_px");
     auto found = by_size.find(image_px);
     if (found == by_size.end()) found = by_size.emplace(image_px, open_data(cell.config, progress_events())).first;
     return found->second;
   };
-  tell({{"data_hash", data_of(cells.front()).hash}});
+  const auto& first = data_of(cells.front());
+  tell({{"data_hash", first.hash}});
+  if (!first.record.at("rows").empty()) {  // the user's own data: of ours, what is left out is documented
+    for (const auto& line : left_out_lines(first.record)) tell({{"warning", "WARNING: " + line}});
+  }
 
   Json keys = Json::object(), trial_counts = Json::object(), builds = Json::object();
   for (const auto& cell : cells) {

@@ -1,12 +1,16 @@
 #include "harness/record/files.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace roclip::bench {
@@ -15,13 +19,54 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kTemporary = ".tmp";  // and the writer's process id
+constexpr std::string_view kTemporary = ".tmp";  // and a random number
 
 [[noreturn]] void fail(const fs::path& file, const std::string& what) {
   throw Error(ErrorKind::kData, file.string() + ": " + what + ": " + std::strerror(errno));
 }
 
+/// Whether the name stands for an open file of this process: /dev/stdout leads to one. It looks like a link.
+bool is_descriptor(const fs::path& file) {
+  return file.string().starts_with("/proc/") || file.string().starts_with("/dev/fd/");
+}
+
+/// The file that a chain of links leads to, which may not be there yet.
+fs::path behind_links(const fs::path& name) {
+  constexpr int kMostLinks = 40;  // as Linux has it
+  fs::path file = name;
+  for (int links = 0; links <= kMostLinks; ++links) {
+    std::error_code no_link;
+    const auto target = fs::read_symlink(file, no_link);
+    if (no_link || is_descriptor(file)) return file;
+    file = file.parent_path() / target;
+  }
+  errno = ELOOP;
+  fail(name, "cannot be written");
+}
+
+/// Makes a file of a name that nobody can guess, open for writing. @param descriptor -1, with errno, if that fails
+fs::path new_file_beside(const fs::path& file, int& descriptor) {
+  constexpr std::size_t kLongestFront = 200;  // a file name may have 255 bytes
+  const std::string front = file.filename().string().substr(0, kLongestFront) + std::string(kTemporary);
+  std::random_device random;
+  for (;;) {
+    const auto number = (std::uint64_t{random()} << 32) | random();
+    const fs::path temporary = file.parent_path() / (front + std::to_string(number));
+    descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (descriptor >= 0 || errno != EEXIST) return temporary;
+  }
+}
+
 }  // namespace
+
+std::string show_bytes(double bytes) {
+  constexpr const char* kUnits[] = {"bytes", "kB", "MB", "GB", "TB", "PB"};
+  std::size_t unit = 0;
+  for (; bytes >= 999.5 && unit + 1 < std::size(kUnits); bytes /= 1000) ++unit;
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), unit > 0 && bytes < 9.95 ? "%.1f %s" : "%.0f %s", bytes, kUnits[unit]);
+  return text.data();
+}
 
 std::string read_file(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -44,26 +89,31 @@ bool write_all(int descriptor, std::string_view content) {
   return true;
 }
 
-void write_file(const fs::path& file, std::string_view content, Flush flush) {
-  const fs::path temporary = file.string() + kTemporary + std::to_string(::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) fail(file, "cannot be written");
-  const auto give_up = [&] {
-    const int reason = errno;
-    ::close(fd);
-    ::unlink(temporary.c_str());
-    errno = reason;
-    fail(file, "cannot be written");
-  };
-  if (!write_all(fd, content)) give_up();
-  if (flush == Flush::kYes && ::fsync(fd) != 0) give_up();
-  ::close(fd);
-  if (::rename(temporary.c_str(), file.c_str()) != 0) {
-    const int reason = errno;
-    ::unlink(temporary.c_str());
-    errno = reason;
-    fail(file, "cannot be written");
+void write_file(const fs::path& name, std::string_view content, Flush flush) {
+  struct stat there {};
+  const bool exists = ::stat(name.c_str(), &there) == 0;
+  const bool is_special = exists && !S_ISREG(there.st_mode);  // a device or a pipe: no file can take its place
+  const fs::path file = is_special ? name : behind_links(name);
+  const bool in_place = is_special || is_descriptor(file);
+  fs::path temporary;
+  int fd = -1;
+  if (in_place) {
+    fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  } else {
+    temporary = new_file_beside(file, fd);
   }
+  bool done = fd >= 0 && write_all(fd, content);
+  if (!in_place) {
+    if (exists) done = done && ::fchmod(fd, there.st_mode & 07777) == 0;
+    if (flush == Flush::kYes) done = done && ::fsync(fd) == 0;
+    done = done && ::rename(temporary.c_str(), file.c_str()) == 0;
+  }
+  const int reason = errno;
+  if (fd >= 0) ::close(fd);
+  if (done) return;
+  if (fd >= 0 && !in_place) ::unlink(temporary.c_str());
+  errno = reason;
+  fail(name, "cannot be written");
 }
 
 std::string to_text(const Json& json, const std::string& indent) {
@@ -85,7 +135,7 @@ void write_json(const fs::path& file, const Json& json, Flush flush) { write_fil
 bool is_temporary(const fs::path& file) {
   const auto name = file.filename().string();
   const auto mark = name.rfind(kTemporary);
-  const auto digits = mark == std::string::npos ? mark : mark + std::string_view(kTemporary).size();
+  const auto digits = mark == std::string::npos ? mark : mark + kTemporary.size();
   return mark != std::string::npos && digits < name.size() &&
          name.find_first_not_of("0123456789", digits) == std::string::npos;
 }

@@ -13,12 +13,15 @@ namespace roclip::bench {
 
 using Json = nlohmann::json;
 
+/// "1.5 GB", "340 kB": decimal units, as disks have them.
+std::string show_bytes(double bytes);
 /// @throws Error(kData) naming the file and the system's reason
 std::string read_file(const std::filesystem::path& file);
 /// Writes all of it to a descriptor, through interruptions. @return false, with errno, if that fails
 bool write_all(int descriptor, std::string_view content);
 enum class Flush { kYes, kNo };
-/// Writes to a temporary name in the same folder, flushes to disk unless told not to, renames. @throws Error(kData)
+/// Writes to a temporary name in the same folder, flushes to disk unless told not to, renames; a file that is replaced
+/// keeps its mode, and a link still leads to it. A device or a pipe is written to as it is. @throws Error(kData)
 void write_file(const std::filesystem::path& file, std::string_view content, Flush flush = Flush::kYes);
 /// Two-space indent, keys sorted, an array of plain values on one line; bytes that are not UTF-8 are replaced.
 std::string to_text(const Json& json, const std::string& indent = "");

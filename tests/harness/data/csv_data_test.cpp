@@ -66,12 +66,19 @@ TEST_CASE("a csv data set is read end to end", "[data][csv]") {
   const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
   Notices notices;
   prepare_data(effective, notices.listener());
-  CHECK(notices.has("left out 1 (not a readable image): broken.png"));
-  CHECK(notices.has("left out 1 (file not found): gone.png"));
-  CHECK(notices.has("left out 1 (empty caption): pairs.csv: line 7"));
-  CHECK(notices.has("left out 1 (too few fields): pairs.csv: line 8"));
+  CHECK(notices.has("left out 1 of 7 rows of \"pairs\" (not a readable image): broken.png"));
+  CHECK(notices.has("left out 1 of 7 rows of \"pairs\" (file not found): gone.png"));
+  CHECK(notices.has("left out 1 of 7 rows of \"pairs\" (empty caption): pairs.csv: line 7"));
+  CHECK(notices.has("left out 1 of 7 rows of \"pairs\" (too few fields): pairs.csv: line 8"));
 
-  const Dataset data = load_data(effective, 8, notices.listener());
+  const LoadedData data = load_data(effective, 8, notices.listener());
+  CHECK(data.record.at("hash") == data.hash);
+  CHECK(data.record.at("pairs") == 3);
+  CHECK(data.record.at("rows") == Json{{"labelled", 6}, {"pairs", 7}});
+  REQUIRE(data.record.at("left_out").size() == 4);
+  CHECK(data.record.at("left_out")[1] ==
+        Json{{"table", "pairs"}, {"reason", "file not found"}, {"count", 1}, {"first", {"gone.png"}}});
+  CHECK(left_out_lines(data.record).size() == 4);
   CHECK(data.name == "pairs");
   CHECK(captions_of(*data.train) == std::vector<std::string>{"red, \"very\" red", "green", "blue"});
   REQUIRE(data.train->images(0, 3).sizes() == torch::IntArrayRef({3, 3, 8, 8}));
@@ -101,6 +108,58 @@ TEST_CASE("a prepared csv data set is used again until its table changes", "[dat
   CHECK(fs::last_write_time(first) == time);
   folder.write("data/pairs.csv", "path,caption\na.png,only this one\n");
   CHECK(captions_of(*load_data(effective, 4, silent).train) == std::vector<std::string>{"only this one"});
+}
+
+TEST_CASE("a damaged packed file is made again before it is used, at its own resolution and at another",
+          "[data][csv]") {
+  const ScratchFolder folder;
+  const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
+  const auto silent = [](std::string_view, std::int64_t, std::int64_t) {};
+  const auto image_px = GENERATE(8, 4);
+  const auto pixels = load_data(effective, image_px, silent).train.images.clone();
+  const auto file = prepare_data(effective, silent);
+  const auto used = image_px == 8 ? file : fs::path(file.string().insert(file.string().size() - 5, "-4px"));
+  REQUIRE(fs::exists(used));
+  {
+    std::fstream stream(used, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(4096);
+    stream.put('\x55');
+  }
+  Notices notices;
+  CHECK(torch::equal(load_data(effective, image_px, notices.listener()).train.images, pixels));
+  CHECK(notices.has("checksum is wrong; it is prepared again") == (image_px == 8));
+}
+
+TEST_CASE("a resized copy is not made of a damaged packed file", "[data][csv]") {
+  const ScratchFolder folder;
+  const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
+  const auto silent = [](std::string_view, std::int64_t, std::int64_t) {};
+  const auto pixels = load_data(effective, 8, silent).train.images.clone();
+  std::fstream(prepare_data(effective, silent), std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(4096)
+      .put('\x55');
+  const auto half = load_data(effective, 4, silent).train.images;
+  CHECK(half[0][0][0][0].item<int>() == pixels[0][0][0][0].item<int>());
+}
+
+TEST_CASE("links and names that lead nowhere are left out with a reason", "[data][csv]") {
+  const ScratchFolder folder;
+  Json spec = write_example(folder);
+  fs::create_symlink("loop", folder / "data/test/auk/loop");
+  fs::create_directory_symlink("..", folder / "data/test/auk/up");
+  fs::create_directory_symlink("auk", folder / "data/test/bird");
+  folder.write("data/pairs.csv", "path,caption\na.png,one\n" + std::string(300, 'x') + ".png,two\ntest,three\n");
+  Notices notices;
+  prepare_data(effective_data(spec, folder.path(), "d"), notices.listener());
+  CHECK(notices.has("left out 1 of 9 rows of \"labelled\" (a link that leads to no file): auk/loop"));
+  CHECK(notices.has("left out 2 of 9 rows of \"labelled\" (a link to a folder, which is not followed): "));
+  CHECK(notices.has("left out 1 of 3 rows of \"pairs\" (File name too long): xxx"));
+  CHECK(notices.has("left out 1 of 3 rows of \"pairs\" (not a file): test"));
+}
+
+TEST_CASE("a path that is not UTF-8 is refused by its key", "[data][csv]") {
+  CHECK_THROWS_WITH(effective_data({{"reader", "csv"}, {"pairs", "p.csv"}}, "/b\xff/c", "m.json: /data"),
+                    Catch::StartsWith("m.json: /data/pairs: ") && Catch::Contains("is not UTF-8"));
 }
 
 TEST_CASE("labels come from tables, in numerical order, with words of the user", "[data][csv]") {

@@ -116,6 +116,57 @@ TEST_CASE("a damaged file is made again, with a notice", "[data][cache]") {
   CHECK_NOTHROW(verify_pack(file));
 }
 
+TEST_CASE("data that the disk has no room for are refused before anything is drawn", "[data][cache]") {
+  const ScratchFolder folder;
+  auto data = collection();
+  data.image_px = 100'000'000;
+  data.draw = [](const std::string&) -> cv::Mat { throw std::logic_error("drawn"); };
+  CHECK_THROWS_WITH(pack_collection(data, folder / "x.pack", silent),
+                    Catch::Contains("2 images of 100000000 x 100000000 pixels take 60 PB") &&
+                        Catch::Contains("set a smaller \"image_px\""));
+  CHECK_FALSE(fs::exists(folder / "x.pack"));
+}
+
+TEST_CASE("the cache lists its packed files with their sizes, and deletes them with all that belongs to them",
+          "[data][cache]") {
+  const ScratchFolder folder;
+  CHECK(cached_files().empty());
+  const auto file = cache_file("black", "key");
+  const auto make = [&] {
+    ensure_packed(
+        file, &verify_pack, [](const fs::path&) { return collection(); }, silent);
+  };
+  make();
+  folder.write("cache/timings.json", "{}");
+  folder.write("cache/killed.pack.tmp/draft.pack", "12345");
+  mark_used(file);
+  auto files = cached_files();
+  REQUIRE(files.size() == 2);
+  CHECK(files[0].path == file);
+  CHECK(files[0].bytes == fs::file_size(file));
+  CHECK(files[1].bytes == 5);
+  for (const auto& cached : files) CHECK(delete_cached(cached.path));
+  CHECK(cached_files().empty());
+  CHECK(std::distance(fs::directory_iterator(file.parent_path()), {}) == 1);
+  make();
+  CHECK_NOTHROW(verify_pack(file));
+}
+
+TEST_CASE("a packed file is not deleted while another process prepares it", "[data][cache]") {
+  const ScratchFolder folder;
+  const auto file = cache_file("black", "key");
+  bool deleted = true;
+  ensure_packed(
+      file, &verify_pack,
+      [&](const fs::path&) {
+        deleted = delete_cached(file);
+        return collection();
+      },
+      silent);
+  CHECK_FALSE(deleted);
+  CHECK_NOTHROW(verify_pack(file));
+}
+
 TEST_CASE("a failing reader leaves nothing behind", "[data][cache]") {
   const ScratchFolder folder;
   const auto file = cache_file("black", "key");

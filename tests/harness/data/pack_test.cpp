@@ -70,7 +70,7 @@ TEST_CASE("a damaged packed file is refused with a reason", "[data][pack]") {
   const auto size = static_cast<std::int64_t>(fs::file_size(file));
   SECTION("truncated") {
     fs::resize_file(file, static_cast<std::uintmax_t>(size - 1));
-    CHECK_THROWS_WITH(open_pack(file), Catch::Contains("is truncated") && Catch::Contains("prepare"));
+    CHECK_THROWS_WITH(open_pack(file), Catch::Contains("is truncated"));
   }
   SECTION("cut in the header") {
     fs::resize_file(file, 100);

@@ -1,13 +1,42 @@
+#include <cstdlib>
+#include <thread>
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include <catch2/catch.hpp>
 
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
+#include "harness/record/paths.h"
 #include "roclip/error.h"
 #include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;
 using Catch::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// An environment variable for the length of a test; null = not set.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    set(value);
+  }
+  ~Variable() { set(old_ ? old_->c_str() : nullptr); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  void set(const char* value) { value == nullptr ? unsetenv(name_) : setenv(name_, value, 1); }
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+}  // namespace
 
 TEST_CASE("a written file holds its content and leaves no temporary file", "[record]") {
   const ScratchFolder folder;
@@ -15,6 +44,83 @@ TEST_CASE("a written file holds its content and leaves no temporary file", "[rec
   write_file(folder / "a.json", "second");
   CHECK(read_file(folder / "a.json") == "second");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("a file that is replaced keeps its mode", "[record]") {
+  const ScratchFolder folder;
+  const auto file = folder.write("private", "old");
+  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
+  write_file(file, "new");
+  CHECK(read_file(file) == "new");
+  CHECK(fs::status(file).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+}
+
+TEST_CASE("a link that is written to still leads to the file, which may be new", "[record]") {
+  const ScratchFolder folder;
+  folder.write("there/old", "old");
+  fs::create_symlink("there/old", folder / "direct");
+  fs::create_symlink("direct", folder / "indirect");
+  write_file(folder / "indirect", "new");
+  CHECK(fs::is_symlink(folder / "indirect"));
+  CHECK(fs::is_symlink(folder / "direct"));
+  CHECK(read_file(folder / "there/old") == "new");
+
+  fs::create_symlink("there/made", folder / "dangling");
+  write_file(folder / "dangling", "made");
+  CHECK(fs::is_symlink(folder / "dangling"));
+  CHECK(read_file(folder / "there/made") == "made");
+
+  fs::create_symlink("loop", folder / "loop");
+  CHECK_THROWS_WITH(write_file(folder / "loop", "x"), Contains("loop: cannot be written"));
+}
+
+TEST_CASE("a pipe is written to and stays", "[record]") {
+  const ScratchFolder folder;
+  const auto pipe = folder / "pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  std::string content;
+  std::thread reader([&] { content = read_file(pipe); });
+  write_file(pipe, "through the pipe");
+  reader.join();
+  CHECK(content == "through the pipe");
+  CHECK(fs::is_fifo(pipe));
+  CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("a device is written to and stays", "[record]") {
+  const ScratchFolder folder;
+  const auto device = folder / "null";
+  if (mknod(device.c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0) return;  // takes root
+  std::ofstream probe(device);
+  if (!probe) return;  // a file system without devices
+  write_file(device, "gone");
+  CHECK(fs::is_character_file(device));
+}
+
+TEST_CASE("a temporary name is new each time, recognised, and fits where the name is long", "[record]") {
+  const ScratchFolder folder;
+  const std::string longest(255, 'x');
+  write_file(folder / longest, "fits");
+  CHECK(read_file(folder / longest) == "fits");
+  CHECK_THROWS_WITH(write_file(folder / (longest + "x"), "x"), Contains("File name too long"));
+  CHECK(is_temporary("a.json.tmp12345"));
+  CHECK_FALSE(is_temporary("a.json"));
+  CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("an empty environment variable makes no folder in the current one", "[record]") {
+  const Variable cache("ROCLIP_BENCH_CACHE", ""), xdg("XDG_CACHE_HOME", ""), home("HOME", "/home/somebody");
+  CHECK(cache_dir() == "/home/somebody/.cache/roclip-bench");
+  {
+    const Variable absolute("XDG_CACHE_HOME", "/var/cache");
+    CHECK(cache_dir() == "/var/cache/roclip-bench");
+    const Variable relative("XDG_CACHE_HOME", "cache");
+    CHECK(cache_dir() == "/home/somebody/.cache/roclip-bench");
+    const Variable own("ROCLIP_BENCH_CACHE", "own");
+    CHECK(cache_dir() == "own");
+  }
+  const Variable no_home("HOME", "");
+  CHECK_THROWS_WITH(cache_dir(), Contains("set HOME or ROCLIP_BENCH_CACHE"));
 }
 
 TEST_CASE("a file that cannot be read or written says which and why", "[record]") {
