@@ -53,6 +53,8 @@ inline std::vector<std::string> captions_of(const PairSource& pairs) {
   return captions;
 }
 
+inline torch::Tensor all_images(const Dataset& data) { return data.train->images(0, data.train->size()); }
+
 /// What a metric gets on a data set and a goal, with everything else as plain as can be.
 struct ToyEvaluation {
   const Dataset& data;

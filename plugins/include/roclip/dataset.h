@@ -37,7 +37,8 @@ class PairSource {
   torch::Tensor images(std::int64_t begin, std::int64_t end) const;
 };
 
-/// Pairs whose images are one tensor in memory, which may be a mapped file.
+/// Pairs whose images are one tensor in memory, which may be a mapped file: what small data sets are, and what tests
+/// make by hand.
 class TensorPairs final : public PairSource {
  public:
   /// @param images uint8 [N, 3, px, px], contiguous, on the CPU; shared, not copied. @param captions N of them, or none

@@ -116,7 +116,7 @@ TEST_CASE("a damaged packed file is made again before it is used, at its own res
   const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
   const auto silent = [](std::string_view, std::int64_t, std::int64_t) {};
   const auto image_px = GENERATE(8, 4);
-  const auto pixels = load_data(effective, image_px, silent).train.images.clone();
+  const auto pixels = all_images(load_data(effective, image_px, silent));
   const auto file = prepare_data(effective, silent);
   const auto used = image_px == 8 ? file : fs::path(file.string().insert(file.string().size() - 5, "-4px"));
   REQUIRE(fs::exists(used));
@@ -126,7 +126,7 @@ TEST_CASE("a damaged packed file is made again before it is used, at its own res
     stream.put('\x55');
   }
   Notices notices;
-  CHECK(torch::equal(load_data(effective, image_px, notices.listener()).train.images, pixels));
+  CHECK(torch::equal(all_images(load_data(effective, image_px, notices.listener())), pixels));
   CHECK(notices.has("checksum is wrong; it is prepared again") == (image_px == 8));
 }
 
@@ -134,11 +134,11 @@ TEST_CASE("a resized copy is not made of a damaged packed file", "[data][csv]") 
   const ScratchFolder folder;
   const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
   const auto silent = [](std::string_view, std::int64_t, std::int64_t) {};
-  const auto pixels = load_data(effective, 8, silent).train.images.clone();
+  const auto pixels = all_images(load_data(effective, 8, silent));
   std::fstream(prepare_data(effective, silent), std::ios::in | std::ios::out | std::ios::binary)
       .seekp(4096)
       .put('\x55');
-  const auto half = load_data(effective, 4, silent).train.images;
+  const auto half = all_images(load_data(effective, 4, silent));
   CHECK(half[0][0][0][0].item<int>() == pixels[0][0][0][0].item<int>());
 }
 
