@@ -21,18 +21,18 @@ constexpr const char* kAbout = R"(Benchmark of poisoning and backdoor attacks on
 
 Examples:
   roclip-bench run matrix.json         train every cell, print the grid; the results are in out/ beside the file
-  roclip-bench plan matrix.json        cells, what is done, how long the rest takes
+  roclip-bench plan matrix.json        list the cells, what is done, how long the rest takes
   roclip-bench report out --format html -o report.html
   roclip-bench check out               the CI gate
-  roclip-bench status out              how a run goes, from another terminal
+  roclip-bench status out              progress of a run, from another terminal
   roclip-bench init                                    write a matrix file to begin with
-  roclip-bench doctor                                  is everything here that it needs?
+  roclip-bench doctor                                  check this machine and the installation
   roclip-bench plugin info roclip                      parameters, defaults, sources
   roclip-bench data show emoji                         look at the images)";
 
 constexpr const char* kExitCodes = R"(Exit codes:
   0 ok   1 internal error   2 usage   3 matrix file not valid   4 nothing selected   5 plugin   6 data or output
-  10 some cells did not end ok, or cannot   11 gate failed, or a replay's bits differ   12 gate inconclusive
+  10 some cells failed, or cannot run   11 gate failed, or a replay's bits differ   12 gate inconclusive
   130 interrupted (Ctrl-C)   143 terminated; run again to go on)";
 
 }  // namespace

@@ -14,11 +14,11 @@ namespace {
 void add_completion(CLI::App& app) {
   const auto shell = std::make_shared<std::string>();
   auto* completion =
-      add_command(app, "completion", "print a script that completes this program's words in a shell",
+      add_command(app, "completion", "print a script for completion in a shell",
                   {"bash | install -Dm644 /dev/stdin ~/.local/share/bash-completion/completions/roclip-bench",
                    "zsh | install -Dm644 /dev/stdin ~/.zfunc/_roclip-bench",
                    "fish | install -Dm644 /dev/stdin ~/.config/fish/completions/roclip-bench.fish"});
-  completion->add_option("shell", *shell, "whose script")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->add_option("shell", *shell, "the shell")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->callback([shell] { std::cout << completion_script(*shell); });
 }
 
@@ -31,8 +31,9 @@ void add_comfort_commands(CLI::App& app, Invocation& invocation) {
   init->callback([file, &invocation] { invocation.code = init_command(*file); });
 
   const auto json = std::make_shared<bool>(false);
-  auto* doctor = add_command(app, "doctor", "is everything here that a run needs? what to do, where not",
-                             {"", "--plugin-path my-plugins --json"});
+  auto* doctor =
+      add_command(app, "doctor", "check that this machine has what a run needs; say how to fix what is missing",
+                  {"", "--plugin-path my-plugins --json"});
   doctor->add_flag("--json", *json, "as JSON");
   doctor->callback([json, &invocation] { invocation.code = doctor_command(invocation.plugin_path, *json); });
 

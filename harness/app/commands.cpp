@@ -37,12 +37,15 @@ void print_detectable(const Preparation& prepared, std::size_t seeds) {
   const auto items = fewest_unanimous(), needed = fewest_unanimous();
   for (const auto& [attack, trials] : prepared.trials) {
     if (trials == 0) continue;
-    std::printf("  %s: %lld items; at one seed two defenses differ (McNemar, p < 0.05) from %lld items on, %s\n",
-                attack.c_str(), static_cast<long long>(trials), static_cast<long long>(items),
-                trials < items ? "more than there are"
-                               : percent(static_cast<double>(items) / static_cast<double>(trials)).c_str());
+    std::printf("  %s: %lld test items; smallest detectable difference between two defenses at one seed: %s\n",
+                attack.c_str(), static_cast<long long>(trials),
+                trials < items
+                    ? "none, there are too few items"
+                    : (std::to_string(items) + " items, " +
+                       percent(static_cast<double>(items) / static_cast<double>(trials)) + " (McNemar, p < 0.05)")
+                          .c_str());
   }
-  std::printf("  %zu seed%s: a test over seeds (exact permutation test, p < 0.05) needs at least %lld\n", seeds,
+  std::printf("  %zu seed%s; a test over seeds (exact permutation test, p < 0.05) needs at least %lld\n", seeds,
               seeds == 1 ? "" : "s", static_cast<long long>(needed));
 }
 
@@ -75,11 +78,10 @@ int plan_command(const PlanOptions& options) {
   const Matrix matrix = load_matrix(options.matrix);
   const OutputFolder out{options.out.empty() ? default_out(matrix) : options.out};
   ProgressView view(ProgressStyle::kAuto, false);
-  Nursery nursery;
   int signal = 0;
   const auto prepared = prepare(
       matrix, {.out = out.root, .plugin_path = options.plugin_path, .device = options.device, .make_data = false},
-      nursery, signals, view, signal);
+      signals, view, signal);
   if (!prepared) return 128 + signal;
 
   const auto selected = select(prepared->cells, options.only);
@@ -95,7 +97,7 @@ int plan_command(const PlanOptions& options) {
   for (const Cell* cell : selected) {
     const Json stored = stored_result(out, *cell, prepared->data_hash);
     std::string state = stored.is_null() ? "to run" : stored.at("status").get<std::string>();
-    if (state != "ok" && prepared->hopeless.contains(cell->attack)) {
+    if (state != "ok" && prepared->plan_failed.contains(cell->attack)) {
       state = "will fail";
       ++will_fail;
     }
@@ -128,28 +130,28 @@ int plan_command(const PlanOptions& options) {
     if (options.json) continue;
     std::printf("%-9s %-36s %s%s%s\n", state.c_str(), cell->id.c_str(), cell_name(*cell).c_str(),
                 past ? ("   about " + show_duration(*past)).c_str() : "",
-                shares.is_null() ? "" : ("   trained with " + shares.get<std::string>()).c_str());
+                shares.is_null() ? "" : ("   reuses the model of " + shares.get<std::string>()).c_str());
   }
   const int code = will_fail > 0 ? kSomeCellsNotOk : 0;
   if (options.json) {
     std::cout << list.dump(2) << "\n";
     return code;
   }
-  std::printf("%s: %zu done, %zu to run, %zu of them reuse a model trained by another cell\n",
-              counted(std::ssize(selected), "cell").c_str(), done, to_run.size(), shared);
+  std::printf("%s: %zu done, %zu to run, %zu reuse%s a model trained by another cell\n",
+              counted(std::ssize(selected), "cell").c_str(), done, to_run.size(), shared, shared == 1 ? "s" : "");
   if (const auto told = other_builds.told(); !told.empty()) std::puts(told.c_str());
   if (!to_run.empty()) {
     const auto workers = static_cast<double>(job_devices(options.jobs, prepared->devices, to_run.size()).size());
-    std::printf(
-        "time: %s on %s, %.0f at a time%s\n",
-        unknown == to_run.size() - shared ? "not known yet" : ("about " + show_duration(expected_s / workers)).c_str(),
-        device.c_str(), workers,
-        unknown > 0 ? ("; nothing is known of " + std::to_string(unknown) + " cells").c_str() : "");
+    std::printf("time: %s on %s, %.0f at a time%s\n",
+                unknown == to_run.size() - shared ? "no estimate yet"
+                                                  : ("about " + show_duration(expected_s / workers)).c_str(),
+                device.c_str(), workers,
+                unknown > 0 ? ("; no estimate for " + std::to_string(unknown) + " cells").c_str() : "");
   }
   if (prepared->data_hash.empty()) {
     std::printf("the data is not prepared yet: roclip-bench data prepare %s\n", options.matrix.c_str());
   } else {
-    std::puts("what can be seen:");
+    std::puts("statistical power:");
     print_detectable(*prepared, seeds.size());
   }
   return code;
@@ -176,7 +178,7 @@ int status_command(const std::filesystem::path& out, bool json, bool color) {
     std::cout << snapshot.dump(2) << "\n";
     return 0;
   }
-  std::printf("%s: %s%s, started %s, last heard of %s\n", snapshot.at("name").get<std::string>().c_str(),
+  std::printf("%s: %s%s, started %s, last update %s\n", snapshot.at("name").get<std::string>().c_str(),
               snapshot.at("phase").get<std::string>().c_str(), holder ? (" in " + *holder).c_str() : "",
               snapshot.at("started_at").get<std::string>().c_str(),
               snapshot.at("updated_at").get<std::string>().c_str());
@@ -186,7 +188,7 @@ int status_command(const std::filesystem::path& out, bool json, bool color) {
                 colored(cell.at("status").get<std::string>(), cell.at("status").get<std::string>(), color).c_str(),
                 cell.at("id").get<std::string>().c_str(), cell.at("reason").get<std::string>().c_str());
   }
-  if (dead) std::puts("The run died. Run it again: it goes on where it was.");
+  if (dead) std::puts("The run was killed. Start it again: it continues where it stopped.");
   return 0;
 }
 
@@ -264,7 +266,7 @@ int show_command(const std::filesystem::path& cell_file, bool json) {
   for (std::size_t i = 0; i + 1 < command.size(); ++i) {
     if (command[i] == "--plugin-path") again += " --plugin-path " + command[i + 1].get<std::string>();
   }
-  std::printf("again: %s\n", again.c_str());
+  std::printf("repeat it: %s\n", again.c_str());
   return 0;
 }
 

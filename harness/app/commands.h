@@ -20,11 +20,10 @@ struct PlanOptions {
   std::vector<std::string> only;
   bool json = false;
 };
-/// Cells, ids, what is done, what is shared, the time it will take, the smallest effect that can be seen. Writes
-/// nothing.
+/// Lists the cells: ids, which are done, which share a training, estimated time, statistical power. Writes nothing.
 int plan_command(const PlanOptions& options);
 
-/// How a run in this folder goes, or went. @return 0
+/// Progress of a running or finished run in this folder. @return 0
 int status_command(const std::filesystem::path& out, bool json, bool color);
 
 /// The file of a cell: a path, or an id or the beginning of one in an output folder. @throws Error(kEmpty)

@@ -22,8 +22,7 @@
 #include "harness/record/finding.h"
 #include "harness/record/machine.h"
 #include "harness/record/paths.h"
-#include "harness/run/nursery.h"
-#include "harness/run/preparation.h"
+#include "harness/run/worker.h"
 
 namespace roclip::bench {
 
@@ -190,7 +189,7 @@ void print(const Json& findings) {
     const auto state = f.at("state").get<std::string>();
     std::printf("%-4s  %-8s  %s\n", state == "fail" ? "FAIL" : state.c_str(), f.at("what").get<std::string>().c_str(),
                 f.at("found").get<std::string>().c_str());
-    if (const auto fix = f.at("fix").get<std::string>(); !fix.empty()) std::printf("%16sto do: %s\n", "", fix.c_str());
+    if (const auto fix = f.at("fix").get<std::string>(); !fix.empty()) std::printf("%16sfix: %s\n", "", fix.c_str());
   }
 }
 
@@ -222,11 +221,11 @@ int doctor_command(const Paths& plugin_path, bool json) {
   }
   print(findings);
   if (failures > 0) {
-    std::printf("%d of %zu things keep a run from working.\n", failures, findings.size());
+    std::printf("%d of %zu checks failed.\n", failures, findings.size());
   } else if (warnings > 0) {
-    std::printf("A run works; %d of %zu things could be better.\n", warnings, findings.size());
+    std::printf("A run works; %d of %zu checks have a warning.\n", warnings, findings.size());
   } else {
-    std::puts("All is well.");
+    std::printf("All %zu checks passed.\n", findings.size());
   }
   return code;
 }

@@ -25,9 +25,9 @@ void add_perf(CLI::App& app, Invocation& invocation) {
     bool no_study = false;
   };
   const auto options = std::make_shared<Options>();
-  auto* perf = add_command(app, "perf", "how fast this machine trains, by phase, against what it could do",
+  auto* perf = add_command(app, "perf", "measure how fast this machine trains, by phase, against its peak",
                            {"--no-study", "--json > before.json", "--baseline before.json"});
-  perf->add_option("--rounds", options->rounds, "of measurement; medians are shown")
+  perf->add_option("--rounds", options->rounds, "rounds of measurement; medians are shown")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   const auto json = add_json(perf, "as JSON, with the spread");
@@ -53,7 +53,7 @@ void add_schema(CLI::App& app, Invocation& invocation) {
       ->add_option("what", *what,
                    "matrix knows the plugins found; result is the file of a cell, conformance that of `plugin test`")
       ->required()
-      ->check(CLI::IsMember({"matrix", "plugin", "result", "results", "status", "event", "poison", "conformance"}));
+      ->check(CLI::IsMember({"matrix", "plugin", "result", "results", "status", "poison", "conformance"}));
   schema->add_option("id", *plugin, "of `schema plugin`")->type_name("PLUGIN");
   schema->callback([what, plugin, &invocation] {
     if ((*what == "plugin") == plugin->empty()) {
@@ -69,17 +69,19 @@ void add_schema(CLI::App& app, Invocation& invocation) {
 }
 
 void add_plugin(CLI::App& app, Invocation& invocation) {
-  auto* plugin = add_command(app, "plugin", "attacks, defenses and metrics",
+  auto* plugin = add_command(app, "plugin", "list, describe, create and test attacks, defenses and metrics",
                              {"list", "info roclip", "new attack my_trigger", "test ./mine.so"});
   plugin->require_subcommand(1);
 
-  auto* list = add_command(*plugin, "list", "what was found, and what was refused", {"", "--json"});
+  auto* list =
+      add_command(*plugin, "list", "list the plugins that were found and the files that were refused", {"", "--json"});
   const auto list_json = add_json(list);
   list->callback(
       [list_json, &invocation] { invocation.code = plugin_list_command(invocation.plugin_path, *list_json); });
 
   const auto name = std::make_shared<std::string>();
-  auto* info = add_command(*plugin, "info", "parameters with default, range, unit and source", {"roclip", "badnets/2"});
+  auto* info =
+      add_command(*plugin, "info", "show the parameters with default, range, unit and source", {"roclip", "badnets/2"});
   info->add_option("id", *name, "badnets, or badnets/2")->required()->type_name("PLUGIN");
   const auto info_json = add_json(info);
   info->callback([name, info_json, &invocation] {
@@ -87,7 +89,7 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
   });
 
   const auto files = std::make_shared<Paths>();
-  auto* validate = add_command(*plugin, "validate", "load libraries: what they are, or exactly why they are refused",
+  auto* validate = add_command(*plugin, "validate", "load plugin files; say what each is, or why it is refused",
                                {"build/plugins/attack/my_trigger.so"});
   validate->add_option("file", *files, "libraries")->required()->type_name("FILE");
   const auto validate_json = add_json(validate);
@@ -99,7 +101,7 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
     std::string kind, name, folder;
   };
   const auto project = std::make_shared<New>();
-  auto* create = add_command(*plugin, "new", "write a project that builds a plugin, to change into yours",
+  auto* create = add_command(*plugin, "new", "create a project with a small plugin to start from",
                              {"attack my_trigger", "defense my_defense --dir ~/my_defense"});
   create->add_option("kind", project->kind, "what it is")
       ->required()
@@ -115,7 +117,7 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
     double limit_s = 60;
   };
   const auto options = std::make_shared<Test>();
-  auto* test = add_command(*plugin, "test", "hold a plugin to its contract, on a small built-in data set",
+  auto* test = add_command(*plugin, "test", "check that a plugin keeps its contract, on a small built-in data set",
                            {"./mine.so", "badnets --params '{\"target_class\": \"circle\", \"rate\": 0.1}'",
                             "roclip --only resumes_to_the_same_bits"});
   test->add_option("plugin", options->plugin, "a library's file, or the name or id of a plugin that can be found")
@@ -124,7 +126,7 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
   test->add_option("--params", options->params, "its parameters, a JSON object, as in a matrix file")
       ->type_name("JSON")
       ->capture_default_str();
-  test->add_option("--accept", options->accept, "a check that may fail; may be given again")
+  test->add_option("--accept", options->accept, "a check whose failure is accepted; may be given again")
       ->type_name("CHECK")
       ->allow_extra_args(false);
   test->add_option("--only", options->only, "run this check only; may be given again")
@@ -151,7 +153,8 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
 }
 
 void add_data(CLI::App& app, Invocation& invocation) {
-  auto* data = add_command(app, "data", "data sets", {"list", "prepare emoji", "show emoji", "clean"});
+  auto* data = add_command(app, "data", "prepare, list, show and clean data sets",
+                           {"list", "prepare emoji", "show emoji", "clean"});
   data->require_subcommand(1);
 
   struct Options {
@@ -163,14 +166,15 @@ void add_data(CLI::App& app, Invocation& invocation) {
   const auto add_name = [&options](CLI::App* command) {
     command->add_option("name", options->name, "emoji, or a matrix file")->required()->type_name("DATA");
   };
-  auto* prepare = add_command(*data, "prepare", "make the packed file, once", {"emoji", "matrix.json"});
+  auto* prepare = add_command(*data, "prepare", "prepare a data set for training, once; `run` does it too",
+                              {"emoji", "matrix.json"});
   add_name(prepare);
   prepare->callback([options, &invocation] {
     engine_task(invocation, {{"task", "data prepare"}, {"data", options->name}});
   });
 
-  auto* list =
-      add_command(*data, "list", "the data sets that come with the program, and the prepared files", {"", "--json"});
+  auto* list = add_command(*data, "list", "list the data sets that come with the program, and the prepared files",
+                           {"", "--json"});
   const auto json = add_json(list);
   list->callback([json, &invocation] { engine_task(invocation, {{"task", "data list"}, {"json", *json}}); });
 
@@ -199,7 +203,7 @@ void add_data(CLI::App& app, Invocation& invocation) {
   add_name(show);
   show->add_option("--split", options->split, "train or held_out")->type_name("train|held_out")->capture_default_str();
   show->add_option("--count", options->count, "images")->check(CLI::Range(1, 2000))->capture_default_str();
-  show->add_option("--seed", options->seed, "of the choice")->type_name("N")->capture_default_str();
+  show->add_option("--seed", options->seed, "seed of the random choice")->type_name("N")->capture_default_str();
   show->add_option("--png", options->png, "file to write")->type_name("FILE")->capture_default_str();
   show->callback([options, &invocation] {
     engine_task(invocation, {{"task", "data show"},
@@ -213,7 +217,7 @@ void add_data(CLI::App& app, Invocation& invocation) {
 
 void add_poison(CLI::App& app, Invocation& invocation) {
   auto* poison =
-      add_command(app, "poison", "the poisons of an attack as files, for other programs and back",
+      add_command(app, "poison", "export the poisons of an attack for other programs, and import theirs",
                   {"make matrix.json --out poisons", "inspect poisons/badnets-s1 --png sheet.png",
                    "export poisons/badnets-s1 --format webdataset --out shards", "import poisons/badnets-s1"});
   poison->require_subcommand(1);
@@ -244,7 +248,7 @@ void add_poison(CLI::App& app, Invocation& invocation) {
         ->add_option("--data", options->data, "the clean data: emoji, or a matrix file (default: what the set names)")
         ->type_name("DATA");
   };
-  auto* inspect = add_command(*poison, "inspect", "what a poison set does, in numbers and pictures",
+  auto* inspect = add_command(*poison, "inspect", "show what a poison set changes, in numbers and pictures",
                               {"poisons/badnets-s1", "poisons/badnets-s1 --png sheet.png --count 24"});
   add_set(inspect);
   inspect->add_option("--png", options->png, "sheet to write: clean, poisoned, difference amplified, captions")

@@ -94,7 +94,7 @@ std::string man_page(const CLI::App& table, const std::string& version) {
   text += section("DESCRIPTION") + roff(summary_of(table)) + "\n";
   text +=
       ".PP\nA matrix file says which attacks, defenses, metrics and seeds to combine. Every combination, a cell, "
-      "trains a model in a process of its own and leaves a JSON file; what is done stays done.\n";
+      "trains a model in a process of its own and leaves a JSON file; finished cells are kept.\n";
   text += section("EXAMPLES") + verbatim(examples_of(table));
   text += section("OPTIONS") + "With every subcommand, before or after it:\n" + items(table);
   text += section("SUBCOMMANDS");

@@ -64,39 +64,36 @@ void add_matrix_options(CLI::App* command, Options& options) {
 void add_run(CLI::App& app, Invocation& invocation) {
   struct Choices {
     RunOptions run;
-    std::string retry, progress = "auto", events;
+    std::string retry, progress = "auto";
     bool fail_fast = false, until_decided = false;
     std::int64_t most_seeds = 20;
   };
   const auto choices = std::make_shared<Choices>();
   auto& options = choices->run;
-  auto* run = add_command(app, "run", "train and evaluate every cell of a matrix file; what is done stays done",
+  auto* run = add_command(app, "run", "train and evaluate every cell of a matrix file; finished cells are kept",
                           {"matrix.json", "matrix.json --jobs 2 --only attack=badnets,seed=1",
                            "matrix.json --until-decided --max-seeds 10"});
   add_matrix_options(run, options);
-  auto* rerun = run->add_flag("--rerun", options.rerun, "run cells again that are done");
+  auto* rerun = run->add_flag("--rerun", options.rerun, "also run cells that are done");
   run->add_option("--retry", choices->retry,
-                  "of the cells that did not end ok in an earlier run, only those of these statuses, joined by "
-                  "commas; default: all")
+                  "which cells that failed in an earlier run to run again: their statuses, joined by commas; default: "
+                  "all")
       ->type_name(CLI::detail::join(statuses_to_retry(), "|") + "|none")
       ->excludes(rerun);
-  run->add_flag("--fail-fast", choices->fail_fast, "stop when a cell does not end ok");
-  run->add_option("--max-fail", options.max_fail, "stop when as many cells did not end ok; 0 = never")
+  run->add_flag("--fail-fast", choices->fail_fast, "stop after the first cell that fails");
+  run->add_option("--max-fail", options.max_fail, "stop after this many cells failed; 0 = never")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   run->add_option("--progress", choices->progress,
                   "auto = a live view on a terminal, plain = lines, none = the first line, warnings and errors")
       ->check(CLI::IsMember({"auto", "plain", "none"}))
       ->capture_default_str();
-  auto* summary = run->add_flag("--json", options.json, "print a summary as JSON instead of the grid");
-  run->add_option("--events", choices->events, "print one JSON event a line instead of the grid")
-      ->check(CLI::IsMember({"ndjson"}))
-      ->excludes(summary);
+  run->add_flag("--json", options.json, "print a summary as JSON instead of the grid");
   auto* until = run->add_flag("--until-decided", choices->until_decided,
                               "then add seeds to the cells of inconclusive gates, until every gate passes or fails; "
                               "confidence is corrected for the looks (Bonferroni)");
   run->add_option("--max-seeds", choices->most_seeds,
-                  "at most as many, those of the matrix file counted; the correction counts on it, so choose it before "
+                  "most seeds, including those of the matrix file; the correction counts on it, so choose it before "
                   "the first look")
       ->needs(until)
       ->type_name("N")
@@ -107,7 +104,6 @@ void add_run(CLI::App& app, Invocation& invocation) {
     auto& chosen = choices->run;
     chosen.plugin_path = invocation.plugin_path;
     chosen.color = invocation.use_color();
-    chosen.events = !choices->events.empty();
     chosen.progress = choices->progress == "auto"    ? ProgressStyle::kAuto
                       : choices->progress == "plain" ? ProgressStyle::kPlain
                                                      : ProgressStyle::kNone;
@@ -120,8 +116,9 @@ void add_run(CLI::App& app, Invocation& invocation) {
 
 void add_plan(CLI::App& app, Invocation& invocation) {
   const auto options = std::make_shared<PlanOptions>();
-  auto* plan = add_command(app, "plan", "cells, what is done, what is shared, the time it takes, what can be seen",
-                           {"matrix.json", "matrix.json --json"});
+  auto* plan =
+      add_command(app, "plan", "list the cells: done, to run, shared trainings, estimated time, statistical power",
+                  {"matrix.json", "matrix.json --json"});
   add_matrix_options(plan, *options);
   plan->add_flag("--json", options->json, "as JSON, with every parameter");
   plan->callback([options, &invocation] {
@@ -145,21 +142,21 @@ std::shared_ptr<CellOptions> add_cell_options(CLI::App* command) {
 
 void add_looks(CLI::App& app, Invocation& invocation) {
   const auto of_run = std::make_shared<CellOptions>();
-  auto* status = add_command(app, "status", "how a run goes, or went", {"out"});
+  auto* status = add_command(app, "status", "progress of a running or finished run", {"out"});
   status->add_option("out", of_run->out, "output folder")->required()->type_name("FOLDER");
   status->add_flag("--json", of_run->json, "as JSON");
   status->callback(
       [of_run, &invocation] { invocation.code = status_command(of_run->out, of_run->json, invocation.use_color()); });
 
-  auto* show =
-      add_command(app, "show", "everything about one cell", {"badnets-clip --out out", "out/cells/<id>.json --json"});
+  auto* show = add_command(app, "show", "show all that is recorded about one cell",
+                           {"badnets-clip --out out", "out/cells/<id>.json --json"});
   const auto shown = add_cell_options(show);
   show->add_flag("--json", shown->json, "the stored result as it is");
   show->callback(
       [shown, &invocation] { invocation.code = show_command(find_cell(shown->cell, shown->out), shown->json); });
 
   auto* replay =
-      add_command(app, "replay", "run one cell again and say whether the bits are equal", {"badnets-clip --out out"});
+      add_command(app, "replay", "run one cell again and compare its results bit by bit", {"badnets-clip --out out"});
   const auto replayed = add_cell_options(replay);
   replay->callback([replayed, &invocation] {
     invocation.code =

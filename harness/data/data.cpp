@@ -15,6 +15,8 @@
 #include "harness/data/emoji.h"
 #include "harness/data/image.h"
 #include "harness/data/pack.h"
+#include "harness/record/files.h"
+#include "harness/record/hash.h"
 #include "harness/record/machine.h"
 #include "roclip/error.h"
 
@@ -173,6 +175,31 @@ std::vector<std::string> left_out_lines(const Json& record) {
                     "): " + names);
   }
   return lines;
+}
+
+std::string content_id(const Json& effective) {
+  const auto file = packed_file(effective);
+  if (effective.at("reader") == kEmoji) return file.stem().string();  // named by the hash of its recipe
+  const fs::path note = file.string() + ".content";  // kept beside the packed file, and valid as long as that is there
+  std::error_code none;
+  if (fs::exists(file, none) && fs::exists(note, none)) return read_file(note);
+  const Collection data = read_csv_data(packed_config(effective));
+  std::string content = std::to_string(data.image_px);
+  for (const auto& info : data.classes) content += Json{info.name, info.prompts}.dump();
+  for (const auto* items : {&data.train, &data.probe, &data.held_out}) {
+    content += "\n";
+    for (const auto& item : *items) {
+      const auto image = fs::is_regular_file(item.source, none) ? hash_file(item.source) : "missing";
+      content += hash_hex(item.caption) + " " + std::to_string(item.label) + " " + image + "\n";
+    }
+  }
+  const auto id = hash_hex(content);
+  try {
+    fs::create_directories(note.parent_path());
+    write_file(note, id, Flush::kNo);
+  } catch (const std::exception&) {  // a cache that cannot be written only costs time
+  }
+  return id;
 }
 
 bool is_prepared(const Json& effective) { return fs::exists(packed_file(effective)); }

@@ -28,6 +28,10 @@ Json effective_data(const Json& data, const std::filesystem::path& base, const s
 /// @return the packed file. @throws Error(kData)
 std::filesystem::path prepare_data(const Json& effective, const Progress& progress);
 
+/// What the data set holds, as a hash: the same wherever its files lie and whenever they were written. Reads all files
+/// of a data set that is not prepared. @throws Error(kData)
+std::string content_id(const Json& effective);
+
 /// Whether the packed file is there; it may still turn out damaged.
 bool is_prepared(const Json& effective);
 

@@ -9,7 +9,6 @@
 #include <torch/cuda.h>
 #include <torch/types.h>
 #include <torch/utils.h>
-#include <torch/version.h>
 
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/examples.h"
@@ -17,6 +16,7 @@
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
+#include "harness/record/loaded_code.h"
 #include "harness/record/metric_record.h"
 #include "harness/train/checked_plugins.h"
 #include "roclip/attack.h"
@@ -141,13 +141,12 @@ LoadedData open_data(const Json& config, const Progress& progress) {
 
 TrainingKeys training_keys(const Json& config, const std::string& data_hash, const Registry& registry,
                            torch::Device device) {
-  static const std::string program = hash_file("/proc/self/exe") + TORCH_VERSION;
   const auto defense = make_defense(registry, config);
   const auto stages = defense->stages(read_params<TrainingParams>(config.at("training"), "training").stage());
   const auto& attack = find_plugin(registry, PluginKind::kAttack, config.at("attack"));
-  Json key = {{"program", program},
+  Json key = {{"code", loaded_code()},
               {"numerics", config.at("numerics")},
-              {"data", {config.at("data"), data_hash}},
+              {"data", data_hash},
               {"model", config.at("model")},
               {"training", config.at("training")},
               {"attack", config.at("attack")},
@@ -304,7 +303,7 @@ Json run_cell_recorded(const Cell& cell, const CellSurroundings& around, TrainHo
       return failure(is_out_of_memory(message) ? Status::kOutOfMemory : Status::kFailed, message);
     } catch (const ContractViolation& e) {
       return failure(Status::kFailed, std::string(e.what()) + (e.fix().empty() ? "" : "; to fix: ") + e.fix() +
-                                          "; `roclip-bench plugin test` looks for more");
+                                          "; `roclip-bench plugin test` may find more mistakes");
     } catch (const std::exception& e) {
       return failure(Status::kFailed, e.what());
     } catch (...) {
@@ -314,6 +313,7 @@ Json run_cell_recorded(const Cell& cell, const CellSurroundings& around, TrainHo
   Json record = run();
   if (record.is_null()) return record;
   record["environment"] = environment(around.device, around.command_line);
+  record["code"] = loaded_code();
   return record;
 }
 

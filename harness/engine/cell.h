@@ -35,8 +35,8 @@ std::vector<torch::Device> parse_devices(const std::string& text);
 
 LoadedData open_data(const Json& config, const Progress& progress);
 
-/// What decides what a cell trains, as hashes that name checkpoints. They hold the hashes of the program and of the
-/// plugins, so that a checkpoint is never continued by other code.
+/// What decides what a cell trains, as hashes that name checkpoints. They hold the hashes of all code, so that a
+/// checkpoint is never continued by another build.
 struct TrainingKeys {
   std::string own;     ///< of the whole training
   std::string shared;  ///< of the plain stages it begins with, which cells of one key share; "" if there are none

@@ -5,7 +5,6 @@
 
 #include "harness/data/data.h"
 #include "harness/model/clip.h"
-#include "harness/record/hash.h"
 #include "harness/train/trainer.h"
 #include "roclip/error.h"
 
@@ -79,6 +78,7 @@ std::string name_of(const Choice& choice) { return plugin_name(choice.effective.
 
 std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
   const Json data = effective_data(matrix.data, matrix.folder(), matrix.where("/data"));
+  const auto content = content_id(data);
   const auto attacks = choices(matrix.attacks, PluginKind::kAttack, registry);
   const auto defenses = choices(matrix.defenses, PluginKind::kDefense, registry);
   Json metrics = Json::array();
@@ -112,6 +112,7 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
                 {"attack", attack.requested}, {"defense", defense.requested}, {"model", model}, {"training", training}};
             cell.config = {{"numerics", kNumericsRevision},
                            {"data", data},
+                           {"data_content", content},
                            {"model", model_json},
                            {"training", training_json},
                            {"attack", attack.effective},
@@ -121,8 +122,8 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
             cell.refused = attack.refused.empty() ? defense.refused : attack.refused;
             cell.limits =
                 merged_limits(merged_limits(matrix.limits, attack.limits, "limits"), defense.limits, "limits");
-            cell.id = name_of(attack) + "-" + name_of(defense) + "-s" + std::to_string(seed) + "-" +
-                      hash_hex(cell.config.dump()).substr(0, 10);
+            cell.id =
+                name_of(attack) + "-" + name_of(defense) + "-s" + std::to_string(seed) + "-" + config_hash(cell.config);
             const auto [known, is_new] = name_of_id.try_emplace(cell.id, cell_name(cell));
             if (!is_new) {
               throw Error(ErrorKind::kMatrix, matrix.where("/") + "attacks, defenses: " + known->second + " and " +

@@ -148,7 +148,7 @@ int poison_export(const Json& task) {
   const auto set = set_of(task);
   const std::string format = task.at("format"), out = task.at("out");
   export_poison_set(set, format, out, show_progress());
-  std::printf("%s\n  poisons.csv says which pairs are poisons: keep it from whoever defends\n", out.c_str());
+  std::printf("%s\n  poisons.csv lists the poisoned pairs; do not give it to a defense\n", out.c_str());
   if (format == "csv") {
     std::printf(
         "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s --image_key path --caption_key caption --delimiter ,\n"
@@ -168,7 +168,7 @@ int poison_export(const Json& task) {
 
 int poison_import(const Json& task) {
   const auto set = set_of(task);
-  std::fprintf(stderr, "%s: whole, and fits the data; the entry for \"attacks\" in a matrix file:\n",
+  std::fprintf(stderr, "%s: complete, and made for this data; the entry for \"attacks\" in a matrix file:\n",
                set.folder.c_str());
   std::printf("%s\n", set.entry.dump().c_str());
   return 0;

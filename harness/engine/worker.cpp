@@ -1,15 +1,15 @@
 #include "harness/engine/worker.h"
-#include "harness/study/matrix.h"
 
 #include <atomic>
-#include <cerrno>
 #include <climits>
 #include <csignal>
 #include <fstream>
 #include <memory>
 #include <set>
 
+#include <malloc.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,27 +23,31 @@
 #include "harness/engine/plan.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
+#include "harness/record/loaded_code.h"
 
 namespace roclip::bench {
 
 namespace {
 
 std::atomic<bool> stop_requested = false;
+int event_descriptor = -1;
 
-void tell(const Json& event) {
-  write_all(kEventDescriptor,
-            event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");  // no supervisor: no worker
-}
+void tell(const Event& event) { write_all(event_descriptor, write_event(event)); }  // nobody listens: then not
 
-std::string read_all(int fd) {
-  std::string text;
-  char chunk[65536];
-  for (;;) {
-    const auto got = ::read(fd, chunk, sizeof chunk);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return text;
-    text.append(chunk, static_cast<std::size_t>(got));
+/// Takes its place in the world. @param supervisor as in CellTask
+void settle(pid_t supervisor) {
+  if (supervisor > 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != supervisor) ::_exit(0);  // gone before prctl() could tell us
   }
+  // Activations come and go every step; handing them back to the kernel each time costs 15 % of a step (tiny, CPU).
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a full quota is an error of write(), and so a reason in the result
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  at::set_num_threads(1);
 }
 
 /// Memory that this process may still take before allocation fails, so that a plugin that takes too much gets an
@@ -66,25 +70,26 @@ void pin_to(int cpu) {
 
 Progress progress_events() {
   return [](std::string_view what, std::int64_t done, std::int64_t total) {
-    tell({{"progress", what}, {"done", done}, {"total", total}});
+    tell(PrepareProgress{std::string(what), done, total});
   };
 }
 
-int prepare(const Json& task) {
-  const auto devices = parse_devices(task.at("device"));
-  Json names = Json::array();
-  for (const auto& device : devices) names.push_back(device.str());
-  tell({{"devices", names}});
-  if (const auto warning = slow_blas_warning(); !warning.empty()) tell({{"warning", warning}});
+int prepare(const PrepareTask& task) {
+  const auto devices = parse_devices(task.device);
+  if (const auto warning = slow_blas_warning(); !warning.empty()) tell(Warning{warning});
 
-  const Registry registry(plugin_search_path(task.at("plugin_path")));
-  const Matrix matrix = parse_matrix(task.at("matrix"), task.at("file").get<std::string>());
-  const auto cells = make_plan(matrix, registry);
-  tell({{"cells", cells_to_json(cells)}});
+  const Registry registry(plugin_search_path(task.plugin_path));
+  const Matrix matrix = parse_matrix(task.matrix, task.file);
+  Expanded expanded{.devices = {}, .cells = make_plan(matrix, registry), .builds = loaded_code()};
+  const auto& cells = expanded.cells;
+  for (const auto& device : devices) expanded.devices.push_back(device.str());
+  for (const auto& cell : cells) {
+    if (cell.refused.empty()) expanded.builds.merge(plugin_builds(cell.config, registry));
+  }
+  tell(expanded);
 
-  const bool make_data = task.at("make_data");
-  if (!make_data && !is_prepared(cells.front().config.at("data"))) return 0;
-  const OutputFolder out{task.at("out").get<std::string>()};
+  if (!task.make_data && !is_prepared(cells.front().config.at("data"))) return 0;
+  const OutputFolder out{task.out};
   std::map<std::int64_t, LoadedData> by_size;
   const auto data_of = [&](const Cell& cell) -> const LoadedData& {
     const std::int64_t image_px = cell.config.at("model").at("image_px");
@@ -93,117 +98,107 @@ int prepare(const Json& task) {
     return found->second;
   };
   const auto& first = data_of(cells.front());
-  tell({{"data_hash", first.hash}});
   if (!first.record.at("rows").empty()) {  // the user's own data: of ours, what is left out is documented
-    for (const auto& line : left_out_lines(first.record)) tell({{"warning", "WARNING: " + line}});
+    for (const auto& line : left_out_lines(first.record)) tell(Warning{"WARNING: " + line});
   }
-
-  Json keys = Json::object(), trial_counts = Json::object(), builds = Json::object();
+  DataReady ready{.data_hash = first.hash, .trainings = {}, .checkpoints = {}};
   for (const auto& cell : cells) {
     if (!cell.refused.empty()) continue;
-    builds.update(Json(plugin_builds(cell.config, registry)));
     try {
       const auto training = training_keys(cell.config, data_of(cell).hash, registry, devices.front());
-      keys[cell.id] = training.shared.empty() ? training.own : training.shared;
-    } catch (const std::exception&) {  // a defense that cannot be made: its cell will say so
+      ready.trainings[cell.id] = training.shared.empty() ? training.own : training.shared;
+      ready.checkpoints.insert({training.own, training.shared});
+    } catch (const std::exception&) {  // a defense that cannot be made: its cell will fail with the reason
     }
   }
-  tell({{"trainings", std::move(keys)}});
-  tell({{"builds", std::move(builds)}});
+  tell(ready);
 
   std::set<std::string> planned;
   std::vector<StoredPlan> plans;
   for (const auto& cell : cells) {
     if (!cell.refused.empty()) continue;
     Json which = {cell.config.at("attack"), cell.config.at("model").at("image_px")};
-    if (make_data) which.push_back(cell.seed);  // nobody needs the plans: one an attack tells how large its test is
+    if (task.make_data) which.push_back(cell.seed);  // without the manifests, one plan of an attack tells its trials
     if (!planned.insert(which.dump()).second) continue;
-    tell({{"doing", "planning " + cell.attack}});
-    const auto cannot = [&](const std::string& why) {
-      tell({{"hopeless", cell.attack}});
-      tell({{"warning", "WARNING: " + cell.attack + " cannot plan, and its cells will fail: " + why}});
-    };
+    tell(Planning{cell.attack});
     try {
       if (must_prepare(cell.config, data_of(cell), registry, out)) continue;  // the first cell that needs it does
-      const auto ready = ready_attack(cell.config, data_of(cell), registry, out, devices.front());
-      plans.push_back(poison_plan(cell.config, data_of(cell), registry, ready, out));
-      trial_counts[cell.attack] = trials_of(plans.back().plan.goal, data_of(cell).held_out);
+      const auto attack = ready_attack(cell.config, data_of(cell), registry, out, devices.front());
+      plans.push_back(poison_plan(cell.config, data_of(cell), registry, attack, out));
+      tell(Planned{cell.attack, trials_of(plans.back().plan.goal, data_of(cell).held_out)});
     } catch (const Error& e) {
       if (e.kind() == ErrorKind::kMatrix) {
         throw Error(e.kind(), matrix.where("/attacks") + " (" + cell.attack + "): " + e.what());
       }
-      cannot(e.what());
+      tell(PlanFailed{cell.attack, e.what()});
     } catch (const std::exception& e) {
-      cannot(e.what());
+      tell(PlanFailed{cell.attack, e.what()});
     }
   }
-  tell({{"trials", std::move(trial_counts)}});
-  if (make_data) {
+  if (task.make_data) {
     for (const auto& plan : plans) store_manifest(plan, out);
   }
   return 0;
 }
 
 /// Writes a Chrome trace (chrome://tracing, ui.perfetto.dev) of a few steps, after some to get warm.
-std::function<void(std::int64_t)> tracer(const std::string& file) {
+std::function<void(std::int64_t)> tracer(const std::filesystem::path& file) {
   constexpr std::int64_t kFirst = 20, kLast = 30;
   return [file, profile = std::shared_ptr<torch::autograd::profiler::RecordProfile>()](std::int64_t step) mutable {
-    if (step == kFirst) profile = std::make_shared<torch::autograd::profiler::RecordProfile>(file);
+    if (step == kFirst) profile = std::make_shared<torch::autograd::profiler::RecordProfile>(file.string());
     if (step == kLast) profile.reset();
   };
 }
 
-int run_one(const Json& task) {
-  const Cell cell = cell_from_json(task.at("cell"));
-  if (!task.at("cpu").is_null()) pin_to(task.at("cpu"));
-  const Registry registry(plugin_search_path(task.at("plugin_path")));
-  const auto device = torch::Device(task.at("device").get<std::string>());
-  if (cell.limits.memory_mib > 0 && device.is_cpu()) limit_memory(cell.limits.memory_mib);
-  const auto checkpoint = read_params<CheckpointPolicy>(task.at("checkpoint"), "checkpoint");
+int run_one(const CellTask& task) {
+  ::signal(SIGTERM, [](int) { stop_requested = true; });
+  if (task.cpu >= 0) pin_to(task.cpu);
+  const Registry registry(plugin_search_path(task.plugin_path));
+  const auto device = torch::Device(task.device);
+  if (const double mib = task.cell.limits.memory_mib; mib > 0 && device.is_cpu()) limit_memory(mib);
   TrainHooks hooks;
   hooks.stop_requested = [] { return stop_requested.load(); };
-  if (!task.at("trace").is_null()) hooks.after_step = tracer(task.at("trace"));
-  hooks.progress = [](const TrainProgress& p) {
-    tell({{"stage", p.stage},
-          {"epoch", p.epoch},
-          {"epochs", p.epochs},
-          {"step", p.step},
-          {"steps", p.steps},
-          {"loss", p.loss},
-          {"pairs_per_s", p.pairs_per_s}});
-  };
-  const Json record = run_cell_recorded(cell,
+  if (!task.trace.empty()) hooks.after_step = tracer(task.trace);
+  hooks.progress = [](const TrainProgress& progress) { tell(progress); };
+  const Json record = run_cell_recorded(task.cell,
                                         {.registry = registry,
                                          .device = device,
-                                         .out = {task.at("out").get<std::string>()},
-                                         .checkpoint = checkpoint,
-                                         .command_line = task.at("command")},
+                                         .out = {task.out},
+                                         .checkpoint = task.checkpoint,
+                                         .command_line = task.command_line},
                                         std::move(hooks));
   if (record.is_null()) {
-    tell({{"interrupted", true}});
+    tell(Stopped{});
     return 0;
   }
-  tell({{"record", record}});
-  return record.at("status") == "ok" ? 0 : 10;
+  tell(Finished{record});
+  return record.at("status") == "ok" ? 0 : kCellNotOk;
 }
 
-}  // namespace
-
-int worker_main() {
+int do_task(const Json& json) {
   const auto fail = [](ErrorKind kind, const std::string& message) {
-    tell({{"error", {{"kind", static_cast<int>(kind)}, {"message", message}}}});
+    tell(TaskFailed{kind, message});
     return static_cast<int>(kind);
   };
   try {
-    const Json task = Json::parse(read_all(kTaskDescriptor));
-    if (task.at("task") == "prepare") return prepare(task);
-    ::signal(SIGTERM, [](int) { stop_requested = true; });
-    return run_one(task);
+    const Task task = read_task(json);
+    std::visit([](const auto& kind) { settle(kind.supervisor); }, task);
+    const auto* cell = std::get_if<CellTask>(&task);
+    return cell != nullptr ? run_one(*cell) : prepare(std::get<PrepareTask>(task));
   } catch (const Error& e) {
     return fail(e.kind(), e.what());
   } catch (const std::exception& e) {
     return fail(ErrorKind::kInternal, e.what());
   }
+}
+
+}  // namespace
+
+void work(const Json& task, int events) {
+  event_descriptor = events;
+  const int code = do_task(task);
+  std::fflush(nullptr);
+  ::_exit(code);  // nothing of LibTorch's needs its destructor
 }
 
 }  // namespace roclip::bench

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "harness/record/hash.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -21,6 +22,12 @@ void CheckpointPolicy::declare(ParamList& list) {
 
 Limits merged_limits(Limits base, const Json& changes, const std::string& where) {
   return read_params(changes, where, base);
+}
+
+std::string config_hash(Json config) {
+  config.erase("data");
+  if (const auto metrics = config.find("metrics"); metrics != config.end()) std::sort(metrics->begin(), metrics->end());
+  return hash_hex(config.dump()).substr(0, 10);
 }
 
 Json to_json(const Cell& cell) {

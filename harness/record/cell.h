@@ -31,15 +31,19 @@ Limits merged_limits(Limits base, const Json& changes, const std::string& where)
 
 /// One training run and its evaluation.
 struct Cell {
-  std::string id;       ///< "targeted-roclip-s1-3f9a2c1b": readable front, hash of `config` behind
+  std::string id;       ///< "targeted-roclip-s1-3f9a2c1b": readable front, config_hash() behind
   std::string attack;   ///< row of the grid
   std::string defense;  ///< column of the grid
   std::int64_t seed = 0;
   Json requested;       ///< the parameters as written, sweeps resolved
-  Json config;          ///< canonical and fully defaulted; everything that can change a number, and nothing else
+  Json config;          ///< fully defaulted; everything that can change a number
   Limits limits;        ///< what its worker may use
   std::string refused;  ///< why it cannot run: a plugin that did not pass the handshake; "" = it can
 };
+
+/// Hash of all in a cell's configuration that can change a number: not the paths of the data, whose content has an
+/// entry of its own, nor the order of the metrics. The end of a cell's id.
+std::string config_hash(Json config);
 
 Json to_json(const Cell& cell);
 Cell cell_from_json(const Json& json);

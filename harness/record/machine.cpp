@@ -41,16 +41,24 @@ std::vector<int> allowed_cpus() {
   return cpus;
 }
 
-void prepare_blas() {
-  ::setenv("OMP_NUM_THREADS", "1", /*overwrite=*/1);
-  ::setenv("OPENBLAS_NUM_THREADS", "1", 1);
+bool prepare_blas() {
+  bool changed = false;
+  const auto set = [&](const char* name, const char* value, bool overwrite) {
+    const char* now = std::getenv(name);
+    if (now != nullptr && (!overwrite || std::string(now) == value)) return;
+    ::setenv(name, value, 1);
+    changed = true;
+  };
+  set("OMP_NUM_THREADS", "1", true);
+  set("OPENBLAS_NUM_THREADS", "1", true);
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("x86-64-v4")) {
-    ::setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
+    set("OPENBLAS_CORETYPE", "SkylakeX", false);
   } else if (__builtin_cpu_supports("x86-64-v3")) {
-    ::setenv("OPENBLAS_CORETYPE", "Haswell", 0);
+    set("OPENBLAS_CORETYPE", "Haswell", false);
   }
 #endif
+  return changed;
 }
 
 }  // namespace roclip::bench

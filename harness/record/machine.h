@@ -21,6 +21,7 @@ std::vector<int> allowed_cpus();
 /// OPENBLAS_CORETYPE is set, which kernels this processor can run. OpenBLAS goes by a list of models, and takes one
 /// that is newer than itself for a Prescott of 2004: five times slower on one with AVX-512 (sgemm 24 instead of 113
 /// GFLOP/s).
-void prepare_blas();
+/// @return whether anything was set that was not yet
+bool prepare_blas();
 
 }  // namespace roclip::bench

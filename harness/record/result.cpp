@@ -131,7 +131,8 @@ Json stored_result(const OutputFolder& out, const Cell& cell, const std::string&
   } catch (const Error&) {
     return nullptr;  // damaged by something outside this program: run the cell again
   }
-  const bool ours = result.is_object() && result.value("effective", Json()) == cell.config &&
+  const bool ours = result.is_object() && result.contains("effective") && result.at("effective").is_object() &&
+                    config_hash(result.at("effective")) == config_hash(cell.config) &&
                     result.value("schema_version", 0) == kResultSchemaVersion && result.contains("status");
   const bool stale =
       ours && result.at("status") == "ok" && !data_hash.empty() && result.value("data_hash", "") != data_hash;

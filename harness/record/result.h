@@ -35,7 +35,7 @@ struct OutputFolder {
   std::filesystem::path examples_file(const std::string& name) const {
     return root / "manifests" / (name + ".examples.json");
   }
-  /// Of one training, by its key (training_key() in harness/engine/cell.h).
+  /// Of one training, by its key (training_keys() in harness/engine/cell.h).
   std::filesystem::path checkpoint_folder(const std::string& training) const { return root / "checkpoints" / training; }
   std::filesystem::path results_file() const { return root / "results.json"; }
   std::filesystem::path status_file() const { return root / "status.json"; }

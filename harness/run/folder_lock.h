@@ -3,8 +3,9 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
-#include "harness/run/nursery.h"
+#include "harness/record/descriptor.h"
 
 namespace roclip::bench {
 

@@ -57,13 +57,12 @@ int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::f
   const Json then = read_cell(cell_file);
   if (then.value("status", "") != "ok") {
     throw Error(ErrorKind::kData, cell_file.string() + ": this cell ended \"" + then.value("status", "?") +
-                                      "\"; only cells that ended ok have bits to compare");
+                                      "\"; only a cell that ended ok can be compared");
   }
   const std::vector<Cell> cells = {cell_from_json(then)};
   Matrix matrix;
   matrix.name = "replay of " + cells[0].id;
   const Signals signals;
-  Nursery nursery;
   const ScratchOutput scratch;
   ProgressView view(ProgressStyle::kAuto, color);
   ResultTable results(matrix, cells, scratch.out);
@@ -72,7 +71,7 @@ int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::f
   const std::vector<const Cell*> waiting = {&cells[0]};
   RunState state(matrix.name, device, {.cells = 1}, waiting, timings);
   Supervisor supervisor(
-      nursery, signals, scratch.out,
+      signals, scratch.out,
       {.devices = {device}, .plugin_path = plugin_path, .trainings = {}, .checkpoint = {}, .command_line = {}}, results,
       state, timings, view);
   supervisor.run(waiting);

@@ -20,34 +20,6 @@ namespace roclip::bench {
 
 namespace {
 
-/// Tells several.
-class Listeners : public RunListener {
- public:
-  void add(std::unique_ptr<RunListener> listener) { all_.push_back(std::move(listener)); }
-  void notice(const std::string& text) override { tell(&RunListener::notice, text); }
-  void preparing(const std::string& what, std::int64_t done, std::int64_t total) override {
-    tell(&RunListener::preparing, what, done, total);
-  }
-  void begun(const RunState& state) override { tell(&RunListener::begun, state); }
-  void started(const RunState& state, const Cell& cell) override { tell(&RunListener::started, state, cell); }
-  void progressed(const RunState& state, const Cell& cell, const CellProgress& progress) override {
-    tell(&RunListener::progressed, state, cell, progress);
-  }
-  void finished(const RunState& state, const Cell& cell, const Json& record) override {
-    tell(&RunListener::finished, state, cell, record);
-  }
-  void interrupted(const RunState& state, const Cell& cell) override { tell(&RunListener::interrupted, state, cell); }
-  void tick(const RunState& state) override { tell(&RunListener::tick, state); }
-  void ended(const RunState& state) override { tell(&RunListener::ended, state); }
-
- private:
-  template <class Method, class... Arguments>
-  void tell(Method method, const Arguments&... arguments) {
-    for (const auto& listener : all_) (listener.get()->*method)(arguments...);
-  }
-  std::vector<std::unique_ptr<RunListener>> all_;
-};
-
 bool must_run(const Json& stored, const RunOptions& options) {
   if (stored.is_null() || options.rerun) return true;
   const std::string status = stored.at("status");
@@ -64,6 +36,37 @@ std::string quoted(const std::vector<std::string>& words) {
   return text;
 }
 
+/// What the output folder holds of other configurations, data or code: a sentence each. @param replaced results of
+/// these cells that do not count any more
+std::vector<std::string> old_files(const OutputFolder& out, const Preparation& prepared, std::int64_t replaced) {
+  std::set<std::string> ids;
+  for (const auto& cell : prepared.cells) ids.insert(cell.id);
+  const auto others = [](const std::filesystem::path& folder, const std::set<std::string>& ours) {
+    std::int64_t count = 0;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+      count += !ours.contains(entry.path().stem().string());
+    }
+    return count;
+  };
+  std::vector<std::string> told;
+  if (replaced > 0) {
+    told.push_back(counted(replaced, "stored result") +
+                   " will be replaced: damaged, or measured on data that was prepared differently");
+  }
+  if (const auto count = others(out.root / "cells", ids); count > 0) {
+    told.push_back(counted(count, "stored result") + " in " + (out.root / "cells").string() +
+                   " belong to no cell of this matrix file (its settings, its data or the program have changed since); "
+                   "they are kept, and the cells that took their place are trained anew");
+  }
+  if (const auto count = others(out.checkpoint_folder(""), prepared.checkpoints); count > 0) {
+    told.push_back("checkpoints of " + counted(count, "training") +
+                   " are of other settings, other data or another build of the program, its libraries or plugins: they "
+                   "are not continued, and training starts from the beginning");
+  }
+  return told;
+}
+
 /// Checkpoints are of no use once every cell of the matrix is done.
 void remove_checkpoints(const OutputFolder& out, const ResultTable& results, const std::vector<Cell>& cells) {
   if (!std::ranges::all_of(cells, [&](const Cell& cell) { return results.status(cell) == "ok"; })) return;
@@ -74,12 +77,16 @@ void remove_checkpoints(const OutputFolder& out, const ResultTable& results, con
 }  // namespace
 
 void OtherBuilds::look_at(const Json& stored, const std::map<std::string, std::string>& builds) {
-  if (!stored.is_object() || !stored.contains("plugins")) return;
+  if (!stored.is_object() || !stored.contains("plugins")) return;  // what did not end ok runs again
   bool is_other = false;
-  for (const auto& [id, plugin] : stored.at("plugins").items()) {
-    const auto now = builds.find(id);
-    if (now == builds.end() || now->second == plugin.value("file_hash", now->second)) continue;
-    ids_.insert(id);
+  for (const auto& [name, now] : builds) {
+    const bool is_plugin = name.find('/') != std::string::npos;
+    const Json& plugins = stored.at("plugins");
+    if (is_plugin && !plugins.contains(name)) continue;
+    const Json then = is_plugin ? plugins.at(name).value("file_hash", Json())
+                                : stored.value("code", Json::object()).value(name, Json());
+    if (then == now) continue;
+    ids_.insert(name);
     is_other = true;
   }
   results_ += is_other;
@@ -90,7 +97,8 @@ std::string OtherBuilds::told() const {
   std::string names;
   for (const auto& id : ids_) names += (names.empty() ? "" : ", ") + id;
   return counted(results_, "result") + " kept from another build of " + names +
-         "; if its code gives other numbers now, raise the revision in its id, or use run --rerun";
+         "; if that may change the numbers, train again with `run --rerun` (the author of a plugin raises the revision "
+         "in its id)";
 }
 
 std::filesystem::path default_out(const Matrix& matrix) { return matrix.folder() / "out"; }
@@ -105,15 +113,12 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
   const Signals signals;
   ::signal(SIGXFSZ, SIG_IGN);
   const OutputFolder out{options.out.empty() ? default_out(matrix) : options.out};
-  Listeners listeners;
-  listeners.add(std::make_unique<ProgressView>(options.progress, options.color));
-  if (options.events) listeners.add(std::make_unique<EventStream>(stdout));
+  ProgressView view(options.progress, options.color);
   if (std::filesystem::exists(out.root) && FolderLock::holder(out.root)) FolderLock{out.root};  // says who, at once
 
-  Nursery nursery;
   int signal = 0;
   const auto prepared = prepare(matrix, {.out = out.root, .plugin_path = options.plugin_path, .device = options.device},
-                                nursery, signals, listeners, signal);
+                                signals, view, signal);
   if (!prepared) return 128 + signal;
   const auto& cells = prepared->cells;
   auto selected = select(cells, places.empty() ? options.only : std::vector<std::string>());
@@ -125,17 +130,17 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
   out.create();
   const FolderLock lock(out.root);
   out.remove_leftovers();
-  listeners.add(std::make_unique<StatusFile>(out.status_file()));
 
   ResultTable results(matrix, cells, out);
   std::vector<const Cell*> waiting;
   std::set<const Cell*> chosen(selected.begin(), selected.end());
-  std::int64_t done = 0;
+  std::int64_t done = 0, replaced = 0;
   OtherBuilds other_builds;
   for (const auto& cell : cells) {
     const Json stored = stored_result(out, cell, prepared->data_hash);
     if (chosen.contains(&cell) && must_run(stored, options)) {
       waiting.push_back(&cell);
+      replaced += stored.is_null() && std::filesystem::exists(out.cell_file(cell.id));
     } else {
       results.set(cell, stored);
       done += chosen.contains(&cell) && stored.at("status") == "ok";
@@ -151,13 +156,13 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
                   .jobs = static_cast<std::int64_t>(devices.size())},
                  waiting, timings);
   const double expected_s = waiting.empty() ? 0 : state.seconds_left();
-  listeners.notice(matrix.name + ": " + counted(std::ssize(selected), "cell") + ", " + std::to_string(done) +
-                   " already done, " + std::to_string(waiting.size()) + " to run on " + prepared->devices.front() +
-                   ", " + std::to_string(devices.size()) + " at a time" +
-                   (expected_s > 0 ? ", about " + show_duration(expected_s) : "") + "; results in " +
-                   out.root.string());
-  if (const auto told = other_builds.told(); !told.empty()) listeners.notice(told);
-  listeners.begun(state);
+  view.notice(matrix.name + ": " + counted(std::ssize(selected), "cell") + ", " + std::to_string(done) +
+              " already done, " + std::to_string(waiting.size()) + " to run on " + prepared->devices.front() + ", " +
+              std::to_string(devices.size()) + " at a time" +
+              (expected_s > 0 ? ", about " + show_duration(expected_s) : "") + "; results in " + out.root.string());
+  if (const auto told = other_builds.told(); !told.empty()) view.notice(told);
+  for (const auto& told : old_files(out, *prepared, replaced)) view.notice(told);
+  view.begun(state, out.status_file());
 
   for (const Cell* cell : selected) {
     if (std::ranges::find(waiting, cell) == waiting.end() && results.status(*cell) != "ok") {
@@ -165,7 +170,7 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
     }
   }
 
-  Supervisor supervisor(nursery, signals, out,
+  Supervisor supervisor(signals, out,
                         {.devices = devices,
                          .plugin_path = options.plugin_path,
                          .trainings = prepared->trainings,
@@ -173,19 +178,19 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
                          .command_line = options.command_line,
                          .trace = options.trace,
                          .max_fail = options.max_fail},
-                        results, state, timings, listeners);
+                        results, state, timings, view);
   supervisor.run(std::move(waiting));
   timings.save();
   const double wall_s = state.wall_s(), slots_s = wall_s * static_cast<double>(devices.size());
   state.set_phase(supervisor.signal() != 0 || supervisor.stopped_by_failures() ? "interrupted" : "finished");
-  listeners.ended(state);
+  view.ended(state);
   const bool all_ok = std::ranges::all_of(selected, [&](const Cell* cell) { return results.status(*cell) == "ok"; });
   int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kSomeCellsNotOk;
   try {
     results.save();
     remove_checkpoints(out, results, cells);
   } catch (const Error& e) {  // what was measured is shown all the same
-    listeners.notice(std::string("roclip-bench: ") + e.what());
+    view.notice(std::string("roclip-bench: ") + e.what());
     code = e.exit_code();
   }
   if (options.json) {
@@ -199,12 +204,12 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
                           {"idle_at_end", slots_s > 0 ? supervisor.idle_at_end_s() / slots_s : 0},
                           {"cells", state.snapshot().at("cells")}};
     std::cout << summary.dump(2) << "\n";
-  } else if (!options.events) {
+  } else {
     std::fputs(render_text(summarise(study_of(results.result(), out.root))).c_str(), stdout);
   }
   if (supervisor.signal() != 0 || supervisor.stopped_by_failures()) {
-    listeners.notice("stopped: " + std::to_string(state.ok()) + " of " + std::to_string(selected.size()) +
-                     " cells done; nothing is lost, go on with\n  " + quoted(options.command_line));
+    view.notice("stopped: " + std::to_string(state.ok()) + " of " + std::to_string(selected.size()) +
+                " cells done; checkpoints are kept, to continue:\n  " + quoted(options.command_line));
   }
   return code;
 }

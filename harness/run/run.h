@@ -27,17 +27,15 @@ struct RunOptions {
   std::int64_t max_fail = 0;                      ///< stop when as many cells did not end ok; 0 = never
   ProgressStyle progress = ProgressStyle::kAuto;
   bool color = false;
-  bool json = false;    ///< a summary on stdout instead of the grid
-  bool events = false;  ///< events on stdout instead of the grid
-  bool trace = false;   ///< a Chrome trace of a few steps of each cell
+  bool json = false;   ///< a summary on stdout instead of the grid
+  bool trace = false;  ///< a Chrome trace of a few steps of each cell
   std::vector<std::string> command_line;
 };
 
-/// Results that stay although their plugins were built anew since. They stand as long as the revision, the number in
-/// the id, is the same; whoever changes code without raising it wants to know.
+/// Stored results that stay although other builds of program, libraries or plugins made them.
 class OtherBuilds {
  public:
-  /// @param stored a cell's result, or null. @param builds id of a plugin -> hash of its file now
+  /// @param stored a cell's result, or null. @param builds as in Expanded
   void look_at(const Json& stored, const std::map<std::string, std::string>& builds);
   /// A sentence; "" if there are none.
   std::string told() const;

@@ -69,7 +69,7 @@ void RunState::started(const Cell& cell, pid_t worker) {
   running_.push_back({&cell, worker, Clock::now(), {}});
 }
 
-void RunState::progressed(const Cell& cell, const CellProgress& progress) {
+void RunState::progressed(const Cell& cell, const TrainProgress& progress) {
   const auto running = std::ranges::find(running_, &cell, &Running::cell);
   if (running == running_.end()) return;
   if (running->progress.step == 0) running->first_step = progress.step - 1;
@@ -132,13 +132,8 @@ Json RunState::snapshot() const {
                        {"seed", r.cell->seed},
                        {"worker", r.worker},
                        {"running_s", since(r.start)},
-                       {"seconds_left", seconds_left(r)},
-                       {"epoch", r.progress.epoch},
-                       {"epochs", r.progress.epochs},
-                       {"step", r.progress.step},
-                       {"steps", r.progress.steps},
-                       {"loss", r.progress.loss},
-                       {"pairs_per_s", r.progress.pairs_per_s}});
+                       {"seconds_left", seconds_left(r)}});
+    running.back().update(Json(r.progress));
   }
   return {
       {"schema_version", 1},

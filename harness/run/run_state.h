@@ -10,17 +10,10 @@
 #include <sys/types.h>
 
 #include "harness/record/cell.h"
+#include "harness/record/progress.h"
 #include "harness/run/timings.h"
 
 namespace roclip::bench {
-
-/// How far the training of a cell is.
-struct CellProgress {
-  std::int64_t epoch = 0, epochs = 0;
-  std::int64_t step = 0, steps = 0;  ///< since the start of training
-  double loss = 0;                   ///< nats, mean over this epoch so far
-  double pairs_per_s = 0;            ///< over this epoch so far
-};
 
 /// [one thread]
 class RunState {
@@ -35,7 +28,7 @@ class RunState {
            const Timings& timings);
 
   void started(const Cell& cell, pid_t worker);
-  void progressed(const Cell& cell, const CellProgress& progress);
+  void progressed(const Cell& cell, const TrainProgress& progress);
   /// @param status as in the result
   void finished(const Cell& cell, const std::string& status, const std::string& reason);
   /// Stopped without a result; waits again.
@@ -51,7 +44,7 @@ class RunState {
 
   /// {"schema_version", "name", "phase": "running" | "stopping" | "finished" | "interrupted", "pid", "device", "jobs",
   ///  "started_at", "updated_at", "wall_s", "seconds_left", "cells": {"total", "ok", "not_ok", "running", "left"},
-  ///  "running": [{"id", "attack", "defense", "seed", "worker", "running_s", "seconds_left", and CellProgress}],
+  ///  "running": [{"id", "attack", "defense", "seed", "worker", "running_s", "seconds_left", and TrainProgress}],
   ///  "trouble": [{"id", "status", "reason"}]}
   Json snapshot() const;
 
@@ -61,7 +54,7 @@ class RunState {
     const Cell* cell;
     pid_t worker;
     Clock::time_point start;
-    CellProgress progress;
+    TrainProgress progress;
     std::int64_t first_step = 0;  ///< where it went on from
   };
   double expected_s(const Cell& cell) const;

@@ -32,11 +32,6 @@ std::int64_t oom_kills() {
   return 0;
 }
 
-CellProgress progress_of(const Json& event) {
-  return {event.at("epoch"), event.at("epochs"), event.at("step"),
-          event.at("steps"), event.at("loss"),   event.at("pairs_per_s")};
-}
-
 std::string mib(double value) { return std::to_string(std::llround(value)) + " MiB"; }
 
 }  // namespace
@@ -90,16 +85,15 @@ void ResultTable::save_now_and_then() {
   }
 }
 
-Supervisor::Supervisor(Nursery& nursery, const Signals& signals, const OutputFolder& out, SupervisorOptions options,
-                       ResultTable& results, RunState& state, Timings& timings, RunListener& listener)
-    : nursery_(nursery),
-      signals_(signals),
+Supervisor::Supervisor(const Signals& signals, const OutputFolder& out, SupervisorOptions options, ResultTable& results,
+                       RunState& state, Timings& timings, ProgressView& view)
+    : signals_(signals),
       out_(out),
       options_(std::move(options)),
       results_(results),
       state_(state),
       timings_(timings),
-      listener_(listener),
+      view_(view),
       busy_(options_.devices.size(), false),
       oom_kills_(oom_kills()) {
   // Only where the run takes the whole machine: otherwise two runs would pin their workers to the same processors.
@@ -133,7 +127,7 @@ void Supervisor::run(std::vector<const Cell*> waiting) {
       running = ended ? running_.erase(running) : std::next(running);
     }
     results_.save_now_and_then();
-    listener_.tick(state_);
+    view_.tick(state_);
   }
 }
 
@@ -155,19 +149,17 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
     }
     Cell limited = cell;
     if (limited.limits.memory_mib <= 0) limited.limits.memory_mib = kMemoryShare * machine_memory_mib();
-    const Json task = {
-        {"task", "cell"},
-        {"cell", to_json(limited)},
-        {"out", out_.root.string()},
-        {"plugin_path", options_.plugin_path},
-        {"device", options_.devices[slot]},
-        {"checkpoint", {{"every_s", options_.checkpoint.every_s}, {"every_epochs", options_.checkpoint.every_epochs}}},
-        {"cpu", cpus_.empty() ? Json() : Json(cpus_[slot])},
-        {"trace", options_.trace ? Json(out_.trace_file(cell.id).string()) : Json()},
-        {"command", options_.command_line}};
+    const CellTask task{.cell = limited,
+                        .out = out_.root,
+                        .plugin_path = options_.plugin_path,
+                        .device = options_.devices[slot],
+                        .checkpoint = options_.checkpoint,
+                        .cpu = cpus_.empty() ? -1 : cpus_[slot],
+                        .trace = options_.trace ? out_.trace_file(cell.id) : "",
+                        .command_line = options_.command_line};
     std::unique_ptr<Worker> worker;
     try {
-      worker = std::make_unique<Worker>(nursery_, task, out_.log_file(cell.id));
+      worker = std::make_unique<Worker>(task, out_.log_file(cell.id));
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::kData) throw;  // without an engine no cell can run
       store(cell, slot, cell_record(cell, Status::kFailed, e.what()), waiting);
@@ -183,7 +175,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
                         .killed = std::nullopt,
                         .why = ""});
     busy_[slot] = true;
-    listener_.started(state_, cell);
+    view_.started(state_, cell);
   }
 }
 
@@ -198,25 +190,22 @@ void Supervisor::wait() {
 
 void Supervisor::take_events(Running& running) {
   for (auto& event : running.worker->read()) {
-    try {
-      if (event.contains("record")) {
-        // A plugin that writes to this descriptor cannot pass for its cell by accident.
-        const std::string status = event.at("record").at("status");
-        const auto known = status_names();
-        if (event.at("record").at("id") == running.cell->id && std::ranges::find(known, status) != known.end()) {
-          running.record = std::move(event.at("record"));
-        }
-      } else if (event.contains("interrupted")) {
-        running.interrupted = true;
-      } else if (event.contains("error")) {
-        running.record = cell_record(*running.cell, Status::kFailed, event.at("error").at("message"));
-      } else if (event.contains("step")) {
-        const auto progress = progress_of(event);
-        if (!running.first_step_s) running.first_step_s = running.worker->running_s();
-        state_.progressed(*running.cell, progress);
-        listener_.progressed(state_, *running.cell, progress);
+    if (auto* finished = std::get_if<Finished>(&event)) {
+      // A plugin that writes to this descriptor cannot pass for its cell by accident.
+      Json& record = finished->record;
+      const auto known = status_names();
+      if (record.is_object() && record.value("id", Json()) == running.cell->id &&
+          std::ranges::count(known, record.value("status", Json()).dump(),
+                             [](auto& name) { return Json(name).dump(); })) {
+        running.record = std::move(record);
       }
-    } catch (const Json::exception&) {  // a plugin wrote to a descriptor that is not its own
+    } else if (std::holds_alternative<Stopped>(event)) {
+      running.interrupted = true;
+    } else if (const auto* failed = std::get_if<TaskFailed>(&event)) {
+      running.record = cell_record(*running.cell, Status::kFailed, failed->message);
+    } else if (const auto* progress = std::get_if<TrainProgress>(&event)) {
+      if (!running.first_step_s) running.first_step_s = running.worker->running_s();
+      state_.progressed(*running.cell, *progress);
     }
   }
 }
@@ -241,9 +230,9 @@ void Supervisor::enforce_limits(Running& running) {
 
 void Supervisor::stop(bool at_once) {
   if (!stopping_ && !at_once && !running_.empty()) {
-    listener_.notice("stopping: " + std::to_string(running_.size()) +
-                     (running_.size() == 1 ? " cell writes its checkpoint" : " cells write their checkpoints") +
-                     "; once more to stop at once");
+    view_.notice("stopping: " + std::to_string(running_.size()) +
+                 (running_.size() == 1 ? " cell is writing its checkpoint" : " cells are writing their checkpoints") +
+                 "; Ctrl-C again stops at once");
   }
   if (!stopping_) stop_deadline_ = Clock::now() + kGrace;
   stopping_ = true;
@@ -256,7 +245,7 @@ void Supervisor::stop(bool at_once) {
 
 void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
   const int status = running.worker->reap();
-  nursery_.end_orphans([&](pid_t pid) {
+  end_orphans([&](pid_t pid) {
     return std::ranges::any_of(running_, [&](const Running& other) { return other.worker->pid() == pid; });
   });
   busy_[running.slot] = false;
@@ -264,7 +253,7 @@ void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
   const bool deaf = stopping_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
   if (running.record.is_null() && (running.interrupted || deaf)) {
     state_.interrupted(*running.cell);
-    listener_.interrupted(state_, *running.cell);
+    view_.interrupted(state_, *running.cell);
     waiting.insert(waiting.begin(), running.cell);
     return;
   }
@@ -276,13 +265,13 @@ Json Supervisor::record_of(Running& running, int wait_status) const {
   Json record = std::move(running.record);
   if (record.is_null()) {
     Status status = running.killed.value_or(Status::kCrashed);
-    std::string why = running.killed ? running.why : "the worker " + how_it_ended(wait_status) + " without a result";
+    std::string why = running.killed ? running.why : "the worker " + how_it_ended(wait_status) + " and left no result";
     if (!running.killed && WIFSIGNALED(wait_status)) {
       const bool kernel = WTERMSIG(wait_status) == SIGKILL && oom_kills() > oom_kills_;
       const bool thrown = WTERMSIG(wait_status) == SIGABRT && output.find("std::bad_alloc") != std::string::npos;
       if (kernel || thrown) status = Status::kOutOfMemory;
       if (kernel) why += "; the kernel ran out of memory meanwhile";
-      if (status == Status::kCrashed) why += "; `roclip-bench plugin test` looks for what in a plugin does that";
+      if (status == Status::kCrashed) why += "; `roclip-bench plugin test` can find the cause if it is a plugin";
     }
     record = cell_record(*running.cell, status, why);
   }
@@ -318,11 +307,11 @@ void Supervisor::store(const Cell& cell, std::size_t slot, Json record, const st
   }
   results_.set(cell, record);
   state_.finished(cell, status, record.at("reason").is_null() ? "" : record.at("reason").get<std::string>());
-  listener_.finished(state_, cell, record);
+  view_.finished(state_, record);
   failures_ += status != "ok" && status != "skipped";
   if (options_.max_fail > 0 && !stopping_ && failures_ >= options_.max_fail) {
-    listener_.notice("stopping after " + std::to_string(failures_) + (failures_ == 1 ? " failure" : " failures") +
-                     " (--max-fail)");
+    view_.notice("stopping after " + std::to_string(failures_) + (failures_ == 1 ? " failure" : " failures") +
+                 " (--max-fail)");
     stop(/*at_once=*/false);
   }
 }

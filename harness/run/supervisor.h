@@ -55,8 +55,8 @@ struct SupervisorOptions {
 class Supervisor {
  public:
   /// All references must outlive it.
-  Supervisor(Nursery& nursery, const Signals& signals, const OutputFolder& out, SupervisorOptions options,
-             ResultTable& results, RunState& state, Timings& timings, RunListener& listener);
+  Supervisor(const Signals& signals, const OutputFolder& out, SupervisorOptions options, ResultTable& results,
+             RunState& state, Timings& timings, ProgressView& view);
 
   /// Runs the cells, in this order as far as workers are free and no two share a training that is not done yet. Returns
   /// when all have ended, or all workers have stopped after a signal or after too many failures.
@@ -93,14 +93,13 @@ class Supervisor {
   void store(const Cell& cell, std::size_t slot, Json record, const std::vector<const Cell*>& waiting);
   std::string training(const Cell& cell) const;
 
-  Nursery& nursery_;
   const Signals& signals_;
   const OutputFolder& out_;
   SupervisorOptions options_;
   ResultTable& results_;
   RunState& state_;
   Timings& timings_;
-  RunListener& listener_;
+  ProgressView& view_;
 
   std::list<Running> running_;
   std::vector<bool> busy_;  ///< slots

@@ -24,10 +24,6 @@ std::size_t terminal_width() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1U : 0;
 }
 
-Json cell_fields(const Cell& cell) {
-  return {{"cell", cell.id}, {"attack", cell.attack}, {"defense", cell.defense}, {"seed", cell.seed}};
-}
-
 }  // namespace
 
 ProgressView::ProgressView(ProgressStyle style, bool color)
@@ -62,13 +58,18 @@ void ProgressView::preparing(const std::string& what, std::int64_t done, std::in
   drawn_ = done < total ? 1 : 0;
 }
 
+void ProgressView::begun(const RunState& state, std::filesystem::path status_file) {
+  status_file_ = std::move(status_file);
+  write_status(state);
+}
+
 void ProgressView::started(const RunState& state, const Cell& cell) {
   if (!live_ && !quiet_) line("start    " + cell_name(cell));
   last_draw_ = {};
   tick(state);
 }
 
-void ProgressView::finished(const RunState& state, const Cell& /*cell*/, const Json& record) {
+void ProgressView::finished(const RunState& state, const Json& record) {
   const std::string status = record.at("status");
   // Errors are shown in any case.
   if (!quiet_ || status != "ok") {
@@ -85,6 +86,7 @@ void ProgressView::interrupted(const RunState& state, const Cell& cell) {
 }
 
 void ProgressView::tick(const RunState& state) {
+  if (!status_file_.empty() && waited(last_status_, 1)) write_status(state);
   if (!live_ || !waited(last_draw_, 0.1)) return;
   erase();
   for (const auto& text : status_lines(state.snapshot(), terminal_width(), color_)) {
@@ -94,49 +96,15 @@ void ProgressView::tick(const RunState& state) {
   std::fflush(stderr);
 }
 
-void ProgressView::ended(const RunState&) { erase(); }
-
-void EventStream::write(const char* event, Json fields) {
-  fields["event"] = event;
-  fields["time"] = utc_now();
-  std::fprintf(file_, "%s\n", fields.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-  std::fflush(file_);
+void ProgressView::ended(const RunState& state) {
+  erase();
+  write_status(state);
 }
 
-void EventStream::notice(const std::string& text) { write("notice", {{"text", text}}); }
-void EventStream::preparing(const std::string& what, std::int64_t done, std::int64_t total) {
-  if (total == 0) return notice(what);
-  write("preparing", {{"what", what}, {"done", done}, {"total", total}});
-}
-void EventStream::begun(const RunState& state) { write("run_started", {{"status", state.snapshot()}}); }
-void EventStream::started(const RunState&, const Cell& cell) { write("cell_started", cell_fields(cell)); }
-void EventStream::progressed(const RunState&, const Cell& cell, const CellProgress& p) {
-  if (!waited(last_[cell.id], 1)) return;
-  Json fields = cell_fields(cell);
-  fields.update({{"epoch", p.epoch},
-                 {"epochs", p.epochs},
-                 {"step", p.step},
-                 {"steps", p.steps},
-                 {"loss", p.loss},
-                 {"pairs_per_s", p.pairs_per_s}});
-  write("cell_progressed", std::move(fields));
-}
-void EventStream::finished(const RunState&, const Cell& cell, const Json& record) {
-  Json fields = cell_fields(cell);
-  const Json entry = matrix_entry(cell, record);
-  for (const char* key : {"status", "reason", "file", "metrics", "wall_s"}) fields[key] = entry.at(key);
-  write("cell_finished", std::move(fields));
-}
-void EventStream::interrupted(const RunState&, const Cell& cell) { write("cell_interrupted", cell_fields(cell)); }
-void EventStream::ended(const RunState& state) { write("run_ended", {{"status", state.snapshot()}}); }
-
-void StatusFile::tick(const RunState& state) {
-  if (waited(last_, 1)) write(state);
-}
-
-void StatusFile::write(const RunState& state) {
+void ProgressView::write_status(const RunState& state) {
+  if (status_file_.empty()) return;
   try {
-    write_json(file_, state.snapshot(), Flush::kNo);
+    write_json(status_file_, state.snapshot(), Flush::kNo);
   } catch (const Error&) {  // a full disk: results matter more, and they complain
   }
 }

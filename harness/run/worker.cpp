@@ -4,43 +4,93 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <string_view>
 
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/record/files.h"
 #include "harness/record/machine.h"
+#include "harness/record/paths.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
 
 namespace {
 
-/// Both ends of a pipe, ours not blocking.
-struct Pipe {
-  Descriptor read_end, write_end;
-  Pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-      throw Error(ErrorKind::kInternal, std::string("cannot start a worker: pipe: ") + std::strerror(errno));
-    }
-    read_end = Descriptor(ends[0]);
-    write_end = Descriptor(ends[1]);
-  }
-};
+constexpr int kWorkerEvents = 3;  // descriptor in the engine
+
+[[noreturn]] void fail(const std::string& what, int error) {
+  throw Error(ErrorKind::kInternal, "cannot start a worker: " + what + ": " + std::strerror(error) +
+                                        "; `roclip-bench doctor` says what to do");
+}
+
+/// Out of the way of the descriptors that the engine will have.
+Descriptor beyond(int descriptor) {
+  const Descriptor original(descriptor);
+  Descriptor moved(::fcntl(descriptor, F_DUPFD_CLOEXEC, kWorkerEvents + 1));
+  if (!moved) fail("descriptor", errno);
+  return moved;
+}
+
+/// A file in memory with this content, at its beginning.
+Descriptor in_memory(const std::string& content) {
+  Descriptor file = beyond(::memfd_create("task", MFD_CLOEXEC));
+  if (!write_all(file.get(), content) || ::lseek(file.get(), 0, SEEK_SET) != 0) fail("task", errno);
+  return file;
+}
+
+pid_t start_engine(int task, int log, int events) {
+  prepare_blas();
+  const auto engine = (program_dir() / "roclip-bench-engine").string();
+  const auto descriptor = std::to_string(kWorkerEvents);
+  const std::array<const char*, 4> arguments = {"roclip-bench-engine", "-", descriptor.c_str(), nullptr};
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, task, STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, log, STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, events, kWorkerEvents);
+  // Away from the terminal's Ctrl-C, and without the signals that the supervisor blocks.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  pid_t pid = -1;
+  const int error =
+      ::posix_spawn(&pid, engine.c_str(), &actions, &attributes, const_cast<char**>(arguments.data()), environ);
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) fail(engine, error);
+  return pid;
+}
 
 }  // namespace
 
-Worker::Worker(Nursery& nursery, const Json& task, const std::filesystem::path& log) {
+Worker::Worker(Task task, const std::filesystem::path& log) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::signal(SIGPIPE, SIG_IGN);
   log_ = Descriptor(log.empty() ? ::memfd_create("log", MFD_CLOEXEC)
                                 : ::open(log.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
   if (!log_) throw Error(ErrorKind::kData, log.string() + ": cannot be written: " + std::strerror(errno));
-  Pipe input, events;
-  pid_ = nursery.fork_worker(input.read_end.get(), log_.get(), events.write_end.get());
+  log_ = beyond(log_.release());
+  std::visit([](auto& kind) { kind.supervisor = ::getpid(); }, task);
+  const Descriptor input = in_memory(write_task(task));
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe", errno);
+  events_ = Descriptor(ends[0]);
+  const Descriptor events = beyond(ends[1]);
+  ::fcntl(events_.get(), F_SETFL, O_NONBLOCK);
+  pid_ = start_engine(input.get(), log_.get(), events.get());
   end_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   if (!end_) {
     const std::string why = std::strerror(errno);
@@ -48,10 +98,6 @@ Worker::Worker(Nursery& nursery, const Json& task, const std::filesystem::path& 
     reap();
     throw Error(ErrorKind::kInternal, "cannot watch a worker: pidfd_open: " + why + " (Linux 5.3 or later is needed)");
   }
-  events_ = std::move(events.read_end);
-  ::fcntl(events_.get(), F_SETFL, O_NONBLOCK);
-  input.read_end = Descriptor();
-  write_all(input.write_end.get(), task.dump());  // if it has ended before it read this, that shows soon enough
 }
 
 Worker::~Worker() {
@@ -60,7 +106,7 @@ Worker::~Worker() {
   reap();
 }
 
-std::vector<Json> Worker::read() {
+std::vector<Event> Worker::read() {
   constexpr std::size_t kMost = 1 << 28;  // of a plugin that writes without end, the rest later
   std::array<char, 65536> chunk;
   while (buffer_.size() < kMost) {
@@ -70,13 +116,14 @@ std::vector<Json> Worker::read() {
     if (got <= 0) break;
     buffer_.append(chunk.data(), static_cast<std::size_t>(got));
   }
-  std::vector<Json> events;
+  std::vector<Event> events;
   std::size_t begin = 0;
   for (auto end = buffer_.find('\n'); end != std::string::npos; end = buffer_.find('\n', begin)) {
-    Json event = Json::parse(buffer_.begin() + static_cast<std::ptrdiff_t>(begin),
-                             buffer_.begin() + static_cast<std::ptrdiff_t>(end), nullptr, /*allow_exceptions=*/false);
+    try {
+      events.push_back(read_event(std::string_view(buffer_).substr(begin, end - begin)));
+    } catch (const std::exception&) {  // a plugin wrote to a descriptor that is not its own
+    }
     begin = end + 1;
-    if (event.is_object()) events.push_back(std::move(event));
   }
   buffer_.erase(0, begin);
   if (buffer_.size() >= kMost) buffer_.clear();  // no line of ours is that long
@@ -118,6 +165,23 @@ std::string Worker::last_output() const {
   std::size_t lines = 0, begin = text.size();
   while (begin > 0 && text.size() - begin < kLongest && (text[begin - 1] != '\n' || ++lines < kLines)) --begin;
   return text.substr(begin);
+}
+
+void end_orphans(const std::function<bool(pid_t)>& spare) {
+  std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  for (pid_t pid = 0; children >> pid;) {
+    if (spare(pid)) continue;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
+}
+
+std::string how_it_ended(int wait_status) {
+  if (WIFSIGNALED(wait_status)) {
+    const int number = WTERMSIG(wait_status);
+    return "ended by signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
+  }
+  return "exited with code " + std::to_string(WEXITSTATUS(wait_status));
 }
 
 }  // namespace roclip::bench

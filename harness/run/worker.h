@@ -1,25 +1,29 @@
-/// A worker as the supervisor sees it: a task goes in, events come out, and then it ends, one way or another.
+/// A worker: the engine at one task, as the supervisor sees it. Events come out (harness/record/protocol.h), and then
+/// it ends, one way or another.
 #pragma once
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <sys/types.h>
 
-#include "harness/run/nursery.h"
+#include "harness/record/descriptor.h"
+#include "harness/record/protocol.h"
 
 namespace roclip::bench {
-
-using Json = nlohmann::json;
 
 /// [one thread]
 class Worker {
  public:
+  /// Starts the engine in a process group of its own; it ends with this process. Makes this process a subreaper that
+  /// ignores SIGPIPE.
+  /// @param task its `supervisor` becomes this process
   /// @param log gets what the worker prints; "" = kept in memory only
   /// @throws Error(kInternal), Error(kData) when the log cannot be written
-  Worker(Nursery& nursery, const Json& task, const std::filesystem::path& log);
+  Worker(Task task, const std::filesystem::path& log);
   /// Kills a worker that still runs, and all it started.
   ~Worker();
   Worker(const Worker&) = delete;
@@ -30,8 +34,8 @@ class Worker {
   int events_descriptor() const { return events_.get(); }
   int end_descriptor() const { return end_.get(); }
 
-  /// The events that are there; never waits. Lines that are not a JSON object are passed over.
-  std::vector<Json> read();
+  /// The events that are there; never waits. Passes over what is no event.
+  std::vector<Event> read();
   /// Asks it to stop, SIGTERM, or ends it and what it started, SIGKILL.
   void signal(int number);
   /// @pre end_descriptor() is readable. Also ends what it started. @return as of waitpid(2)
@@ -49,5 +53,11 @@ class Worker {
   std::string buffer_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
+
+/// Ends and reaps the children of this process but those to spare: what plugins of ended workers left behind.
+void end_orphans(const std::function<bool(pid_t)>& spare);
+
+/// "ended by signal 11 (Segmentation fault)", "exited with code 3". @param wait_status as of waitpid(2)
+std::string how_it_ended(int wait_status);
 
 }  // namespace roclip::bench

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/model/trainable_clip.h"
+#include "harness/record/progress.h"
 #include "harness/train/adamw.h"
 #include "harness/train/checkpoint.h"
 #include "roclip/defense.h"
@@ -30,15 +31,6 @@ struct TrainingParams {
   void declare(ParamList& list);
   /// The stage that these values describe.
   Stage stage() const;
-};
-
-/// What a listener hears, about ten times a second and at every end of an epoch.
-struct TrainProgress {
-  std::string stage;
-  std::int64_t epoch, epochs;  ///< over all stages
-  std::int64_t step, steps;    ///< since the start of training; `steps` as if every epoch were as long as this one
-  double loss;                 ///< nats, mean over this epoch so far
-  double pairs_per_s;          ///< over this epoch so far
 };
 
 struct EpochStats {

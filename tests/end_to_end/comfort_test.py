@@ -211,7 +211,7 @@ class Doctor(InFolder):
             shutil.copy(pathlib.Path(PROGRAM).parent / name, bin_folder)
         result = subprocess.run([bin_folder / "roclip-bench", "doctor"], capture_output=True, text=True, timeout=60)
         self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
-        self.assertRegex(result.stdout, r"FAIL  engine    cannot start: .*libroclip_sdk\.so.*\n +to do: ")
+        self.assertRegex(result.stdout, r"FAIL  engine    cannot start: .*libroclip_sdk\.so.*\n +fix: ")
         (bin_folder / "roclip-bench-engine").unlink()
         result = subprocess.run([bin_folder / "roclip-bench", "doctor"], capture_output=True, text=True, timeout=60)
         self.assertEqual(result.returncode, 1)

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from program import ROOT, InFolder, bits, files, read, run, start, write_matrix
+from program import PROGRAM, ROOT, InFolder, bits, files, read, run, start, write_matrix
 
 KILLS = int(os.environ.get("ROCLIP_TEST_KILLS", "12"))
 # emoji-quick, shortened.
@@ -52,7 +52,7 @@ class Resume(InFolder):
                 kills += 1
                 victims = children(process.pid)
                 if victims and rng.random() < 0.5:
-                    os.kill(rng.choice(victims), signal.SIGKILL)  # the nursery or a worker; the run goes on
+                    os.kill(rng.choice(victims), signal.SIGKILL)  # a worker; the run goes on
                     time.sleep(rng.uniform(0, 0.5))
                 process.kill()
                 process.wait()
@@ -76,6 +76,67 @@ class Resume(InFolder):
         self.assertEqual(cell["training"]["resumed"], 1)
         self.assertFalse((self.out / "checkpoints").exists())
 
+    def test_another_build_of_the_sdk_continues_no_checkpoint_and_keeps_results_and_says_both(self):
+        program = self.folder / "bin" / "roclip-bench"
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(pathlib.Path(PROGRAM).parents[1] / part, self.folder / part)
+
+        def build_anew():
+            with open(self.folder / "lib" / "libroclip_sdk.so", "ab") as file:
+                file.write(b"x")
+
+        def again():
+            result = subprocess.run([program, "run", matrix], capture_output=True, text=True)
+            self.assert_code(result, 0)
+            return result.stderr
+
+        matrix = write_matrix(self.folder, training={"epochs": 6, "batch_size": 256}, checkpoint={"every_epochs": 1, "every_s": 0})
+        process = subprocess.Popen([program, "run", matrix], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(1200):
+            if list(self.out.glob("checkpoints/*/*.ckpt")):
+                break
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        build_anew()
+        self.assertIn("checkpoints of 1 training are of other settings, other data or another build", again())
+        cell = read(next((self.out / "cells").glob("*.json")))
+        self.assertEqual(cell["training"]["resumed"], 0)
+        self.assertLessEqual({"roclip-bench", "roclip-bench-engine", "libroclip_sdk", "LibTorch"}, set(cell["code"]))
+        build_anew()
+        self.assertIn("1 result kept from another build of libroclip_sdk; ", again())
+        planned = subprocess.run([program, "plan", matrix], capture_output=True, text=True).stdout
+        self.assertIn("1 result kept from another build of libroclip_sdk; ", planned)
+
+    def test_a_study_of_other_data_or_settings_trains_anew_beside_the_old_results(self):
+        def study(folder, caption):
+            for name in ("red", "green", "blue"):
+                (folder / "images" / name).mkdir(parents=True, exist_ok=True)
+            pairs = ["path,caption"]
+            for i in range(24):
+                name = ("red", "green", "blue")[i % 3]
+                image = f"images/{name}/{i}.ppm"
+                (folder / image).write_bytes(b"P6 8 8 255\n" + bytes([i, 9 * i % 256, 77]) * 64)
+                pairs.append(f"{image},{caption} {name}")
+            (folder / "pairs.csv").write_text("\n".join(pairs) + "\n")
+            data = {"reader": "csv", "pairs": "pairs.csv", "labelled": "images", "image_px": 16}
+            return write_matrix(folder, data=data, training={"epochs": 1, "batch_size": 8})
+
+        def cells(out):
+            return {file.name: file.read_bytes() for file in (out / "cells").glob("*.json")}
+
+        first, second = self.folder / "first", self.folder / "second"
+        self.finish(study(first, "a drawing of"), first / "out")
+        self.finish(study(second, "a drawing of"), second / "out")
+        old = cells(first / "out")
+        self.assertEqual(set(old), set(cells(second / "out")), "the folder of a study is no part of an id")
+        told = self.finish(study(first, "a photograph of"), first / "out").stderr
+        self.assertIn("1 stored result in ", told)
+        self.assertIn("belong to no cell of this matrix file", told)
+        both = cells(first / "out")
+        self.assertEqual(len(both), 2)
+        self.assertEqual({name: both[name] for name in old}, old)
+
     def interrupted(self, *numbers):
         """A run that gets these signals while it trains: the process and what it said."""
         matrix = write_matrix(self.folder, training={"epochs": 200, "batch_size": 256})
@@ -93,7 +154,7 @@ class Resume(InFolder):
     def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(self):
         code, told, matrix = self.interrupted(signal.SIGINT)
         self.assertEqual(code, 130, told)
-        self.assertIn("0 of 1 cells done; nothing is lost, go on with", told)
+        self.assertIn("0 of 1 cells done; checkpoints are kept, to continue:", told)
         self.assertIn(f"run {matrix}", told)
         self.assertEqual(len(list(self.out.glob("checkpoints/*/*.ckpt"))), 1)
         self.assertEqual(read(self.out / "status.json")["phase"], "interrupted")

@@ -88,7 +88,7 @@ class RoguePlugins(InFolder):
         self.assertEqual(status["bad_attack how=crashes"][0], "crashed")
         self.assertEqual(status["bad_attack how=out_of_range"][0], "failed")
         self.assertIn("replaced pair 10033 is not in", status["bad_attack how=out_of_range"][1])
-        told = "WARNING: the preparation ended by signal 11 (Segmentation fault), planning bad_attack how=crashes"
+        told = "WARNING: the preparation ended by signal 11 (Segmentation fault) while planning bad_attack how=crashes"
         self.assertIn(told, result.stderr)
         planned = run(*ROGUES, "plan", write_matrix(self.folder, attacks=["none", "bad_attack"]), "--out", self.folder / "b")
         self.assert_code(planned, 10)
@@ -98,8 +98,8 @@ class RoguePlugins(InFolder):
     def test_an_attack_that_plans_without_end_is_told_while_it_does_and_when_it_is_ended(self):
         matrix = write_matrix(self.folder, attacks=[{"plugin": "bad_attack", "how": "hangs"}], limits={"time_s": 7})
         result = run(*ROGUES, "plan", matrix)
-        self.assertIn("planning bad_attack takes long; it is ended after 7 s", result.stderr)
-        self.assertIn("took longer than 7 s, the limit of limits/time_s, planning bad_attack", result.stderr)
+        self.assertIn("planning bad_attack takes long; it is stopped after 7 s", result.stderr)
+        self.assertIn("took longer than 7 s, the limit of limits/time_s while planning bad_attack", result.stderr)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,26 @@ TEST_CASE("the id follows every setting that matters and no other", "[plan]") {
   CHECK(only_id({{"defenses", {{{"plugin", "clip"}, {"image_augmentation", true}}}}}) != id);
 }
 
+TEST_CASE("the id does not follow the order of the metrics", "[plan]") {
+  CHECK(only_id({{"metrics", {"zero_shot", "attack_success"}}}) ==
+        only_id({{"metrics", {"attack_success", "zero_shot"}}}));
+  CHECK(only_id({{"metrics", {"zero_shot", "attack_success"}}}) != only_id({{"metrics", {"zero_shot"}}}));
+}
+
+TEST_CASE("the id follows the content of a table and its images, not their place", "[plan]") {
+  const ScratchFolder folder;
+  const auto id_of = [&](const std::string& place, const std::string& caption, const std::string& image) {
+    folder.write(place + "/pairs.csv", "path,caption\na.png," + caption + "\n");
+    folder.write(place + "/a.png", image);
+    return only_id({{"data", {{"reader", "csv"}, {"pairs", (folder / place / "pairs.csv").string()}}}});
+  };
+  const auto id = id_of("here", "a cat", "pixels");
+  CHECK(id_of("there", "a cat", "pixels") == id);
+  CHECK(id_of("here", "a dog", "pixels") != id);
+  CHECK(id_of("here", "a cat", "other pixels") != id);
+  CHECK(id_of("here", "a cat", "pixels") == id);
+}
+
 TEST_CASE("two labels for one configuration are refused, so that no row or column vanishes", "[plan]") {
   CHECK_THROWS_WITH(
       planned({{"defenses", {"clip", {{"plugin", "clip"}, {"image_augmentation", false}}}}}),

@@ -28,7 +28,8 @@ TEST_CASE("a snapshot counts what is done, running and left, and tells every tro
   RunState state("study", "cpu", {.cells = 5, .done = 2, .jobs = 2}, {&a, &b, &c}, timings);
   state.started(a, 100);
   state.started(b, 101);
-  state.progressed(a, {.epoch = 1, .epochs = 2, .step = 5, .steps = 10, .loss = 1.5, .pairs_per_s = 640});
+  state.progressed(
+      a, {.stage = "plain", .epoch = 1, .epochs = 2, .step = 5, .steps = 10, .loss = 1.5, .pairs_per_s = 640});
   state.finished(b, "crashed", "signal 11");
   const Json snapshot = state.snapshot();
   CHECK(snapshot.at("cells") == Json{{"total", 5}, {"ok", 2}, {"not_ok", 1}, {"running", 1}, {"left", 2}});

@@ -4,51 +4,31 @@
 #include <sys/wait.h>
 #include <catch2/catch.hpp>
 
-#include "harness/record/files.h"
-#include "harness/run/preparation.h"
 #include "harness/run/worker.h"
 #include "support/scratch_folder.h"
 
+using namespace roclip;
 using namespace roclip::bench;
 using Catch::Contains;
 
-namespace {
-
-/// All that a worker tells, and how it ended.
-std::pair<std::vector<Json>, int> ended(Worker& worker) {
+TEST_CASE("a worker takes a task and tells what is wrong with it", "[run][worker]") {
+  Worker worker(PrepareTask{.matrix = {{"name", "x"}}, .file = "m.json", .out = "", .plugin_path = {}}, "");
   pollfd end{worker.end_descriptor(), POLLIN, 0};
   REQUIRE(::poll(&end, 1, 60000) == 1);
-  auto events = worker.read();
-  return {std::move(events), worker.reap()};
-}
-
-}  // namespace
-
-TEST_CASE("a worker takes a task and tells what is wrong with it", "[run][worker]") {
-  Nursery nursery;
-  Worker worker(nursery, {{"task", "nonsense"}}, "");
-  const auto [events, status] = ended(worker);
-  REQUIRE(events.size() == 1);
-  CHECK(events[0].contains("error"));
-  CHECK(how_it_ended(status) == "exited with code 1");
-}
-
-TEST_CASE("a nursery that was killed is replaced", "[run][worker]") {
-  Nursery nursery;
-  for (int i = 0; i < 2; ++i) {
-    Worker worker(nursery, {{"task", "nonsense"}}, "");
-    CHECK(ended(worker).first.size() == 1);
-    ::kill(nursery.pid(), SIGKILL);
-  }
+  const auto events = worker.read();
+  REQUIRE_FALSE(events.empty());
+  const auto* failed = std::get_if<TaskFailed>(&events.back());
+  REQUIRE(failed != nullptr);
+  CHECK(failed->kind == ErrorKind::kMatrix);
+  CHECK_THAT(failed->message, Contains("m.json"));
+  CHECK(how_it_ended(worker.reap()) == "exited with code 3");
 }
 
 TEST_CASE("a worker that is destroyed is killed", "[run][worker]") {
   const ScratchFolder folder;
-  Nursery nursery;
   pid_t pid = 0;
   {
-    // Waits for a task that never ends: its standard input is the pipe that this process holds.
-    Worker worker(nursery, {{"task", "prepare"}, {"matrix", "/dev/zero"}}, folder / "log");
+    Worker worker(PrepareTask{.out = "", .plugin_path = {}}, folder / "log");  // loads LibTorch meanwhile
     pid = worker.pid();
     CHECK(::kill(pid, 0) == 0);
   }
