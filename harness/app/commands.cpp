@@ -157,7 +157,7 @@ int plan_command(const PlanOptions& options) {
   return code;
 }
 
-int status_command(const std::filesystem::path& out, bool json, bool color) {
+int status_command(const std::filesystem::path& out, bool json, bool color) try {
   const OutputFolder folder{out};
   if (!std::filesystem::exists(folder.status_file())) {
     throw Error(ErrorKind::kData, folder.status_file().string() +
@@ -190,6 +190,10 @@ int status_command(const std::filesystem::path& out, bool json, bool color) {
   }
   if (dead) std::puts("The run was killed. Start it again: it continues where it stopped.");
   return 0;
+} catch (const Json::exception& e) {
+  throw Error(ErrorKind::kData,
+              OutputFolder{out}.status_file().string() +
+                  ": expected the status of a run; a value is missing or of another type: " + e.what());
 }
 
 std::filesystem::path find_cell(const std::string& cell, const std::filesystem::path& out) {

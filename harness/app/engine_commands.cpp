@@ -1,5 +1,6 @@
 #include "harness/app/plugin_commands.h"
 #include "harness/app/subcommands.h"
+#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -138,7 +139,7 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   const auto test_json = add_json(test);
   test->callback([options, test_json, &invocation] {
-    const Json params = Json::parse(options->params, nullptr, /*allow_exceptions=*/false);
+    const Json params = parse_json(options->params, "--params", ErrorKind::kUsage);
     if (!params.is_object()) {
       throw Error(ErrorKind::kUsage, "--params: expected a JSON object, got " + options->params);
     }

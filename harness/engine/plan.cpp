@@ -143,4 +143,13 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
   return cells;
 }
 
+void expect_batches_fit(const std::vector<Cell>& cells, std::int64_t pairs, const std::string& where) {
+  for (const auto& cell : cells) {
+    const std::int64_t batch_size = cell.config.at("training").at("batch_size");
+    if (batch_size <= pairs) continue;
+    throw Error(ErrorKind::kMatrix, where + ": expected at most " + std::to_string(pairs) +
+                                        ", the training pairs of the data, got " + std::to_string(batch_size));
+  }
+}
+
 }  // namespace roclip::bench

@@ -15,4 +15,7 @@ namespace roclip::bench {
 /// default) and for gates that fit no cell; Error(kPlugin)
 std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry);
 
+/// @param pairs of the training set. @throws Error(kMatrix) for a batch size above it
+void expect_batches_fit(const std::vector<Cell>& cells, std::int64_t pairs, const std::string& where);
+
 }  // namespace roclip::bench

@@ -61,6 +61,36 @@ class CommandLine(unittest.TestCase):
         self.assertIn(result.returncode, (3, 6), result.stderr)
         self.assertIn("pairs.csv", result.stderr)
 
+    def test_what_plan_can_know_is_an_error_before_anything_is_trained(self):
+        gate = {"metric": "zero_shot", "where": {"attack": "none", "defense": "roclip"}, "at_least": 0.1}
+        self.refused(3, "/gates/0/where/defense", "there are: clip", gates=[gate])
+        self.refused(3, "/training/batch_size: expected at most", "got 65536", training={"batch_size": 65536})
+        same = [{"plugin": "clip", "label": "a"}, {"plugin": "clip", "label": "b"}]
+        self.refused(3, "none x a, seed 1 and none x b, seed 1 are one configuration", defenses=same)
+
+    def test_a_billion_cells_are_refused_before_they_take_memory(self):
+        sweep = {"sweep": list(range(1, 1001))}
+        matrix = write_matrix(self.folder, training={"epochs": sweep, "batch_size": {"sweep": list(range(2, 1002))}},
+                              seeds=list(range(1000)))
+        for command in ("plan", "run"):
+            result = subprocess.run(["bash", "-c", f'ulimit -v 2000000; exec "{PROGRAM}" {command} "{matrix}"'],
+                                    capture_output=True, text=True)
+            self.assertEqual(result.returncode, 3, result.stderr)
+            self.assertIn("/training: expected at most 20000 cells, got 1000000000", result.stderr)
+            self.assertEqual((result.stdout, result.stderr.count("plugin")), ("", 0))
+
+    def test_a_matrix_may_come_from_a_pipe(self):
+        text = write_matrix(self.folder).read_text()
+        result = subprocess.run([PROGRAM, "plan", "/dev/stdin"], input=text, cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("1 cell: ", result.stdout)
+
+    def test_a_status_of_another_shape_is_an_error_about_its_file(self):
+        (self.folder / "status.json").write_text('{"phase": 3}')
+        result = run("status", self.folder)
+        self.assertEqual(result.returncode, 6, result.stderr)
+        self.assertIn("status.json: expected the status of a run", result.stderr)
+
     def test_an_unknown_data_set_is_an_error(self):
         self.refused(3, "/data", "emoji", data="emojis")
 

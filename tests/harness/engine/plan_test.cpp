@@ -130,6 +130,13 @@ TEST_CASE("a metric that stands twice is refused, for results know it by its id"
                     Contains("/metrics: zero_shot/1 stands here twice"));
 }
 
+TEST_CASE("a batch larger than the training set is refused when the data is known", "[plan]") {
+  const auto cells = planned({{"training", {{"batch_size", {{"sweep", {64, 512}}}}}}});
+  expect_batches_fit(cells, 512, "m.json: /training/batch_size");
+  CHECK_THROWS_WITH(expect_batches_fit(cells, 511, "m.json: /training/batch_size"),
+                    Contains("m.json: /training/batch_size: expected at most 511") && Contains("got 512"));
+}
+
 TEST_CASE("limits and checkpoints are not part of a cell's id, and an entry's limits come before the matrix's",
           "[plan]") {
   const auto id = only_id(Json::object());
