@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,8 @@
 namespace roclip {
 
 namespace {
+
+constexpr const char* kRecipe = "recipe";  ///< key in a matrix file
 
 std::string join(const std::vector<std::string>& items) {
   std::string text;
@@ -38,6 +41,12 @@ std::string expectation(const std::string& type, const Range& range) {
   throw Error(ErrorKind::kMatrix,
               where + "/" + key + ": expected " + expected + ", got " + got.dump() +
                   (got.is_array() ? "; to try one value after the other: {\"sweep\": " + got.dump() + "}" : ""));
+}
+
+[[noreturn]] void refuse_choice(const std::string& where, const std::string& key,
+                                const std::vector<std::string>& choices, const std::string& got) {
+  throw Error(ErrorKind::kMatrix, where + "/" + key + ": expected one of " + join(choices) + ", got \"" + got + "\"" +
+                                      did_you_mean(got, choices));
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -82,6 +91,15 @@ void ParamList::choice(std::string name, std::string& value, std::vector<std::st
                        std::string source) {
   params_.push_back({std::move(name), &value, {}, std::move(choices), "", std::move(doc), std::move(source)});
 }
+void ParamList::recipe(std::string name, Json values, std::string source) {
+  recipes_.push_back({std::move(name), std::move(values), std::move(source)});
+}
+
+std::vector<std::string> ParamList::recipe_names() const {
+  std::vector<std::string> names;
+  for (const Recipe& recipe : recipes_) names.push_back(recipe.name);
+  return names;
+}
 
 void ParamList::assign(const Json& object, const std::string& where) {
   if (!object.is_object()) {
@@ -89,13 +107,30 @@ void ParamList::assign(const Json& object, const std::string& where) {
   }
   std::vector<std::string> names;
   for (const Param& param : params_) names.push_back(param.name);
+  if (!recipes_.empty()) names.emplace_back(kRecipe);
+  const bool has_recipe = !recipes_.empty() && object.contains(kRecipe);
+  if (has_recipe) assign_recipe(object.at(kRecipe), where);
   for (const auto& [key, value] : object.items()) {
+    if (has_recipe && key == kRecipe) continue;
     const auto param = std::ranges::find(params_, key, &Param::name);
     if (param == params_.end()) {
       throw Error(ErrorKind::kMatrix, where + "/" + key + ": unknown key" + did_you_mean(key, names) +
                                           " (known: " + (names.empty() ? "none" : join(names)) + ")");
     }
     assign(*param, value, where);
+  }
+}
+
+void ParamList::assign_recipe(const Json& name, const std::string& where) {
+  if (!name.is_string()) refuse(where, kRecipe, "a string", name);
+  const auto recipe = std::ranges::find(recipes_, name.get<std::string>(), &Recipe::name);
+  if (recipe == recipes_.end()) refuse_choice(where, kRecipe, recipe_names(), name.get<std::string>());
+  for (const auto& [key, value] : recipe->values.items()) {
+    const auto param = std::ranges::find(params_, key, &Param::name);
+    if (param == params_.end()) {
+      throw std::logic_error("recipe \"" + recipe->name + "\" sets \"" + key + "\", which is not declared");
+    }
+    assign(*param, value, where + "/recipe/" + recipe->name);
   }
 }
 
@@ -121,8 +156,7 @@ void ParamList::assign(const Param& param, const Json& value, const std::string&
     if (!value.is_string()) refuse(where, param.name, "a string", value);
     const auto word = value.get<std::string>();
     if (!param.choices.empty() && std::ranges::find(param.choices, word) == param.choices.end()) {
-      throw Error(ErrorKind::kMatrix, where + "/" + param.name + ": expected one of " + join(param.choices) +
-                                          ", got \"" + word + "\"" + did_you_mean(word, param.choices));
+      refuse_choice(where, param.name, param.choices, word);
     }
     **text = word;
   } else if (auto* const* numbers = std::get_if<std::vector<std::int64_t>*>(&param.value)) {
@@ -163,6 +197,19 @@ Json ParamList::describe() const {
     if (!param.choices.empty()) entry["choices"] = param.choices;
     if (!param.unit.empty()) entry["unit"] = param.unit;
     list.push_back(std::move(entry));
+  }
+  if (!recipes_.empty()) {
+    std::string doc = "published values, which the keys beside it override", source;
+    for (const Recipe& recipe : recipes_) {
+      doc += "; " + recipe.name + " sets " + recipe.values.dump();
+      source += (source.empty() ? "" : "; ") + recipe.name + ": " + recipe.source;
+    }
+    list.push_back({{"name", kRecipe},
+                    {"type", "string"},
+                    {"default", ""},
+                    {"choices", recipe_names()},
+                    {"doc", doc},
+                    {"source", source}});
   }
   return list;
 }

@@ -90,6 +90,68 @@ TEST_CASE("the description of parameters has default, range, unit, choices and s
   CHECK(all[3].at("choices") == Json{"corner", "centre"});
 }
 
+namespace {
+
+struct WithRecipes : Params {
+  void declare(ParamList& list) {
+    Params::declare(list);
+    list.recipe("cleanclip", Json{{"patch_px", 16}, {"location", "centre"}}, "CleanCLIP file.py");
+    list.recipe("backdoorbench", Json{{"patch_px", 3}}, "BackdoorBench file.yaml");
+  }
+};
+
+WithRecipes cooked(const Json& json) { return read_params<WithRecipes>(json, "m.json: /attacks/0"); }
+
+}  // namespace
+
+TEST_CASE("a recipe sets its values, and the keys beside it override them", "[params]") {
+  const auto recipe = cooked({{"recipe", "cleanclip"}});
+  CHECK(recipe.patch_px == 16);
+  CHECK(recipe.location == "centre");
+  CHECK(recipe.rate == 0.01);
+  // Keys are read in order of the alphabet: one before "recipe" and one after it.
+  const auto both = cooked({{"recipe", "cleanclip"}, {"patch_px", 20}, {"stamped", false}});
+  CHECK(both.patch_px == 20);
+  CHECK(both.location == "centre");
+  CHECK_FALSE(both.stamped);
+  CHECK(cooked(Json::object()).patch_px == 5);
+}
+
+TEST_CASE("an unknown recipe is an error that names the nearest one", "[params]") {
+  CHECK_THROWS_WITH(cooked({{"recipe", "clean_clip"}}),
+                    Contains("m.json: /attacks/0/recipe: expected one of cleanclip, backdoorbench") &&
+                        Contains("did you mean \"cleanclip\"?"));
+  CHECK_THROWS_WITH(cooked({{"recipe", 1}}), Contains("/recipe: expected a string, got 1"));
+  CHECK_THROWS_WITH(cooked({{"recipe", ""}}), Contains("expected one of"));
+  CHECK_THROWS_WITH(cooked({{"recipee", "cleanclip"}}), Contains("did you mean \"recipe\"?"));
+  CHECK_THROWS_WITH(assigned({{"recipe", "cleanclip"}}), Contains("/recipe: unknown key"));  // it declares none
+}
+
+TEST_CASE("values of a recipe are declared and in range, or the plugin is wrong", "[params]") {
+  Params params;
+  ParamList list;
+  params.declare(list);
+  list.recipe("large", {{"patch_px", 65}}, "a test");
+  list.recipe("misspelt", {{"patch", 6}}, "a test");
+  CHECK_THROWS_WITH(list.assign({{"recipe", "large"}}, "m"), Contains("m/recipe/large/patch_px: expected integer in"));
+  CHECK_THROWS_AS(list.assign({{"recipe", "misspelt"}}, "m"), std::logic_error);
+}
+
+TEST_CASE("values have no recipe, and its description lists all recipes", "[params]") {
+  const Json values = write_params(cooked({{"recipe", "cleanclip"}}));
+  CHECK_FALSE(values.contains("recipe"));
+  CHECK(write_params(cooked(values)) == values);
+  WithRecipes params;
+  ParamList list;
+  params.declare(list);
+  const Json last = list.describe().back();
+  CHECK(last.at("name") == "recipe");
+  CHECK(last.at("default") == "");
+  CHECK(last.at("choices") == Json{"cleanclip", "backdoorbench"});
+  CHECK_THAT(last.at("doc").get<std::string>(), Contains("backdoorbench sets {\"patch_px\":3}"));
+  CHECK(last.at("source") == "cleanclip: CleanCLIP file.py; backdoorbench: BackdoorBench file.yaml");
+}
+
 TEST_CASE("nothing is suggested when no candidate is near", "[params]") {
   CHECK(nearest("badnet", {"badnets", "targeted"}) == "badnets");
   CHECK(nearest("xyzzy", {"badnets", "targeted"}).empty());

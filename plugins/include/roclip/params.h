@@ -16,6 +16,9 @@
 /// that was not declared, a value of another type and one out of range are errors that name file, key, what was
 /// expected and what was found.
 ///
+/// Recipes are published sets of values under a name. A matrix file says {"recipe": "cleanclip", "rate": 0.03}: the
+/// recipe's values are taken first, then the keys beside it. The result of a run records the values, not the recipe.
+///
 /// Types in JSON: std::int64_t takes integers only (2, not 2.0), double takes any number, the others what they look
 /// like. NaN and infinity do not exist in JSON. What only a combination of parameters forbids is an Error(kMatrix) of
 /// the plugin's constructor.
@@ -58,14 +61,20 @@ class ParamList {
   /// A word out of a few. @param choices all that are allowed; the default is one of them
   void choice(std::string name, std::string& value, std::vector<std::string> choices, std::string doc,
               std::string source);
+  /// Declares a recipe. @param values {"patch_px": 16, ...}: some of the parameters, within their ranges. @param source
+  /// paper, or file of the authors' code, that the values are from
+  void recipe(std::string name, Json values, std::string source);
 
-  /// Takes the members from a JSON object. Keys may be missing; members that they name keep their value. If it throws,
+  /// Takes the members from a JSON object. Keys may be missing; members that they name keep their value, or get that
+  /// of the "recipe" that the object names. If it throws,
   /// some members may have been taken. @param where "matrix.json: /attacks/1", the front of every message.
-  /// @throws Error(kMatrix) for an unknown key (with the nearest known one), a wrong type or a value out of range.
+  /// @throws Error(kMatrix) for an unknown key or recipe (with the nearest known one), a wrong type or a value out of
+  /// range.
   void assign(const Json& object, const std::string& where);
   /// All values as they now are: the effective, fully defaulted configuration.
   Json values() const;
-  /// [{"name", "type", "default", "min", "max", "choices", "unit", "doc", "source"}], in order of declaration.
+  /// [{"name", "type", "default", "min", "max", "choices", "unit", "doc", "source"}], in order of declaration. Recipes,
+  /// if there are any, come last as the choices of one more: "recipe".
   Json describe() const;
 
  private:
@@ -78,9 +87,17 @@ class ParamList {
     std::vector<std::string> choices;
     std::string unit, doc, source;
   };
+  struct Recipe {
+    std::string name;
+    Json values;
+    std::string source;
+  };
   void assign(const Param& param, const Json& value, const std::string& where);
+  void assign_recipe(const Json& name, const std::string& where);
+  std::vector<std::string> recipe_names() const;
 
   std::vector<Param> params_;
+  std::vector<Recipe> recipes_;
 };
 
 /// `params` with the values of a JSON object in their place: any struct with declare(ParamList&).

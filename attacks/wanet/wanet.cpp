@@ -1,0 +1,154 @@
+#include "wanet.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+namespace roclip {
+
+namespace {
+
+/// Values uniform in [-1, 1). @return f64
+torch::Tensor uniform_values(torch::IntArrayRef shape, Rng rng) {
+  auto values = torch::empty(shape, torch::kDouble);
+  for (auto& value : std::span(values.data_ptr<double>(), static_cast<std::size_t>(values.numel()))) {
+    value = 2 * rng.uniform() - 1;
+  }
+  return values;
+}
+
+/// Where each pixel of an image comes from if nothing moves; -1 and 1 are the centres of the outermost pixels.
+/// @return f64 [px, px, 2], x and y
+torch::Tensor identity_grid(std::int64_t px) {
+  const auto axis = torch::linspace(-1, 1, px, torch::kDouble);
+  return torch::stack({axis.expand({px, px}), axis.unsqueeze(1).expand({px, px})}, /*dim=*/2);
+}
+
+/// How many pairs to relabel. @throws Error(kMatrix) if there are not that many to choose from.
+std::int64_t poison_count(const WanetParams& params, std::int64_t pairs, std::int64_t candidates) {
+  const std::string key = params.count > 0 ? "count" : "rate";
+  const auto count = params.count > 0 ? params.count : std::llround(params.rate * static_cast<double>(pairs));
+  if (count == 0) {
+    throw Error(ErrorKind::kMatrix, "wanet/rate: " + Json(params.rate).dump() + " of " + std::to_string(pairs) +
+                                        " training pairs is not one pair; raise \"rate\" or set \"count\" instead");
+  }
+  if (count > candidates) {
+    throw Error(ErrorKind::kMatrix, "wanet/" + key + ": " + std::to_string(count) + " pairs to poison, but only " +
+                                        std::to_string(candidates) + " captions do not contain \"" +
+                                        params.target_class + "\"; lower \"" + key + "\"");
+  }
+  return count;
+}
+
+}  // namespace
+
+void WanetParams::declare(ParamList& list) {
+  list.add("target_class", target_class, "class that a warped image shall be taken for; required",
+           "Carlini and Terzis 2021");
+  list.add("rate", rate, Range{0, 1}, "1",
+           "share of the training pairs that get the target's captions; set this or count",
+           "Carlini and Terzis 2021: 1e-4 of 3 million");
+  list.add("count", count, Range{0, 1e9}, "pairs", "number of pairs that get the target's captions; set this or rate",
+           "CleanCLIP: 1500 of 500,000");
+  list.choice("captions", captions, {"real", "templates"},
+              "caption of a poison: a training caption that contains the class word, or a prompt of the class",
+              "real: Carlini and Terzis 2021; templates: CleanCLIP create_backdoor_data.py");
+  list.add("k", k, Range{2, 1024}, "1", "control points of the warp on each side, cut at the side of the image in px",
+           "Nguyen and Tran 2021");
+  list.add("s", s, Range{0.01, 64}, "1", "strength of the warp: pixels move by about half of it",
+           "ours; Nguyen and Tran 2021: 0.5, too faint for images of 32 px that are cropped and blurred");
+  list.add("grid_rescale", grid_rescale, Range{0.5, 1.5}, "1",
+           "factor on the places that pixels come from: below 1 zooms in", "Nguyen and Tran 2021");
+  list.add("noise_ratio", noise_ratio, Range{0, 100}, "1",
+           "pairs in noise mode for each poison: a warp with noise under the pair's own caption",
+           "CleanCLIP: none; Nguyen and Tran 2021: cross_ratio 2");
+  list.recipe(
+      "cleanclip", {{"k", 224}, {"s", 1.0}, {"grid_rescale", 1.0}, {"noise_ratio", 0.0}, {"captions", "templates"}},
+      "CleanCLIP apply_trigger (warped) and create_backdoor_data.py; BadCLIP backdoor/utils.py:23-51 has the same");
+  list.recipe("backdoorbench", {{"k", 4}, {"s", 0.5}, {"grid_rescale", 1.0}, {"noise_ratio", 2.0}},
+              "BackdoorBench config/attack/wanet/default.yaml");
+}
+
+torch::Tensor warp_field(std::int64_t k, std::int64_t image_px) {
+  const auto side = std::min(k, image_px);
+  const auto points = uniform_values({1, 2, side, side}, Rng(stream(0, "wanet field")));
+  const auto field = at::upsample_bicubic2d(points / points.abs().mean(), {image_px, image_px}, /*align_corners=*/true);
+  return field[0].permute({1, 2, 0}).contiguous();
+}
+
+Wanet::Wanet(const Params& params) : params_(params) {
+  if ((params.rate > 0) == (params.count > 0)) {
+    throw Error(ErrorKind::kMatrix, "wanet: set exactly one of \"rate\" (got " + Json(params.rate).dump() +
+                                        ") and \"count\" (got " + std::to_string(params.count) + ")");
+  }
+}
+
+PoisonPlan Wanet::plan(const AttackView& view, std::uint64_t seed) const {
+  const auto target = class_index(view.classes, params_.target_class, "wanet/target_class");
+  std::vector<std::string> captions;             // of the poisons
+  std::vector<std::int64_t> candidates, others;  // pairs that may be poisoned; all the others that may change
+  for (std::int64_t i = 0; i < view.train.size(); ++i) {
+    const auto caption = view.train.caption(i);
+    const bool of_target = contains_phrase(caption, params_.target_class);
+    if (of_target) captions.push_back(caption);
+    if (view.may_change(i)) (of_target ? others : candidates).push_back(i);
+  }
+  if (params_.captions == "templates") captions = view.classes[static_cast<std::size_t>(target)].prompts;
+  if (captions.empty()) {
+    throw Error(ErrorKind::kMatrix, "wanet/target_class: no training caption contains \"" + params_.target_class +
+                                        "\"; choose another class or set \"captions\": \"templates\"");
+  }
+  const auto count = poison_count(params_, view.train.size(), std::ssize(candidates));
+  Rng rng(seed), draws(stream(seed, "draws"));
+  PoisonPlan plan;
+  plan.goal = TriggeredImagesGoal{{target}};
+  const auto order = rng.sample(std::ssize(candidates), std::ssize(candidates));
+  for (std::int64_t i = 0; i < std::ssize(candidates); ++i) {
+    const auto pair = candidates[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
+    if (i >= count) {
+      others.push_back(pair);
+      continue;
+    }
+    plan.edits.push_back({.replaces = pair,
+                          .image = {.set = ImageRef::Set::kTrain, .index = pair},
+                          .trigger = Draw{.value = draws.next() & ~kWarpNoise},
+                          .caption = captions[static_cast<std::size_t>(rng.below(std::ssize(captions)))]});
+  }
+  const auto noisy = std::llround(params_.noise_ratio * static_cast<double>(count));
+  if (noisy > std::ssize(others)) {
+    throw Error(ErrorKind::kMatrix, "wanet/noise_ratio: " + std::to_string(noisy) + " pairs in noise mode, but only " +
+                                        std::to_string(others.size()) +
+                                        " pairs that may change are left; lower \"noise_ratio\"");
+  }
+  for (const auto i : rng.sample(std::ssize(others), noisy)) {
+    const auto pair = others[static_cast<std::size_t>(i)];
+    plan.edits.push_back({.replaces = pair,
+                          .image = {.set = ImageRef::Set::kTrain, .index = pair},
+                          .trigger = Draw{.value = draws.next() | kWarpNoise},
+                          .caption = view.train.caption(pair)});
+  }
+  return plan;
+}
+
+torch::Tensor Wanet::apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const {
+  const auto px = images.size(3);
+  const auto scale = 1 / static_cast<double>(px);  // the papers' flow is in units of 1 / height
+  const auto warp = (identity_grid(px) + params_.s * scale * warp_field(params_.k, px)) * params_.grid_rescale;
+  auto grid = warp.expand({images.size(0), px, px, 2}).contiguous();
+  for (std::int64_t i = 0; i < images.size(0); ++i) {
+    const auto& draw = draws[static_cast<std::size_t>(i)];
+    if (draw.test || (draw.value & kWarpNoise) == 0) continue;
+    grid[i] += scale * uniform_values({px, px, 2}, Rng(draw.value));
+  }
+  // In double precision, where rounding to whole pixel values comes out the same on every machine.
+  const auto pixels = images.to(torch::kDouble).contiguous();
+  constexpr std::int64_t kBilinear = 0, kBorder = 1;
+  return at::grid_sampler(pixels, grid.clamp_(-1, 1).to(images.device()), kBilinear, kBorder, /*align_corners=*/true)
+      .round_()
+      .clamp_(0, 255)
+      .to(torch::kUInt8);
+}
+
+}  // namespace roclip
