@@ -121,12 +121,13 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
 }
 
 void Trainer::begin_stage() {
-  if (stage().weights == Stage::Weights::kReset && stage_ > 0) restore(model_, initial_);
-  make_optimizer();
   model_.train(true);
   context_.stage = stage();
   context_.epoch = 0;
   hooked().before_stage(context_);
+  if (stage().weights == Stage::Weights::kReset && stage_ > 0) restore(model_, initial_);
+  make_optimizer();
+  model_.train(true);
   context_.epoch = 1;
 }
 

@@ -57,7 +57,7 @@ struct Stage {
   double learning_rate = 1e-3;  ///< peak, after the warm-up; then a cosine down to 0
   double warmup_share = 0;      ///< of the stage's steps, with a rising learning rate
   enum class Weights { kKeep, kReset };
-  Weights weights = Weights::kKeep;  ///< kReset: begins with the initial weights of the cell's seed
+  Weights weights = Weights::kKeep;  ///< kReset: the first step begins with the initial weights of the cell's seed
   bool plain = false;                ///< plain CLIP training, without the hooks of this defense
   bool operator==(const Stage&) const = default;
 };
@@ -101,7 +101,8 @@ class Defense {
   /// @param training what the matrix file says under "training", as one stage. Default: that stage.
   virtual std::vector<Stage> stages(const Stage& training) const;
 
-  /// At the beginning of a stage of its own. A filter that needs no training belongs here.
+  /// At the beginning of a stage of its own. A filter belongs here. The model, in training mode, is as the stage before
+  /// left it, also where this stage then resets the weights: pairs can be scored by what was trained on them.
   virtual void before_stage(TrainContext& context);
   virtual void before_epoch(TrainContext& context);
   /// The pairs of this epoch, in order. @return i64 [n] on the CPU, at least a batch. Default: a permutation of all.

@@ -287,6 +287,37 @@ TEST_CASE("a stage that resets the weights begins with the initial ones", "[trai
   CHECK(a.report.epochs[4].loss == Approx(b.report.epochs[0].loss).epsilon(0.2));
 }
 
+TEST_CASE("a stage that resets the weights is first shown the model of the stage before", "[train][stages]") {
+  struct Looks final : Defense {
+    torch::Tensor trained, shown, begun;
+    std::vector<Stage> stages(const Stage& training) const override {
+      Stage again = training;
+      again.name = "again";
+      again.weights = Stage::Weights::kReset;
+      return {training, again};
+    }
+    static torch::Tensor weights_of(const TrainContext& context) {
+      return context.model.trainable().front().detach().clone();
+    }
+    void before_stage(TrainContext& context) override {
+      shown = weights_of(context);
+      context.model.train(false);  // and forgets train(true)
+    }
+    void before_epoch(TrainContext& context) override {
+      if (context.epoch == 1) begun = weights_of(context);
+    }
+    void after_stage(TrainContext& context) override {
+      if (context.stage.name == "train") initial = begun, trained = weights_of(context);
+    }
+    torch::Tensor initial;
+  };
+  Looks looks;
+  trained(looks, 5);
+  CHECK(torch::equal(looks.shown, looks.trained));
+  CHECK(torch::equal(looks.begun, looks.initial));
+  CHECK_FALSE(torch::equal(looks.shown, looks.begun));
+}
+
 TEST_CASE("the learning rate ends with the stage, however few pairs a defense chooses", "[train][stages]") {
   struct Half final : Defense {
     std::vector<double> moved;  // how far a step moved the weights
