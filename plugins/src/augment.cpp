@@ -140,8 +140,8 @@ void ImageAugmentation::declare(ParamList& list) {
   list.add("jitter_probability", jitter_probability, Range{0, 1}, "1", "share of images jittered", kUpstream);
   list.add("grey_probability", grey_probability, Range{0, 1}, "1", "share of images turned grey", kUpstream);
   list.add("blur_probability", blur_probability, Range{0, 1}, "1", "share of images blurred", kUpstream);
-  list.add("blur_sigma_max", blur_sigma_max, Range{0.1, 10}, "px", "sigma of the blur is uniform in [0.1, this]",
-           kUpstream);
+  list.add("blur_sigma_max", blur_sigma_max, Range{0.1, 1}, "px",
+           "sigma of the blur is uniform in [0.1, this]; five taps hold no more", kUpstream);
 }
 
 torch::Tensor ImageAugmentation::apply(const torch::Tensor& pixels, Rng& rng) const {

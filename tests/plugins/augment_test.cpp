@@ -98,3 +98,20 @@ TEST_CASE("image by image on the CPU and as a batch for a GPU, augmentation is t
   auto generator = two.generator();
   CHECK(torch::allclose(augmentation.apply(pixels, one), augmentation.apply_batched(pixels, generator), 1e-4, 1e-5));
 }
+
+TEST_CASE("the blur is as wide as its sigma says, up to the widest that is allowed", "[augment]") {
+  auto strength = kNothing;
+  strength.blur_probability = 1;
+  strength.blur_sigma_max = 1;
+  auto dots = torch::zeros({200, 3, 17, 17});
+  dots.select(2, 8).select(2, 8).fill_(1);
+  Rng rng(1);
+  const auto rows = strength.apply(dots, rng).select(1, 0).sum(1);  // [200, 17]
+  const auto distance = torch::arange(17) - 8;
+  const auto sigma = ((rows * distance.square()).sum(1) / rows.sum(1)).sqrt();
+  CHECK(sigma.max().item<double>() > 0.9);
+  CHECK(sigma.max().item<double>() < 1.05);
+  ParamList list;
+  strength.declare(list);
+  CHECK_THROWS_AS(list.assign({{"blur_sigma_max", 3.0}}, "test"), Error);
+}
