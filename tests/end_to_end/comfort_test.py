@@ -36,7 +36,7 @@ class Completion(InFolder):
 
     def test_bash_completes_subcommands_options_and_values(self):
         self.assertEqual(self.bash("roclip-bench pl"), ["plan", "plugin"])
-        self.assertEqual(self.bash("roclip-bench data "), ["prepare", "list", "show"])
+        self.assertEqual(self.bash("roclip-bench data "), ["prepare", "list", "clean", "show"])
         self.assertEqual(self.bash("roclip-bench run m.json --fail"), ["--fail-fast"])
         self.assertEqual(self.bash("roclip-bench report out --format cs"), ["csv"])
 
@@ -101,7 +101,7 @@ class Completion(InFolder):
             self.assertEqual(result.stderr, "")
             return result.stdout.splitlines()
 
-        self.assertRegex(zsh("roclip-bench plu")[0], "^plugin:attacks")
+        self.assertRegex(zsh("roclip-bench plu")[0], "^plugin:list")
         self.assertEqual([line.split(":")[0] for line in zsh("roclip-bench plugin info badn")], ["badnets"])
         self.assertEqual(zsh("roclip-bench run mi"), ["mine.json"])
         (self.folder / "my out" / "cells").mkdir(parents=True)

@@ -81,7 +81,7 @@ class Conformance(KitTest):
 
     def test_what_a_hook_throws_is_told_with_its_name(self):
         for kind, fault, words in (("attack", "trigger_pure: throws", "apply_trigger() throws: no trigger today"),
-                                   ("defense", "trains: throws", "loss() throws: thrown on purpose")):
+                                   ("defense", "trains: throws", "step() throws: thrown on purpose")):
             report, _ = kit(ROGUES / f"broken_{kind}.so", {"fault": fault}, "--only", fault.split(":")[0])
             self.assertEqual(report["checks"][-1]["measured"], words)
 

@@ -29,10 +29,15 @@ SHIPPED = [
     ("roclip", {}),
     ("roclip", {"match_every": 1, "text_gradient": "matched", "pool_fraction": 0.5}),
     ("roclip", {"pool_refresh": "every_epoch", "pool_initialisation": "noise"}),
+    ("cleanclip", {}),
+    ("cleanclip", {"self_supervision_weight": 0}),
+    ("local_outlier", {}),
+    *(("local_outlier", {"score": score}) for score in ("slof", "k_distance")),
     ("attack_success", {}),
     ("zero_shot", {}),
     ("linear_probe", {}),
     ("retrieval", {}),
+    ("poison_detection", {}),
 ]
 KINDS = ("attack", "defense", "metric")
 

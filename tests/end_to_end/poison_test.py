@@ -68,7 +68,8 @@ class Poison(unittest.TestCase):
         for folder in (self.backdoor, self.targeted):
             manifest = read(folder / "manifest.json")
             jsonschema.validate(manifest, schema)
-            named = {e["file"] for part in ("edits", "targets", "triggered") for e in manifest[part]}
+            entries = [*manifest["edits"], *manifest["triggered"], *manifest["goal"].get("targets", [])]
+            named = {entry["file"] for entry in entries}
             self.assertEqual(sorted(named | {"manifest.json"}), files(folder))
         self.assertEqual(len(read(self.targeted / "manifest.json")["edits"]), 20)
         self.assertEqual(len(files(self.targeted / "poisons")), 4)
@@ -108,7 +109,7 @@ class Poison(unittest.TestCase):
         self.assertEqual((facts["poisons"], facts["triggered"], facts["target_class"]), (301, 301, "fruit"))
         self.assertEqual(facts["trigger"]["share_changed"]["max"], 0.0625)
         targets = json.loads(self.ok("poison", "inspect", self.targeted, "--json").stdout)["targets"]
-        self.assertEqual([target["held_out"] for target in targets], [t["held_out"] for t in read(self.targeted / "manifest.json")["targets"]])
+        self.assertEqual([target["held_out"] for target in targets], [t["held_out"] for t in read(self.targeted / "manifest.json")["goal"]["targets"]])
 
     def test_csv_has_every_pair_in_no_telling_order_and_says_apart_which_are_poisons(self):
         out = self.scratch / "csv"
@@ -145,7 +146,7 @@ class Poison(unittest.TestCase):
         self.assertEqual([row["caption"] for row in info], [edit["caption"] for edit in manifest["edits"]])
         self.assertEqual(len({row["path"] for row in info}), 4)
         self.assertEqual({row["dataset"] for row in info}, {"emoji5"})
-        self.assertEqual({row["target"] for row in info}, {t["adversarial_class"] for t in manifest["targets"]})
+        self.assertEqual({row["target"] for row in info}, {t["adversarial_class"] for t in manifest["goal"]["targets"]})
         self.assertTrue((out / info[0]["path"]).exists())
         self.assertEqual(len(table(out / "held_out" / "labels.csv")), manifest["data"]["held_out"] - 4)
 
@@ -189,16 +190,14 @@ class Poison(unittest.TestCase):
         self.refused(3, "was made for other data", "edited", arguments=("poison", "import", broken))
         (broken / "manifest.json").write_text("{")
         self.refused(6, "manifest.json", arguments=("poison", "import", broken))
-        (broken / "manifest.json").write_text('{"schema_version": 1}')
+        (broken / "manifest.json").write_text('{"schema_version": 2}')
         self.refused(6, "is not the manifest of a poison set", arguments=("poison", "inspect", broken))
         self.refused(6, "is not a poison set", "poison make", arguments=("poison", "import", self.matrix))
 
     def test_a_set_that_no_run_would_take_is_not_imported(self):
-        both = self.copy(self.backdoor, "both")
-        shutil.copytree(self.targeted / "targets", both / "targets")
-        targets = read(self.targeted / "manifest.json")["targets"]
-        (both / "manifest.json").write_text(json.dumps({**read(both / "manifest.json"), "targets": targets}))
-        self.refused(6, "manifest.json", "both target images and a target class", arguments=("poison", "import", both))
+        odd = self.copy(self.backdoor, "odd")
+        (odd / "manifest.json").write_text(json.dumps({**read(odd / "manifest.json"), "goal": {"kind": "fame"}}))
+        self.refused(6, "manifest.json", 'unknown goal "fame"', arguments=("poison", "import", odd))
 
     def test_an_edited_set_is_refused_by_the_runs_that_name_its_hash(self):
         edited = self.copy(self.targeted, "edited")

@@ -4,6 +4,8 @@
 
 #include "roclip/augment.h"
 #include "roclip/dataset.h"
+#include "roclip/error.h"
+#include "roclip/params.h"
 
 using namespace roclip;
 
