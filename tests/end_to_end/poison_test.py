@@ -195,7 +195,7 @@ class Poison(unittest.TestCase):
         self.refused(6, "is not a poison set", "poison make", arguments=("poison", "import", self.matrix))
 
     def test_a_set_that_no_run_would_take_is_not_imported(self):
-        odd = self.copy(self.backdoor, "odd")
+        odd = self.copy(self.backdoor, "odd-goal")
         (odd / "manifest.json").write_text(json.dumps({**read(odd / "manifest.json"), "goal": {"kind": "fame"}}))
         self.refused(6, "manifest.json", 'unknown goal "fame"', arguments=("poison", "import", odd))
 

@@ -142,7 +142,7 @@ class Runner(InFolder):
         matrix = write_matrix(self.folder, **{**QUICK, "seeds": [1]})
         mount = self.folder / "small"
         mount.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "none", mount], capture_output=True).returncode:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60k", "none", mount], capture_output=True).returncode:
             self.skipTest("no right to mount a small disk")
         self.addCleanup(subprocess.run, ["umount", mount])
         out = mount / "out"
