@@ -271,14 +271,19 @@ void Replay::remember(const Stamp& stamp, const StoredImage& triggered) {
                   "two triggered forms of one image, " + known.file.string() + " and " + triggered.file.string());
 }
 
-/// That of the draw; else, for a test of another seed, that of another draw.
+/// That of the draw; else, for a test of another seed, that of another draw of this trigger.
 const StoredImage* Replay::find(const std::string& clean_hash, const Draw& draw) const {
   const auto exact = triggered_.find({clean_hash, draw});
   if (exact != triggered_.end()) return &exact->second;
-  const auto any = triggered_.lower_bound({clean_hash, {draw.trigger, 0, draw.test}});
-  const bool fits = any != triggered_.end() && any->first.clean_hash == clean_hash &&
-                    any->first.draw.trigger == draw.trigger && any->first.draw.test == draw.test;
-  return fits ? &any->second : nullptr;
+  for (const bool test : {draw.test, !draw.test}) {
+    const auto any = triggered_.lower_bound({clean_hash, {draw.trigger, 0, test}});
+    if (any == triggered_.end()) continue;
+    const auto& stamp = any->first;
+    if (stamp.clean_hash == clean_hash && stamp.draw.trigger == draw.trigger && stamp.draw.test == test) {
+      return &any->second;
+    }
+  }
+  return nullptr;
 }
 
 PoisonPlan Replay::plan(const AttackView& view, std::uint64_t) const {

@@ -305,6 +305,11 @@ void Supervisor::store(const Cell& cell, std::size_t slot, Json record, const st
     std::error_code ignored;
     fs::remove_all(out_.checkpoint_folder(key), ignored);
   }
+  if (const auto own = record.contains("training") ? record.at("training").at("key").get<std::string>() : "";
+      !useful && !own.empty() && own != key) {  // of the stages that are this cell's alone
+    std::error_code ignored;
+    fs::remove_all(out_.checkpoint_folder(own), ignored);
+  }
   results_.set(cell, record);
   state_.finished(cell, status, record.at("reason").is_null() ? "" : record.at("reason").get<std::string>());
   view_.finished(state_, record);
