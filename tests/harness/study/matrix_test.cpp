@@ -97,10 +97,9 @@ TEST_CASE("cells are counted before they are expanded, and too many are refused 
   std::iota(thousand.begin(), thousand.end(), 0);
   const Json sweep = {{"sweep", thousand}};
   const Json defense = {{"plugin", "clip"}, {"a", sweep}, {"b", sweep}, {"c", sweep}};
-  CHECK_THROWS_WITH(
-      loaded(with("defenses", Json::array({"clip", defense}))),
-      Contains("/defenses: expected at most 20000 cells, got 1000000001 (1 attacks x 1000000001 defenses "
-               "x 1 model x 1 training x 1 seeds); shorten the sweeps"));
+  CHECK_THROWS_WITH(loaded(with("defenses", Json::array({"clip", defense}))),
+                    Contains("/defenses: expected at most 20000 cells, got 1000000001 (1 attacks x 1000000001 defenses "
+                             "x 1 model x 1 training x 1 seeds); shorten the sweeps"));
   CHECK(loaded(with("training", {{"epochs", sweep}})).training.at("epochs") == sweep);
   CHECK_THROWS_WITH(loaded(with("metrics", Json::array({{{"plugin", "zero_shot"}, {"a", sweep}}}))),
                     Contains("/metrics/0: expected values without a sweep"));
