@@ -32,13 +32,13 @@ std::string percent(double share) {
   return text;
 }
 
-/// What differences in attack success this study can show.
+/// Statistical power: what differences in attack success this study can show.
 void print_detectable(const Preparation& prepared, std::size_t seeds) {
   const auto items = fewest_unanimous(), needed = fewest_unanimous();
   for (const auto& [attack, trials] : prepared.trials) {
     if (trials == 0) continue;
     std::printf("  %s: %lld test items; smallest detectable difference between two defenses at one seed: %s\n",
-                attack.c_str(), static_cast<long long>(trials),
+                escape_text(attack).c_str(), static_cast<long long>(trials),
                 trials < items
                     ? "none, there are too few items"
                     : (std::to_string(items) + " items, " +
@@ -60,15 +60,34 @@ void print_table(const Json& object, const std::string& indent) {
   for (const auto& [key, value] : object.items()) width = std::max(width, static_cast<int>(key.size()));
   for (const auto& [key, value] : object.items()) {
     if (value.is_object() && !value.empty()) {
-      std::printf("%s%s\n", indent.c_str(), key.c_str());
+      std::printf("%s%s\n", indent.c_str(), escape_text(key).c_str());
       print_table(value, indent + "  ");
     } else {
       const std::string text = value.is_string()         ? value.get<std::string>()
                                : value.is_number_float() ? short_number(value.get<double>())
                                                          : value.dump();
-      std::printf("%s%-*s %s\n", indent.c_str(), width, key.c_str(), text.c_str());
+      std::printf("%s%-*s %s\n", indent.c_str(), width, escape_text(key).c_str(), escape_text(text).c_str());
     }
   }
+}
+
+/// status.json, in the shape that status_command() and status_lines() rely on. @throws Error(kData)
+Json read_status(const std::filesystem::path& file) {
+  Json snapshot = read_json(file);
+  const CheckedJson json(snapshot, file.string(), "the next `roclip-bench run` writes it anew");
+  json.check_version(1);
+  for (const char* key : {"name", "phase", "started_at", "updated_at"}) json.at(key).text();
+  json.at("seconds_left").number(0);
+  for (const char* key : {"total", "ok", "not_ok", "running", "left"}) json.at("cells").at(key).integer(0);
+  for (const auto& cell : json.at("running").items()) {
+    for (const char* key : {"attack", "defense"}) cell.at(key).text();
+    for (const char* key : {"seed", "epoch", "epochs", "step", "steps"}) cell.at(key).integer(0);
+    for (const char* key : {"seconds_left", "loss", "pairs_per_s"}) cell.at(key).number();
+  }
+  for (const auto& cell : json.at("trouble").items()) {
+    for (const char* key : {"id", "status", "reason"}) cell.at(key).text();
+  }
+  return snapshot;
 }
 
 }  // namespace
@@ -95,8 +114,8 @@ int plan_command(const PlanOptions& options) {
   std::size_t unknown = 0, shared = 0, done = 0, will_fail = 0;
   OtherBuilds other_builds;
   for (const Cell* cell : selected) {
-    const Json stored = stored_result(out, *cell, prepared->data_hash);
-    std::string state = stored.is_null() ? "to run" : stored.at("status").get<std::string>();
+    const auto stored = stored_result(out, *cell, prepared->data_hash);
+    std::string state = stored ? std::string(to_string(stored->status)) : "to run";
     if (state != "ok" && prepared->plan_failed.contains(cell->attack)) {
       state = "will fail";
       ++will_fail;
@@ -111,7 +130,7 @@ int plan_command(const PlanOptions& options) {
     seeds.insert(cell->seed);
     if (state == "ok") {
       ++done;
-      other_builds.look_at(stored, prepared->builds);
+      other_builds.look_at(*stored, prepared->builds);
     } else {
       to_run.push_back(cell);
       shared += !shares.is_null();
@@ -128,7 +147,7 @@ int plan_command(const PlanOptions& options) {
                     {"expected_s", past ? Json(*past) : Json()},
                     {"effective", cell->config}});
     if (options.json) continue;
-    std::printf("%-9s %-36s %s%s%s\n", state.c_str(), cell->id.c_str(), cell_name(*cell).c_str(),
+    std::printf("%-9s %-36s %s%s%s\n", state.c_str(), cell->id.c_str(), escape_text(cell_name(*cell)).c_str(),
                 past ? ("   about " + show_duration(*past)).c_str() : "",
                 shares.is_null() ? "" : ("   reuses the model of " + shares.get<std::string>()).c_str());
   }
@@ -157,17 +176,16 @@ int plan_command(const PlanOptions& options) {
   return code;
 }
 
-int status_command(const std::filesystem::path& out, bool json, bool color) try {
+int status_command(const std::filesystem::path& out, bool json, bool color) {
   const OutputFolder folder{out};
   if (!std::filesystem::exists(folder.status_file())) {
     throw Error(ErrorKind::kData, folder.status_file().string() +
                                       ": no such file; expected the output folder of a run, "
                                       "such as out");
   }
-  Json snapshot = read_json(folder.status_file());
+  Json snapshot = read_status(folder.status_file());
   const auto holder = FolderLock::holder(out);
-  const std::string phase = snapshot.at("phase");
-  const bool dead = !holder && (phase == "running" || phase == "stopping");
+  const bool dead = !holder && (snapshot.at("phase") == "running" || snapshot.at("phase") == "stopping");
   if (dead) {
     snapshot["phase"] = "died";
     snapshot["running"] = Json::array();
@@ -178,22 +196,17 @@ int status_command(const std::filesystem::path& out, bool json, bool color) try 
     std::cout << snapshot.dump(2) << "\n";
     return 0;
   }
-  std::printf("%s: %s%s, started %s, last update %s\n", snapshot.at("name").get<std::string>().c_str(),
-              snapshot.at("phase").get<std::string>().c_str(), holder ? (" in " + *holder).c_str() : "",
-              snapshot.at("started_at").get<std::string>().c_str(),
-              snapshot.at("updated_at").get<std::string>().c_str());
+  const auto text = [](const Json& place, const char* key) { return escape_text(place.at(key).get<std::string>()); };
+  std::printf("%s: %s%s, started %s, last update %s\n", text(snapshot, "name").c_str(), text(snapshot, "phase").c_str(),
+              holder ? (" in " + *holder).c_str() : "", text(snapshot, "started_at").c_str(),
+              text(snapshot, "updated_at").c_str());
   for (const auto& line : status_lines(snapshot, 0, color)) std::puts(line.c_str());
   for (const auto& cell : snapshot.at("trouble")) {
-    std::printf("%s  %s\n         %s\n",
-                colored(cell.at("status").get<std::string>(), cell.at("status").get<std::string>(), color).c_str(),
-                cell.at("id").get<std::string>().c_str(), cell.at("reason").get<std::string>().c_str());
+    std::printf("%s  %s\n         %s\n", colored(text(cell, "status"), text(cell, "status"), color).c_str(),
+                text(cell, "id").c_str(), escape_lines(cell.at("reason").get<std::string>()).c_str());
   }
   if (dead) std::puts("The run was killed. Start it again: it continues where it stopped.");
   return 0;
-} catch (const Json::exception& e) {
-  throw Error(ErrorKind::kData,
-              OutputFolder{out}.status_file().string() +
-                  ": expected the status of a run; a value is missing or of another type: " + e.what());
 }
 
 std::filesystem::path find_cell(const std::string& cell, const std::filesystem::path& out) {
@@ -222,55 +235,56 @@ std::filesystem::path find_cell(const std::string& cell, const std::filesystem::
 }
 
 int show_command(const std::filesystem::path& cell_file, bool json) {
-  Json record = read_cell(cell_file);
+  const CellRecord record = read_cell(cell_file);
   if (json) {
-    std::cout << record.dump(2) << "\n";
+    std::cout << read_json(cell_file).dump(2) << "\n";
     return 0;
   }
-  std::printf("%s\n%s\n", cell_file.c_str(), cell_line(record).c_str());
-  const Json metrics = record.value("metrics", Json::object());
-  for (const auto& [id, metric] : metrics.items()) {
-    std::printf("\n%s (%s is better)\n", id.c_str(), metric.at("better").get<std::string>().c_str());
-    for (const auto& count : metric.at("counts")) {
-      std::printf("  %-22s %s/%s", count.at("name").get<std::string>().c_str(), count.at("hits").dump().c_str(),
-                  count.at("trials").dump().c_str());
-      if (!count.at("value").is_null()) {
-        std::printf("  %.1f %% [%.1f, %.1f]", 100 * count.at("value").get<double>(),
-                    100 * count.at("low").get<double>(), 100 * count.at("high").get<double>());
+  std::printf("%s\n%s\n", escape_text(cell_file.string()).c_str(), cell_line(record).c_str());
+  for (const auto& [id, metric] : record.metrics) {
+    std::printf("\n%s (%s is better)\n", escape_text(id).c_str(), metric.lower_is_better ? "lower" : "higher");
+    for (const auto& count : metric.counts) {
+      std::printf("  %-22s %lld/%lld", escape_text(count.name).c_str(), static_cast<long long>(count.hits),
+                  static_cast<long long>(count.trials));
+      if (count.trials > 0) {
+        const auto [low, high] = wilson(count.counted());
+        std::printf("  %.1f %% [%.1f, %.1f]", 100 * count.counted().share(), 100 * low, 100 * high);
       }
       std::puts("");
     }
-    if (!metric.at("not_applicable").is_null()) {
-      std::printf("  none: %s\n", metric.at("not_applicable").get<std::string>().c_str());
+    for (const auto& value : metric.values) {
+      std::printf("  %-22s %s\n", escape_text(value.name).c_str(),
+                  with_unit(value.value, {.unit = value.unit}).c_str());
     }
+    if (!metric.not_applicable.empty()) std::printf("  none: %s\n", escape_text(metric.not_applicable).c_str());
   }
-  if (record.contains("training")) {
-    const Json& training = record.at("training");
+  Json parts = to_json(record);
+  if (record.ok()) {
     std::puts("\ntraining");
-    for (const auto& epoch : training.at("epochs")) {
-      std::printf("  epoch %-4s loss %.4f  logit scale %.1f  %.1f s\n", epoch.at("epoch").dump().c_str(),
-                  epoch.at("loss").get<double>(), epoch.at("logit_scale").get<double>(),
-                  epoch.at("wall_s").get<double>());
+    for (const auto& epoch : record.training.epochs) {
+      std::printf("  epoch %-4lld loss %.4f  logit scale %.1f  %.1f s\n", static_cast<long long>(epoch.epoch),
+                  epoch.loss, epoch.logit_scale, epoch.wall_s);
     }
-    record["training"].erase("epochs");
+    parts["training"].erase("epochs");
   }
-  for (const char* part : {"training", "poison", "effective", "plugins", "cost", "environment"}) {
-    if (!record.contains(part)) continue;
+  for (const char* part : {"training", "poison", "data", "effective", "plugins", "cost", "environment"}) {
+    if (!parts.contains(part) || parts.at(part).empty()) continue;
     if (std::string(part) != "training") std::printf("\n%s\n", part);
-    print_table(record.at(part), "  ");
+    print_table(parts.at(part), "  ");
   }
   const auto out = cell_file.parent_path().parent_path();
   std::printf("\nfiles\n");
-  if (record.contains("poison")) {
-    std::printf("  manifest  %s\n", (out / record.at("poison").at("manifest").get<std::string>()).c_str());
-  }
-  if (record.contains("log")) std::printf("  log       %s\n", (out / record.at("log").get<std::string>()).c_str());
+  const auto file = [&](const char* what, const std::string& name) {
+    if (!name.empty()) std::printf("  %-9s %s\n", what, escape_text((out / name).string()).c_str());
+  };
+  file("manifest", record.poison.manifest);
+  file("log", record.log);
   std::string again = "roclip-bench replay " + cell_file.string();
-  const Json command = record.value("/environment/command"_json_pointer, Json::array());
+  const Json command = record.environment.is_null() ? Json::array() : record.environment.at("command");
   for (std::size_t i = 0; i + 1 < command.size(); ++i) {
     if (command[i] == "--plugin-path") again += " --plugin-path " + command[i + 1].get<std::string>();
   }
-  std::printf("repeat it: %s\n", again.c_str());
+  std::printf("repeat it: %s\n", escape_text(again).c_str());
   return 0;
 }
 

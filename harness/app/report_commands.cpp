@@ -46,7 +46,7 @@ int check_command(const ReportOptions& options) {
   std::filesystem::path base = options.outs.front();  // of baselines
   if (!std::filesystem::is_directory(base)) base = base.parent_path();
   if (!options.gates.empty()) {
-    const Json file = read_json(options.gates);
+    const Json file = read_json(options.gates, ErrorKind::kMatrix);
     gates = file.is_object() ? file.value("gates", Json::array()) : file;
     base = options.gates.parent_path();
   }

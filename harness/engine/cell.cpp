@@ -57,39 +57,26 @@ std::shared_ptr<const Vocabulary> vocabulary_of(const Dataset& data, const Poiso
   return std::make_shared<const Vocabulary>(*data.train, model.vocabulary_min_count, poisons);
 }
 
-Json plugin_record(const Registry& registry, PluginKind kind, const Json& choice) {
+PluginRecord plugin_record(const Registry& registry, PluginKind kind, const Json& choice) {
   const auto& info = find_plugin(registry, kind, choice);
-  return {{"id", info.id()}, {"file", info.file.filename()}, {"file_hash", plugin_hash(info)}};
+  return {info.file.filename(), plugin_hash(info)};
 }
 
-Json training_record(const TrainReport& report, const TrainingKeys& keys, TrainableClip& model) {
-  Json stages = Json::array(), epochs = Json::array();
-  std::int64_t pairs = 0;
+TrainingRecord training_record(const TrainReport& report, const TrainingKeys& keys, TrainableClip& model) {
+  TrainingRecord record{.key = keys.own,
+                        .trained_by = report.stages.front().trained_by,
+                        .resumed = report.resumed,
+                        .steps = report.steps(),
+                        .parameters = parameter_count(model),
+                        .weights_hash = model.weights_hash()};
   for (const auto& s : report.stages) {
-    stages.push_back({{"name", s.name},
-                      {"steps", s.steps},
-                      {"pairs_seen", s.pairs},
-                      {"wall_s", s.wall_s},
-                      {"trained_by", s.trained_by}});
-    pairs += s.pairs;
+    record.stages.push_back({s.name, s.steps, s.pairs, s.wall_s, s.trained_by});
+    record.pairs_seen += s.pairs;
   }
   for (const auto& e : report.epochs) {
-    epochs.push_back({{"stage", e.stage},
-                      {"epoch", e.epoch},
-                      {"loss", e.loss},
-                      {"logit_scale", e.logit_scale},
-                      {"wall_s", e.wall_s}});
-    epochs.back().update(Json(e.watched));
+    record.epochs.push_back({e.stage, e.epoch, e.loss, e.logit_scale, e.wall_s, e.watched});
   }
-  return {{"key", keys.own},
-          {"trained_by", report.stages.front().trained_by},
-          {"resumed", report.resumed},
-          {"stages", std::move(stages)},
-          {"epochs", std::move(epochs)},
-          {"steps", report.steps()},
-          {"pairs_seen", pairs},
-          {"parameters", parameter_count(model)},
-          {"weights_hash", model.weights_hash()}};
+  return record;
 }
 
 Json to_json(const Stage& stage) {
@@ -176,12 +163,12 @@ std::map<std::string, std::string> plugin_builds(const Json& config, const Regis
   return builds;
 }
 
-Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) {
+CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) {
   const Json& config = cell.config;
   const Registry& registry = around.registry;
   const auto seed = static_cast<std::uint64_t>(cell.seed);
   Stopwatch total, watch;
-  Json phases = Json::object();
+  std::map<std::string, double> phases;
 
   const LoadedData data = open_data(config, [](auto...) {});
   phases["data"] = watch.lap();
@@ -241,55 +228,50 @@ Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks
       .poisoned = poisoned,
       .suspicion = suspicion,
       .seed = evaluation_seed};
-  Json metrics = Json::object(), plugins = Json::object();
+  CellRecord record = cell_record(cell, Status::kOk, "");
   for (const auto& choice : config.at("metrics")) {
     const auto id = plugin_of(choice);
     const auto metric = registry.make_metric(id, choice.at("params"));
-    metrics[id] = to_json(evaluate_checked(*metric, id, *model, inputs), *metric);
-    plugins[id] = plugin_record(registry, PluginKind::kMetric, choice);
+    record.metrics[id] = metric_record(evaluate_checked(*metric, id, *model, inputs), *metric);
+    record.plugins[id] = plugin_record(registry, PluginKind::kMetric, choice);
     phases["evaluate." + id] = watch.lap();
   }
-  Json predictions = examples.predictions(*model);
+  record.examples = examples.predictions(*model);
   phases["examples"] = watch.lap();
-  plugins[plugin_of(config.at("attack"))] = plugin_record(registry, PluginKind::kAttack, config.at("attack"));
-  plugins[plugin_of(config.at("defense"))] = plugin_record(registry, PluginKind::kDefense, config.at("defense"));
+  record.plugins[plugin_of(config.at("attack"))] = plugin_record(registry, PluginKind::kAttack, config.at("attack"));
+  record.plugins[plugin_of(config.at("defense"))] = plugin_record(registry, PluginKind::kDefense, config.at("defense"));
 
-  Json record = cell_record(cell, Status::kOk, "");
-  record["capability"] = to_string(defense->capability());
-  record["attack_knows_defense"] = attack.knows_defense();
-  record["data_hash"] = data.hash;
-  record["data"] = data.record;
-  record["poison"] = {{"manifest", "manifests/" + poison.name + ".json"},
-                      {"hash", poison.hash},
-                      {"goal", kind_of(plan.goal)},
-                      {"edits", plan.edits.size()},
-                      {"removed", plan.removes.size()},
-                      {"share", static_cast<double>(plan.edits.size()) / static_cast<double>(pairs.size())},
-                      {"artifact", nullptr}};
+  record.capability = to_string(defense->capability());
+  record.attack_knows_defense = attack.knows_defense();
+  record.data_hash = data.hash;
+  record.data = data.record;
+  record.poison = {.manifest = "manifests/" + poison.name + ".json",
+                   .hash = poison.hash,
+                   .goal = std::string(kind_of(plan.goal)),
+                   .edits = std::ssize(plan.edits),
+                   .removed = std::ssize(plan.removes),
+                   .share = static_cast<double>(plan.edits.size()) / static_cast<double>(pairs.size())};
   if (!ready.artifact.name.empty()) {
-    record["poison"]["artifact"] = {{"file", "artifacts/" + ready.artifact.name + ".safetensors"},
-                                    {"hash", ready.artifact.hash}};
+    record.poison.artifact = {"artifacts/" + ready.artifact.name + ".safetensors", ready.artifact.hash};
   }
-  record["training"] = training_record(report, keys, *model);
-  record["metrics"] = std::move(metrics);
-  record["examples"] = std::move(predictions);
-  record["plugins"] = std::move(plugins);
+  record.training = training_record(report, keys, *model);
   const double worker_s = total.lap();
-  record["cost"] = {{"wall_s", earlier_s + worker_s},
-                    {"worker_s", worker_s},
-                    {"cpu_s", cpu_time_s()},
-                    {"peak_memory_mib", peak_memory_mib()},
-                    {"phase_s", std::move(phases)}};
+  record.cost = {.wall_s = earlier_s + worker_s,
+                 .worker_s = worker_s,
+                 .cpu_s = cpu_time_s(),
+                 .peak_memory_mib = peak_memory_mib(),
+                 .phase_s = std::move(phases)};
   return record;
 }
 
-Json run_cell_recorded(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) noexcept {
+std::optional<CellRecord> run_cell_recorded(const Cell& cell, const CellSurroundings& around,
+                                            TrainHooks hooks) noexcept {
   const auto failure = [&](Status status, const std::string& reason) { return cell_record(cell, status, reason); };
-  const auto run = [&]() -> Json {
+  const auto run = [&]() -> std::optional<CellRecord> {
     try {
       return run_cell(cell, around, std::move(hooks));
     } catch (const Interrupted&) {
-      return nullptr;
+      return std::nullopt;
     } catch (const Skipped& e) {
       return failure(Status::kSkipped, e.what());
     } catch (const Diverged& e) {
@@ -310,10 +292,10 @@ Json run_cell_recorded(const Cell& cell, const CellSurroundings& around, TrainHo
       return failure(Status::kFailed, "a plugin threw something that is not a std::exception");
     }
   };
-  Json record = run();
-  if (record.is_null()) return record;
-  record["environment"] = environment(around.device, around.command_line);
-  record["code"] = loaded_code();
+  auto record = run();
+  if (!record) return record;
+  record->environment = environment(around.device, around.command_line);
+  record->code = loaded_code();
   return record;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,10 +49,11 @@ TrainingKeys training_keys(const Json& config, const std::string& data_hash, con
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry);
 /// Poisons, trains and evaluates. Single-threaded on the CPU: the same cell gives the same bits.
 /// @return the record with status "ok". @throws Error, Interrupted, and whatever a plugin throws
-Json run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks);
+CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks);
 
 /// run_cell(), where an error becomes a record: "failed", "diverged", "oom" or "skipped".
-/// @return null if it was interrupted
-Json run_cell_recorded(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) noexcept;
+/// @return nothing if it was interrupted
+std::optional<CellRecord> run_cell_recorded(const Cell& cell, const CellSurroundings& around,
+                                            TrainHooks hooks) noexcept;
 
 }  // namespace roclip::bench

@@ -33,18 +33,18 @@ std::string png(const torch::Tensor& image) {
   return text.get();
 }
 
-/// Rows of the best three classes: [[["fruit", 0.8], ...], ...].
-Json top_three(ClipModel& model, const Dataset& data, const torch::Tensor& class_rows, const torch::Tensor& images) {
+/// The best three classes of each image.
+std::vector<std::vector<Guess>> top_three(ClipModel& model, const Dataset& data, const torch::Tensor& class_rows,
+                                          const torch::Tensor& images) {
   const auto scores = model.logit_scale().cpu() * embed_images(model, images).matmul(class_rows.t());
   const auto best = torch::softmax(scores, 1).topk(std::min<std::int64_t>(3, scores.size(1)), 1);
-  Json rows = Json::array();
+  std::vector<std::vector<Guess>> rows;
   for (std::int64_t i = 0; i < images.size(0); ++i) {
-    Json row = Json::array();
+    auto& row = rows.emplace_back();
     for (std::int64_t k = 0; k < std::get<0>(best).size(1); ++k) {
       const auto which = std::get<1>(best)[i][k].item<std::int64_t>();
       row.push_back({data.classes[static_cast<std::size_t>(which)].name, std::get<0>(best)[i][k].item<double>()});
     }
-    rows.push_back(std::move(row));
   }
   return rows;
 }
@@ -119,16 +119,16 @@ void Examples::store(const std::filesystem::path& file, const PoisonedPairs& pai
   write_json(file, {{"items", std::move(items)}, {"poisons", std::move(poisons)}});
 }
 
-Json Examples::predictions(ClipModel& model) const {
-  Json examples = Json::array();
+std::vector<ExampleRecord> Examples::predictions(ClipModel& model) const {
+  std::vector<ExampleRecord> examples;
   if (items_.empty()) return examples;
   const torch::NoGradGuard no_grad;
   const auto class_rows = class_embeddings(model, data_.classes);
-  const Json clean = top_three(model, data_, class_rows, clean_);
-  const Json triggered = triggered_.defined() ? top_three(model, data_, class_rows, triggered_) : Json();
+  const auto clean = top_three(model, data_, class_rows, clean_);
+  const auto triggered = triggered_.defined() ? top_three(model, data_, class_rows, triggered_)
+                                              : std::vector<std::vector<Guess>>(items_.size());
   for (std::size_t i = 0; i < items_.size(); ++i) {
-    examples.push_back(
-        {{"held_out", items_[i]}, {"clean", clean[i]}, {"triggered", triggered.is_null() ? Json() : triggered[i]}});
+    examples.push_back({items_[i], clean[i], triggered[i]});
   }
   return examples;
 }

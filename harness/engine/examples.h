@@ -9,6 +9,7 @@
 #include <torch/types.h>
 
 #include "harness/data/poisoned_pairs.h"
+#include "harness/record/cell_record.h"
 #include "roclip/attack.h"
 #include "roclip/clip_model.h"
 #include "roclip/params.h"
@@ -43,9 +44,8 @@ class Examples {
   /// "caption"}]}, images as base64 of PNG, "triggered" null without a trigger. Does nothing if the file is there.
   void store(const std::filesystem::path& file, const PoisonedPairs& pairs) const;
 
-  /// The three best classes and their probabilities, zero-shot, for each item:
-  /// [{"held_out", "clean": [["fruit", 0.8], ...], "triggered": same or null}].
-  Json predictions(ClipModel& model) const;
+  /// The three best classes and their probabilities, zero-shot, for each item.
+  std::vector<ExampleRecord> predictions(ClipModel& model) const;
 
  private:
   const Dataset& data_;

@@ -161,19 +161,19 @@ int run_one(const CellTask& task) {
   hooks.stop_requested = [] { return stop_requested.load(); };
   if (!task.trace.empty()) hooks.after_step = tracer(task.trace);
   hooks.progress = [](const TrainProgress& progress) { tell(progress); };
-  const Json record = run_cell_recorded(task.cell,
+  const auto record = run_cell_recorded(task.cell,
                                         {.registry = registry,
                                          .device = device,
                                          .out = {task.out},
                                          .checkpoint = task.checkpoint,
                                          .command_line = task.command_line},
                                         std::move(hooks));
-  if (record.is_null()) {
+  if (!record) {
     tell(Stopped{});
     return 0;
   }
-  tell(Finished{record});
-  return record.at("status") == "ok" ? 0 : kCellNotOk;
+  tell(Finished{to_json(*record)});
+  return record->ok() ? 0 : kCellNotOk;
 }
 
 int do_task(const Json& json) {

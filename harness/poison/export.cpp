@@ -14,7 +14,7 @@
 #include "harness/data/poisoned_pairs.h"
 #include "harness/poison/draft_folder.h"
 #include "harness/poison/shards.h"
-#include "harness/record/csv_field.h"
+#include "harness/record/escape.h"
 #include "harness/record/files.h"
 
 namespace roclip::bench {

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <string>
 
+#include "harness/record/escape.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -29,10 +30,10 @@ int guarded(const Program& program) {
     flush_stdout();
     return code;
   } catch (const Error& e) {
-    std::fprintf(stderr, "roclip-bench: %s\n", e.what());
+    std::fprintf(stderr, "roclip-bench: %s\n", escape_lines(e.what()).c_str());
     return e.exit_code();
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "roclip-bench: internal error: %s\n", e.what());
+    std::fprintf(stderr, "roclip-bench: internal error: %s\n", escape_lines(e.what()).c_str());
     return static_cast<int>(ErrorKind::kInternal);
   }
 }

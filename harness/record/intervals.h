@@ -8,6 +8,7 @@ namespace roclip::bench {
 
 struct Interval {
   double low, high;
+  bool operator==(const Interval&) const = default;
 };
 
 /// k of n.

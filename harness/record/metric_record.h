@@ -1,13 +1,12 @@
-/// A metric's result as it is stored.
+/// From what a metric returns to what is stored of it.
 #pragma once
 
+#include "harness/record/cell_record.h"
 #include "roclip/metric.h"
 
 namespace roclip::bench {
 
-/// {"better", "measures", "headline", "counts": [{"name", "hits", "trials", "value", "low", "high", "items",
-/// "outcomes"}], "values": [{"name", "value", "unit"}], "not_applicable", "details"}; low and high are the Wilson
-/// interval at 95 %.
-Json to_json(const MetricResult& result, const Metric& metric);
+/// As the metric describes itself, and what it found.
+MetricRecord metric_record(const MetricResult& result, const Metric& metric);
 
 }  // namespace roclip::bench

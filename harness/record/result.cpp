@@ -1,9 +1,5 @@
 #include "harness/record/result.h"
 
-#include <algorithm>
-#include <array>
-#include <map>
-
 #include "harness/record/files.h"
 #include "roclip/error.h"
 
@@ -13,91 +9,22 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array<std::pair<Status, const char*>, 7> kStatuses = {{{Status::kOk, "ok"},
-                                                                      {Status::kFailed, "failed"},
-                                                                      {Status::kCrashed, "crashed"},
-                                                                      {Status::kTimeout, "timeout"},
-                                                                      {Status::kOutOfMemory, "oom"},
-                                                                      {Status::kDiverged, "diverged"},
-                                                                      {Status::kSkipped, "skipped"}}};
-
-/// What the matrix result repeats of a metric: counts without items.
-Json summary(const Json& metrics) {
-  Json result = Json::object();
-  for (const auto& [id, metric] : metrics.items()) {
-    Json counts = Json::object();
-    for (const auto& count : metric.at("counts")) {
-      counts[count.at("name").get<std::string>()] = {{"hits", count.at("hits")},
-                                                     {"trials", count.at("trials")},
-                                                     {"value", count.at("value")},
-                                                     {"low", count.at("low")},
-                                                     {"high", count.at("high")}};
-    }
-    result[id] = {{"headline", metric.at("counts").empty() ? Json() : metric.at("counts")[0].at("name")},
-                  {"counts", std::move(counts)},
-                  {"better", metric.at("better")},
-                  {"not_applicable", metric.at("not_applicable")}};
-  }
-  return result;
-}
-
-/// Mean of each metric's headline over the seeds of one attack and defense; seeds are never pooled as items.
-Json aggregates(const Json& cells) {
-  struct Group {
-    Json attack, defense, seeds = Json::array();
-    std::map<std::string, std::vector<double>> values = {};
-  };
-  std::vector<Group> groups;
-  std::map<std::pair<std::string, std::string>, std::size_t> places;
-  for (const auto& cell : cells) {
-    if (cell.at("status") != "ok") continue;
-    const auto [place, added] = places.try_emplace({cell.at("attack"), cell.at("defense")}, groups.size());
-    if (added) groups.push_back({.attack = cell.at("attack"), .defense = cell.at("defense")});
-    auto* group = &groups[place->second];
-    group->seeds.push_back(cell.at("seed"));
-    for (const auto& [id, metric] : cell.at("metrics").items()) {
-      if (metric.at("headline").is_null()) continue;
-      const auto& value = metric.at("counts").at(metric.at("headline").get<std::string>()).at("value");
-      if (!value.is_null()) group->values[id].push_back(value.get<double>());
-    }
-  }
-  Json result = Json::array();
-  for (const auto& group : groups) {
-    Json means = Json::object();
-    for (const auto& [id, values] : group.values) {
-      double sum = 0;
-      for (const double value : values) sum += value;
-      means[id] = {{"mean", sum / static_cast<double>(values.size())}, {"values", values}};
-    }
-    result.push_back(
-        {{"attack", group.attack}, {"defense", group.defense}, {"seeds", group.seeds}, {"metrics", means}});
-  }
-  return result;
+CellEntry read_entry(const CheckedJson& json) {
+  auto statuses = status_names();
+  statuses.emplace_back(to_string(Status::kMissing));
+  CellEntry entry{.id = json.at("id").text(),
+                  .attack = json.at("attack").text(),
+                  .defense = json.at("defense").text(),
+                  .seed = json.at("seed").integer(0),
+                  .status = static_cast<Status>(json.at("status").one_of(statuses)),
+                  .reason = json.at("reason").text_or_null()};
+  if (!json.at("file").is_null()) entry.file = json.at("file").path_below();
+  for (const auto& [id, metric] : json.at("metrics").members()) entry.metrics[id] = read_metric_summary(metric);
+  if (!json.get("wall_s").is_null()) entry.wall_s = json.at("wall_s").number(0);
+  return entry;
 }
 
 }  // namespace
-
-std::string_view to_string(Status status) {
-  return std::ranges::find(kStatuses, status, &std::pair<Status, const char*>::first)->second;
-}
-
-std::vector<std::string> status_names() {
-  std::vector<std::string> names;
-  for (const auto& [status, name] : kStatuses) names.emplace_back(name);
-  return names;
-}
-
-Json cell_record(const Cell& cell, Status status, const std::string& reason) {
-  return {{"schema_version", kResultSchemaVersion},
-          {"id", cell.id},
-          {"attack", cell.attack},
-          {"defense", cell.defense},
-          {"seed", cell.seed},
-          {"status", to_string(status)},
-          {"reason", reason.empty() ? Json() : Json(reason)},
-          {"requested", cell.requested},
-          {"effective", cell.config}};
-}
 
 void OutputFolder::create() const {
   for (const char* folder : {"cells", "logs"}) {
@@ -122,61 +49,87 @@ void OutputFolder::remove_leftovers() const {
   for (const auto& file : leftovers) fs::remove(file, ignored);
 }
 
-Json stored_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash) {
+std::optional<CellRecord> stored_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash) {
   const auto file = out.cell_file(cell.id);
-  if (!fs::exists(file)) return nullptr;
-  Json result;
+  if (!fs::exists(file)) return std::nullopt;
   try {
-    result = read_json(file);
+    CellRecord record = read_cell(file);
+    const bool stale = record.ok() && !data_hash.empty() && record.data_hash != data_hash;
+    if (config_hash(record.effective) != config_hash(cell.config) || stale) return std::nullopt;
+    return record;
   } catch (const Error&) {
-    return nullptr;  // damaged by something outside this program: run the cell again
+    return std::nullopt;  // damaged by something outside this program: run the cell again
   }
-  const bool ours = result.is_object() && result.contains("effective") && result.at("effective").is_object() &&
-                    config_hash(result.at("effective")) == config_hash(cell.config) &&
-                    result.value("schema_version", 0) == kResultSchemaVersion && result.contains("status");
-  const bool stale =
-      ours && result.at("status") == "ok" && !data_hash.empty() && result.value("data_hash", "") != data_hash;
-  return ours && !stale ? result : Json(nullptr);
 }
 
-Json read_cell(const fs::path& file) {
-  Json record = read_json(file);
-  for (const char* key : {"schema_version", "id", "status", "reason", "effective"}) {
-    if (!record.is_object() || !record.contains(key)) {
-      throw Error(ErrorKind::kData, file.string() + ": expected the result of a cell, such as out/cells/<id>.json; \"" +
-                                        key + "\" is missing");
-    }
-  }
-  return record;
+CellRecord read_cell(const fs::path& file) {
+  const Json json = read_json(file);
+  return read_cell_record(CheckedJson(json, file.string(),
+                                      "is it a cell of `roclip-bench run`, out/cells/<id>.json? If so, delete it and "
+                                      "run its matrix file again: cells that are done are kept"));
 }
 
-Json matrix_entry(const Cell& cell, const Json& result) {
-  const bool missing = result.is_null();
-  return {{"id", cell.id},
-          {"file", missing ? Json() : Json("cells/" + cell.id + ".json")},
-          {"attack", cell.attack},
-          {"defense", cell.defense},
-          {"seed", cell.seed},
-          {"status", missing ? Json("missing") : result.at("status")},
-          {"reason", missing ? Json() : result.at("reason")},
-          {"metrics", result.contains("metrics") ? summary(result.at("metrics")) : Json::object()},
-          {"wall_s", result.contains("cost") ? result.at("cost").at("wall_s") : Json()}};
+CellEntry missing_entry(const Cell& cell) {
+  return {.id = cell.id, .attack = cell.attack, .defense = cell.defense, .seed = cell.seed};
 }
 
-Json matrix_result(const std::string& name, const Json& gates, const std::vector<Cell>& cells,
-                   const std::vector<Json>& entries, std::int64_t looks) {
-  Json metrics = Json::array();
-  if (!cells.empty()) {
-    for (const auto& metric : cells[0].config.at("metrics")) metrics.push_back(metric.at("plugin"));
+CellEntry entry_of(const CellRecord& record) {
+  CellEntry entry{.id = record.id,
+                  .file = "cells/" + record.id + ".json",
+                  .attack = record.attack,
+                  .defense = record.defense,
+                  .seed = record.seed,
+                  .status = record.status,
+                  .reason = record.reason,
+                  .metrics = record.metrics};
+  if (record.ok()) entry.wall_s = record.cost.wall_s;
+  for (auto& [id, metric] : entry.metrics) {
+    metric.details = nullptr;
+    for (auto& count : metric.counts) count.items.clear(), count.outcomes.clear();
   }
-  Json groups = aggregates(entries);
-  return {{"schema_version", kResultSchemaVersion},
-          {"name", name},
+  return entry;
+}
+
+Json to_json(const CellEntry& entry) {
+  Json metrics = Json::object();
+  for (const auto& [id, metric] : entry.metrics) metrics[id] = summary_json(metric);
+  return {{"id", entry.id},
+          {"file", entry.file.empty() ? Json() : Json(entry.file)},
+          {"attack", entry.attack},
+          {"defense", entry.defense},
+          {"seed", entry.seed},
+          {"status", to_string(entry.status)},
+          {"reason", entry.reason.empty() ? Json() : Json(entry.reason)},
           {"metrics", std::move(metrics)},
-          {"gates", gates},
-          {"looks", looks},
-          {"cells", entries},
-          {"aggregates", std::move(groups)}};
+          {"wall_s", entry.wall_s ? Json(*entry.wall_s) : Json()}};
+}
+
+Json to_json(const MatrixResult& result) {
+  Json cells = Json::array();
+  for (const auto& cell : result.cells) cells.push_back(to_json(cell));
+  return {{"schema_version", kResultSchemaVersion},
+          {"name", result.name},
+          {"metrics", result.metrics},
+          {"gates", result.gates},
+          {"looks", result.looks},
+          {"cells", std::move(cells)}};
+}
+
+MatrixResult read_matrix_result(const fs::path& file) {
+  const Json document = read_json(file);
+  const CheckedJson json(document, file.string(),
+                         "is it a results.json of `roclip-bench run`? If so, run its matrix file again: cells that "
+                         "are done are kept");
+  json.check_version(kResultSchemaVersion);
+  MatrixResult result{.name = json.at("name").text(), .metrics = {}, .cells = {}};
+  for (const auto& metric : json.at("metrics").items()) result.metrics.push_back(metric.text());
+  if (!json.get("gates").is_null()) {
+    json.at("gates").items();
+    result.gates = json.at("gates").json();
+  }
+  if (!json.get("looks").is_null()) result.looks = json.at("looks").integer(1);
+  for (const auto& cell : json.at("cells").items()) result.cells.push_back(read_entry(cell));
+  return result;
 }
 
 }  // namespace roclip::bench

@@ -2,23 +2,14 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "harness/record/cell.h"
+#include "harness/record/cell_record.h"
 
 namespace roclip::bench {
-
-inline constexpr int kResultSchemaVersion = 1;
-
-/// How a cell ended. Stored by name; never rename an entry.
-enum class Status { kOk, kFailed, kCrashed, kTimeout, kOutOfMemory, kDiverged, kSkipped };
-std::string_view to_string(Status status);
-std::vector<std::string> status_names();
-
-/// What every cell result starts with, whatever became of the cell.
-Json cell_record(const Cell& cell, Status status, const std::string& reason);
 
 /// Files of one output folder.
 struct OutputFolder {
@@ -45,19 +36,43 @@ struct OutputFolder {
   void remove_leftovers() const;
 };
 
-/// The stored result of a cell, however it ended; null if there is none, if it is damaged or of another format, or if
-/// it ended ok on data of another hash. @param data_hash "" = unknown, not compared
-Json stored_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash);
+/// The stored result of a cell, however it ended; nothing if there is none, if it is damaged or of another format, or
+/// if it ended ok on data of another hash. @param data_hash "" = unknown, not compared
+std::optional<CellRecord> stored_result(const OutputFolder& out, const Cell& cell, const std::string& data_hash);
 
-/// The result of a cell from a file that a person named. @throws Error(kData) if it is something else
-Json read_cell(const std::filesystem::path& file);
+/// The result of a cell, cells/<id>.json. @throws Error(kData) if the file is something else or contradicts itself
+CellRecord read_cell(const std::filesystem::path& file);
 
-/// What the matrix result says of a cell: status, counts without items, file. @param result null if none is stored
-Json matrix_entry(const Cell& cell, const Json& result);
+/// What results.json says of a cell.
+struct CellEntry {
+  std::string id;
+  std::string file = {};  ///< relative to results.json; "" while the cell is missing
+  std::string attack, defense;
+  std::int64_t seed = 0;
+  Status status = Status::kMissing;
+  std::string reason = {};
+  std::map<std::string, MetricRecord> metrics = {};  ///< by id; no items
+  std::optional<double> wall_s = {};
 
-/// The matrix result: the entries in plan order, and means over seeds.
-/// @param looks how often the gates may be judged while seeds are added; see confidence_of_look()
-Json matrix_result(const std::string& name, const Json& gates, const std::vector<Cell>& cells,
-                   const std::vector<Json>& entries, std::int64_t looks = 1);
+  bool ok() const { return status == Status::kOk; }
+};
+
+/// A cell that has not run, or is to run again.
+CellEntry missing_entry(const Cell& cell);
+CellEntry entry_of(const CellRecord& record);
+Json to_json(const CellEntry& entry);
+
+/// results.json: the whole of a study.
+struct MatrixResult {
+  std::string name;
+  std::vector<std::string> metrics;  ///< ids, in the order of the matrix file
+  Json gates = Json::array();        ///< of the matrix file, as written
+  std::int64_t looks = 1;            ///< how often gates may be judged while seeds are added; see confidence_of_look()
+  std::vector<CellEntry> cells;      ///< in plan order
+};
+
+Json to_json(const MatrixResult& result);
+/// @throws Error(kData) if the file is something else or contradicts itself
+MatrixResult read_matrix_result(const std::filesystem::path& file);
 
 }  // namespace roclip::bench

@@ -16,7 +16,6 @@ namespace roclip::bench {
 namespace {
 
 constexpr std::int64_t kMostSeeds = 1000;
-constexpr const char* kAttackSuccess = "attack_success";
 
 std::string_view word(Outcome outcome) {
   switch (outcome) {
@@ -30,13 +29,10 @@ std::string_view word(Outcome outcome) {
   return "inconclusive";
 }
 
-/// The better direction as a sign: worse = sign * (ours - baseline) above 0.
-double worse_sign(const Study& study, const std::string& metric) {
-  for (const auto& cell : study.cells) {
-    const auto better = cell.at("metrics").value(metric, Json::object()).value("better", "");
-    if (!better.empty()) return better == "lower" ? 1 : -1;
-  }
-  return -1;
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
 }
 
 /// Why the values of a place cannot be judged; "" if they can.
@@ -44,21 +40,17 @@ std::string trouble(const Study& study, const std::string& metric, const std::st
                     const std::string& defense) {
   std::size_t cells = 0;
   for (const auto seed : study.seeds) {
-    const auto place = study.find(attack, defense, seed);
-    if (place < 0) continue;
+    const auto* cell = study.find(attack, defense, seed);
+    if (cell == nullptr) continue;
     ++cells;
-    const Json& cell = study.cells[static_cast<std::size_t>(place)];
-    if (cell.at("status") == "ok") continue;
-    const std::string reason = cell.at("reason").is_string() ? ": " + cell.at("reason").get<std::string>() : "";
-    return "cell " + cell.at("id").get<std::string>() + " is " + cell.at("status").get<std::string>() + reason;
+    if (cell->ok()) continue;
+    return "cell " + cell->id + " is " + std::string(to_string(cell->status)) +
+           (cell->reason.empty() ? "" : ": " + cell->reason);
   }
   const std::string where = attack + " x " + defense;
   if (cells == 0) {
-    std::string known;
-    for (const auto& a : study.attacks) known += (known.empty() ? "" : ", ") + a;
-    known += " against ";
-    for (std::size_t i = 0; i < study.defenses.size(); ++i) known += (i > 0 ? ", " : "") + study.defenses[i];
-    return "no cell " + where + "; there are " + known;
+    return "no cell " + where + "; the results have the attacks " + joined(study.attacks) + " and the defenses " +
+           joined(study.defenses);
   }
   if (values_of(study, metric, attack, defense).size() < cells) return metric + " does not apply to " + where;
   return "";
@@ -89,28 +81,31 @@ std::string corrected(const Verdict& verdict, std::int64_t looks) {
   return text;
 }
 
-/// Sets outcome, reason and further seeds for "a value is to lie at or below `limit`" or above it.
+/// Sets outcome, reason and the number of further seeds for "a value is to lie at or below `limit`" or above it.
 /// @param unpaired seeds that the baseline has and the study lacks; none without a baseline
 void decide(Verdict& verdict, double centre, double limit, bool at_most, std::size_t seeds, const std::string& what,
             std::int64_t looks, const std::optional<std::set<std::int64_t>>& unpaired) {
+  if (!verdict.interval) {
+    verdict.outcome = Outcome::kInconclusive;
+    verdict.reason = what + " " + percent(centre) + " % at one seed, of which no interval is known; run more seeds";
+    return;
+  }
   const auto [low, high] = *verdict.interval;
   const bool inside = at_most ? high <= limit : low >= limit, outside = at_most ? low > limit : high < limit;
   verdict.outcome = inside ? Outcome::kPass : outside ? Outcome::kFail : Outcome::kInconclusive;
   verdict.reason = what + " " + percent(centre) + " % [" + percent(low) + ", " + percent(high) + "] over " +
-                   std::to_string(seeds) + " seed" + (seeds == 1 ? "" : "s") + corrected(verdict, looks);
+                   counted(std::int64_t(seeds), "seed") + corrected(verdict, looks);
   if (verdict.outcome != Outcome::kInconclusive) return;
   if (unpaired && unpaired->empty()) {
     verdict.next_seed.reset();
-    verdict.reason +=
-        "; the baseline has no other seed to compare with, so that added seeds would decide nothing: "
-        "run more seeds of the baseline";
+    verdict.reason += "; the baseline has no other seed to compare with: run more seeds of the baseline";
     return;
   }
   if (unpaired) verdict.next_seed = *unpaired->begin();
   verdict.further_seeds = seeds_to_decide(centre, limit, *verdict.interval, seeds, verdict.confidence);
   verdict.reason += verdict.further_seeds
-                        ? "; about " + std::to_string(*verdict.further_seeds) + " further seeds would decide"
-                        : "; no reasonable number of seeds would decide, the value lies at the limit";
+                        ? "; about " + std::to_string(*verdict.further_seeds) + " more seeds would decide"
+                        : "; the value is too close to the limit: more seeds would not decide";
 }
 
 Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path& base) {
@@ -123,27 +118,28 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   if (metric.empty()) return fail("the results have no metric " + gate.metric);
   if (const auto why = trouble(study, metric, gate.attack, gate.defense); !why.empty()) return fail(why);
   const auto values = values_of(study, metric, gate.attack, gate.defense);
-  const auto counts = counts_of(values);
+  const auto all = without_seeds(values);
   verdict.confidence = confidence_of_look(gate.confidence, study.looks);
   verdict.seeds = std::ssize(values);
   if (!values.empty()) verdict.next_seed = values.back().seed + 1;
   const std::string& reference = study.defenses.front();
-  const bool limits_attack = base_name(metric) == kAttackSuccess && gate.kind != Gate::Kind::kAtLeast;
+  const bool limits_attack =
+      study.kind(metric).measures == Measures::kAttackSuccess && gate.kind != Gate::Kind::kAtLeast;
   if (limits_attack && gate.attack_works > 0 && gate.defense != reference) {
     if (const auto why = trouble(study, metric, gate.attack, reference); !why.empty()) {
-      return fail("whether the attack works is not known: " + why);
+      return fail("cannot tell whether the attack works: " + why);
     }
-    const double works = mean_share(counts_of(values_of(study, metric, gate.attack, reference)));
+    const double works = mean_of(without_seeds(values_of(study, metric, gate.attack, reference)));
     if (works < gate.attack_works) {
       return fail("the attack succeeds in only " + percent(works) + " % against " + reference +
-                  ", so that it says nothing of a defense (attack_works " + percent(gate.attack_works) + " %)");
+                  ", less than attack_works, " + percent(gate.attack_works) + " %: too weak to judge a defense");
     }
   }
 
   if (gate.kind != Gate::Kind::kNotWorseThan) {
-    verdict.interval = over_seeds(counts, verdict.confidence);
-    decide(verdict, mean_share(counts), gate.limit, gate.kind == Gate::Kind::kAtMost, counts.size(), gate.metric,
-           study.looks, std::nullopt);
+    verdict.interval = interval_of(all, verdict.confidence);
+    decide(verdict, mean_of(all), gate.limit, gate.kind == Gate::Kind::kAtMost, all.size(), gate.metric, study.looks,
+           std::nullopt);
     return verdict;
   }
   const auto folder =
@@ -165,11 +161,11 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   for (const auto& value : values) unpaired.erase(value.seed);
   const auto [mine, theirs] = paired(values, their_values);
   if (mine.empty()) return fail("the baseline has none of these seeds");
-  const double sign = worse_sign(study, metric);
-  verdict.interval = sign > 0 ? difference_over_seeds(mine, theirs, verdict.confidence)
-                              : difference_over_seeds(theirs, mine, verdict.confidence);
-  decide(verdict, sign * (mean_share(mine) - mean_share(theirs)), gate.limit, true, mine.size(), "worse by",
-         study.looks, unpaired);
+  const bool lower = study.kind(metric).lower_is_better;
+  verdict.interval = lower ? difference_interval(mine, theirs, verdict.confidence)
+                           : difference_interval(theirs, mine, verdict.confidence);
+  const double rise = mean_of(mine) - mean_of(theirs);
+  decide(verdict, lower ? rise : -rise, gate.limit, true, mine.size(), "worse by", study.looks, unpaired);
   return verdict;
 }
 
@@ -192,8 +188,8 @@ std::string render_text(const std::vector<Verdict>& verdicts) {
   std::string text;
   for (const auto& verdict : verdicts) {
     const std::string outcome(word(verdict.outcome));
-    text += outcome + std::string(14 - outcome.size(), ' ') + verdict.gate.text() + "\n" + std::string(14, ' ') +
-            verdict.reason + "\n";
+    text += outcome + std::string(14 - outcome.size(), ' ') + escape_text(verdict.gate.text()) + "\n" +
+            std::string(14, ' ') + escape_text(verdict.reason) + "\n";
   }
   return text;
 }

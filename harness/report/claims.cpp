@@ -29,41 +29,25 @@ std::string_view word(Finding finding) {
   return "not testable here";
 }
 
-Claim read_claim(const Json& json, const std::string& where) {
-  const auto refuse = [&](const std::string& what) { throw Error(ErrorKind::kMatrix, where + what); };
-  if (!json.is_object()) refuse(": expected an object, got " + json.dump());
-  for (const auto& [key, value] : json.items()) {
-    if (std::ranges::find(kKeys, key) == kKeys.end()) refuse("/" + key + ": unknown key" + did_you_mean(key, kKeys));
+Claim read_claim(const CheckedJson& json) {
+  for (const auto& [key, value] : json.members()) {
+    if (std::ranges::find(kKeys, key) == kKeys.end()) value.fail("unknown key" + did_you_mean(key, kKeys));
   }
-  const auto text = [&](const char* key, bool needed) -> std::string {
-    if (!json.contains(key) && !needed) return "";
-    if (!json.contains(key) || !json.at(key).is_string()) {
-      refuse(std::string("/") + key + ": expected a string, got " + json.value(key, Json()).dump());
-    }
-    return json.at(key);
-  };
-  const auto bound = [&](const char* key, double other) -> double {
-    if (!json.contains(key)) return other;
-    if (!json.at(key).is_number() || json.at(key) < -1 || json.at(key) > 1) {
-      refuse(std::string("/") + key + ": expected a share from -1 to 1, got " + json.at(key).dump());
-    }
-    return json.at(key);
-  };
-  Claim claim{.claim = text("claim", true),
-              .source = text("source", true),
-              .reported = text("reported", true),
-              .not_testable = text("not_testable", false),
+  Claim claim{.claim = json.at("claim").text(),
+              .source = json.at("source").text(),
+              .reported = json.at("reported").text(),
+              .not_testable = json.get("not_testable").text_or_null(),
               .metric = {},
               .attack = {},
               .defense = {},
-              .minus = text("minus", false)};
+              .minus = json.get("minus").text_or_null()};
   if (!claim.not_testable.empty()) return claim;
-  claim.metric = text("metric", true);
-  claim.attack = text("attack", true);
-  claim.defense = text("defense", true);
-  if (!json.contains("at_least") && !json.contains("at_most")) refuse(R"(: expected "at_least", "at_most" or both)");
-  claim.at_least = bound("at_least", -1);
-  claim.at_most = bound("at_most", 1);
+  claim.metric = json.at("metric").text();
+  claim.attack = json.at("attack").text();
+  claim.defense = json.at("defense").text();
+  if (!json.has("at_least") && !json.has("at_most")) json.fail(R"(expected "at_least", "at_most" or both)");
+  if (json.has("at_least")) claim.at_least = json.at("at_least").number(-1, 1);
+  if (json.has("at_most")) claim.at_most = json.at("at_most").number(-1, 1);
   return claim;
 }
 
@@ -77,19 +61,24 @@ Verified verify_one(const Study& study, const Claim& claim) {
     return result;
   }
   if (claim.minus.empty()) {
-    const auto counts = counts_of(values);
-    result.ours = mean_share(counts);
-    result.interval = over_seeds(counts);
-    result.seeds = counts.size();
+    const auto all = without_seeds(values);
+    result.ours = mean_of(all);
+    result.interval = interval_of(all);
+    result.seeds = all.size();
   } else {
     const auto [mine, other] = paired(values, values_of(study, metric, claim.attack, claim.minus));
     if (mine.empty()) {
       result.reason = "no value of " + claim.metric + " for " + claim.attack + " x " + claim.minus;
       return result;
     }
-    result.ours = mean_share(mine) - mean_share(other);
-    result.interval = difference_over_seeds(mine, other);
+    result.ours = mean_of(mine) - mean_of(other);
+    result.interval = difference_interval(mine, other);
     result.seeds = mine.size();
+  }
+  if (!result.interval) {
+    result.reason = "one seed of " + claim.metric + " has no interval; run more seeds";
+    result.finding = Finding::kUndecided;
+    return result;
   }
   const auto [low, high] = *result.interval;
   const bool agrees = low >= claim.at_least && high <= claim.at_most;
@@ -123,14 +112,11 @@ std::string agreement(const Claim& claim) {
 }  // namespace
 
 std::vector<Claim> read_claims(const std::filesystem::path& file) {
-  const Json json = read_json(file);
-  if (!json.is_object() || json.value("schema_version", 0) != 1 || !json.value("claims", Json()).is_array()) {
-    throw Error(ErrorKind::kMatrix, file.string() + ": expected {\"schema_version\": 1, \"claims\": [...]}");
-  }
+  const Json document = read_json(file, ErrorKind::kMatrix);
+  const CheckedJson json(document, file.string(), "see results/paper/claims.json for an example", ErrorKind::kMatrix);
+  json.check_version(1);
   std::vector<Claim> claims;
-  for (std::size_t i = 0; i < json.at("claims").size(); ++i) {
-    claims.push_back(read_claim(json.at("claims")[i], file.string() + ": /claims/" + std::to_string(i)));
-  }
+  for (const auto& claim : json.at("claims").items()) claims.push_back(read_claim(claim));
   return claims;
 }
 
@@ -143,11 +129,11 @@ std::vector<Verified> verify(const Study& study, const std::vector<Claim>& claim
 std::string render_text(const std::vector<Verified>& list) {
   std::string text;
   for (const auto& item : list) {
-    const std::string finding(word(item.finding));
-    text += finding + std::string(19 - finding.size(), ' ') + item.claim.claim + "\n" + std::string(19, ' ') +
-            "reported " + item.claim.reported + " (" + item.claim.source + "); here " + ours(item) + "\n";
+    const std::string finding(word(item.finding)), indent(19, ' ');
+    text += finding + std::string(19 - finding.size(), ' ') + escape_text(item.claim.claim) + "\n" + indent +
+            escape_text("reported " + item.claim.reported + " (" + item.claim.source + "); here " + ours(item)) + "\n";
     if (item.interval) {
-      text += std::string(19, ' ') + place(item.claim) + "; agreement: " + agreement(item.claim) + "\n";
+      text += indent + escape_text(place(item.claim) + "; counts as agreement: " + agreement(item.claim)) + "\n";
     }
   }
   return text;

@@ -32,30 +32,25 @@ Json differences(const Json& a, const Json& b) {
 Json compare(const Study& a, const Study& b) {
   Json changed = Json::array(), configuration = Json::array(), only_a = Json::array(), only_b = Json::array();
   std::int64_t equal = 0;
-  const auto name = [](const Json& cell) {
-    return cell.at("attack").get<std::string>() + " x " + cell.at("defense").get<std::string>() + ", seed " +
-           cell.at("seed").dump();
+  const auto only = [](const Study& one, const Study& other, Json& list) {
+    for (const auto& cell : one.cells) {
+      const auto* match = other.find(cell.attack, cell.defense, cell.seed);
+      if (!cell.ok() || (match != nullptr && match->ok())) continue;
+      list.push_back(cell.attack + " x " + cell.defense + ", seed " + std::to_string(cell.seed));
+    }
   };
-  const auto has = [](const Study& study, const Json& cell) {
-    const auto place = study.find(cell.at("attack"), cell.at("defense"), cell.at("seed"));
-    return place >= 0 && study.cells[static_cast<std::size_t>(place)].at("status") == "ok";
-  };
-  for (const auto& cell : a.cells) {
-    if (has(a, cell) && !has(b, cell)) only_a.push_back(name(cell));
-  }
-  for (const auto& cell : b.cells) {
-    if (has(b, cell) && !has(a, cell)) only_b.push_back(name(cell));
-  }
+  const auto recorded = [](const StudyCell* cell) { return cell != nullptr && cell->record != nullptr; };
+  only(a, b, only_a);
+  only(b, a, only_b);
   for (const auto& attack : a.attacks) {
     for (const auto& defense : a.defenses) {
-      Json record_a, record_b;  // of the first seed that both have
+      const StudyCell *cell_a = nullptr, *cell_b = nullptr;  // of the first seed that both have
       for (const auto seed : a.seeds) {
-        if (a.find(attack, defense, seed) < 0 || b.find(attack, defense, seed) < 0 || !record_a.is_null()) continue;
-        record_a = a.record(a.find(attack, defense, seed));
-        record_b = b.record(b.find(attack, defense, seed));
+        cell_a = a.find(attack, defense, seed), cell_b = b.find(attack, defense, seed);
+        if (recorded(cell_a) && recorded(cell_b)) break;
       }
-      if (!record_a.is_null() && !record_b.is_null()) {
-        auto list = differences(record_a.at("effective"), record_b.at("effective"));
+      if (recorded(cell_a) && recorded(cell_b)) {
+        auto list = differences(cell_a->record->effective, cell_b->record->effective);
         if (!list.empty()) {
           configuration.push_back({{"attack", attack}, {"defense", defense}, {"differences", std::move(list)}});
         }
@@ -65,7 +60,7 @@ Json compare(const Study& a, const Study& b) {
         const auto [mine, theirs] = paired(values_a, values_b);
         if (mine.empty()) continue;
         std::vector<double> by_seed;
-        for (std::size_t i = 0; i < mine.size(); ++i) by_seed.push_back(theirs[i].share() - mine[i].share());
+        for (std::size_t i = 0; i < mine.size(); ++i) by_seed.push_back(theirs[i].value - mine[i].value);
         if (std::ranges::all_of(by_seed, [](double d) { return d == 0; })) {
           ++equal;
           continue;
@@ -75,18 +70,17 @@ Json compare(const Study& a, const Study& b) {
           p = permutation_test(by_seed);
           test = "permutation";
         } else {
-          const Json out_a = stored_headline(record_a, metric), out_b = stored_headline(record_b, metric);
-          if (!out_a.is_null() && !out_b.is_null() && out_a.at("items") == out_b.at("items")) {
-            p = mcnemar(out_a.at("outcomes").get<std::string>(), out_b.at("outcomes").get<std::string>());
-            test = "McNemar";
-          }
+          const auto seed = first_common_seed(values_a, values_b);
+          const auto over = over_items(a.find(attack, defense, seed), b.find(attack, defense, seed), metric);
+          if (over) p = *over, test = "McNemar";
         }
         changed.push_back({{"attack", attack},
                            {"defense", defense},
                            {"metric", metric},
                            {"seeds", mine.size()},
-                           {"a", mean_share(mine)},
-                           {"b", mean_share(theirs)},
+                           {"unit", a.kind(metric).unit.empty() ? "fraction" : a.kind(metric).unit},
+                           {"a", mean_of(mine)},
+                           {"b", mean_of(theirs)},
                            {"difference", mean(by_seed)},
                            {"p", std::move(p)},
                            {"test", std::move(test)}});
@@ -104,33 +98,31 @@ Json compare(const Study& a, const Study& b) {
 
 std::string render_comparison(const Json& comparison) {
   std::string text = std::to_string(comparison.at("changed").size()) + " values changed, " +
-                     comparison.at("equal").dump() + " are equal\n";
+                     comparison.at("equal").dump() + " unchanged\n";
+  const auto word = [](const Json& json, const char* key) { return json.at(key).get<std::string>(); };
   for (const auto& change : comparison.at("changed")) {
+    const bool share = word(change, "unit") == "fraction";
+    const auto number = [&](const char* key) { return (share ? 100 : 1) * change.at(key).get<double>(); };
     char numbers[160];
-    std::snprintf(numbers, sizeof numbers, "%5.1f %% -> %5.1f %%  %+6.1f  ", 100 * change.at("a").get<double>(),
-                  100 * change.at("b").get<double>(), 100 * change.at("difference").get<double>());
-    text += "  " + std::string(numbers) + change.at("metric").get<std::string>() + ", " +
-            change.at("attack").get<std::string>() + " x " + change.at("defense").get<std::string>();
+    std::snprintf(numbers, sizeof numbers, share ? "  %5.1f %% -> %5.1f %%  %+6.1f  " : "  %7.4g -> %7.4g  %+7.3g  ",
+                  number("a"), number("b"), number("difference"));
+    text += numbers + word(change, "metric") + ", " + word(change, "attack") + " x " + word(change, "defense");
     if (change.at("p").is_number()) {
-      std::snprintf(numbers, sizeof numbers, "  p %.2g (%s, %lld seed%s)", change.at("p").get<double>(),
-                    change.at("test").get<std::string>().c_str(), change.at("seeds").get<long long>(),
-                    change.at("seeds") == 1 ? "" : "s");
-      text += numbers;
+      std::snprintf(numbers, sizeof numbers, "  p %.2g", change.at("p").get<double>());
+      text += numbers + (" (" + word(change, "test")) + ", " + counted(change.at("seeds"), "seed") + ")";
     }
     text += "\n";
   }
   for (const auto& place : comparison.at("configuration")) {
-    text += "configuration of " + place.at("attack").get<std::string>() + " x " +
-            place.at("defense").get<std::string>() + ":\n";
+    text += "configuration of " + word(place, "attack") + " x " + word(place, "defense") + ":\n";
     for (const auto& d : place.at("differences")) {
-      text += "  " + d.at("key").get<std::string>() + ": " + d.at("a").dump() + " -> " + d.at("b").dump() + "\n";
+      text += "  " + word(d, "key") + ": " + d.at("a").dump() + " -> " + d.at("b").dump() + "\n";
     }
   }
-  for (const char* side : {"only_a", "only_b"}) {
-    for (const std::string cell : comparison.at(side))
-      text += std::string(side == std::string("only_a") ? "only in the first: " : "only in the second: ") + cell + "\n";
+  for (const auto& [side, front] : {std::pair("only_a", "only in the first: "), {"only_b", "only in the second: "}}) {
+    for (const auto& cell : comparison.at(side)) text += front + cell.get<std::string>() + "\n";
   }
-  return text;
+  return escape_lines(text);
 }
 
 }  // namespace roclip::bench

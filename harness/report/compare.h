@@ -8,7 +8,7 @@
 
 namespace roclip::bench {
 
-/// {"changed": [{"attack", "defense", "metric", "seeds", "a", "b", "difference", "p", "test", "weights_equal"}],
+/// {"changed": [{"attack", "defense", "metric", "seeds", "unit", "a", "b", "difference", "p", "test"}],
 ///  "configuration": [{"attack", "defense", "differences": [{"key", "a", "b"}]}], "only_a": [...], "only_b": [...],
 ///  "equal": number of compared values that are the same}. Cells are matched by attack, defense and seed; p as in
 /// summary.h.

@@ -4,42 +4,37 @@
 #include <cmath>
 #include <cstdio>
 
-#include "harness/record/csv_field.h"
-
 namespace roclip::bench {
 
 namespace {
 
 std::string counts(const Counted& count) { return std::to_string(count.hits) + "/" + std::to_string(count.trials); }
 
-std::string interval(const Entry& entry) {
-  return "[" + percent(entry.interval.low) + ", " + percent(entry.interval.high) + "]";
+/// "12.5", or "0.931" of a value.
+std::string number(double value, const MetricKind& kind) {
+  if (kind.unit.empty()) return percent(value);
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", value);
+  return text;
 }
 
 /// "12.5 % 2/16", over seeds "12.5 % 9 seeds".
-std::string value_text(const Entry& entry) {
-  const std::string n = entry.seeds.size() == 1
-                            ? counts(entry.seeds[0].count)
-                            : std::to_string(entry.seeds.size()) +
-                                  (entry.seeds.size() < entry.cells ? " of " + std::to_string(entry.cells) : "") +
-                                  " seeds";
-  return percent(entry.mean) + " % " + n;
+std::string value_text(const Entry& entry, const MetricKind& kind) {
+  const auto n = sample_text(entry);
+  return with_unit(entry.mean, kind) + (n.empty() ? "" : " ") + n;
 }
 
-std::string entry_text(const Entry& entry) {
+/// With the interval, if it is known.
+std::string entry_text(const Entry& entry, const MetricKind& kind) {
   if (entry.seeds.empty()) return entry.status == "ok" ? "-" : entry.status;
-  const bool star = entry.against_reference && entry.against_reference->significant();
-  return value_text(entry) + " " + interval(entry) + (star ? "*" : "");
+  const auto interval = interval_text(entry, kind);
+  return value_text(entry, kind) + (interval.empty() ? "" : " ") + interval;
 }
 
-bool better_than_reference(const Entry& entry, const Table& table) {
-  const auto& c = entry.against_reference;
-  return c && c->significant() && (c->difference < 0) == table.lower_is_better;
-}
-
-std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+std::string aligned(std::vector<std::vector<std::string>> rows) {
   std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
+  for (auto& row : rows) {
+    std::ranges::transform(row, row.begin(), escape_text);
     widths.resize(std::max(widths.size(), row.size()), 0);
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
@@ -59,32 +54,27 @@ std::string indented(const std::string& text) {
   return result;
 }
 
-std::string replaced(const std::string& text, const std::vector<std::pair<char, std::string>>& replacements) {
-  std::string result;
-  for (const char c : text) {
-    const auto found = std::ranges::find(replacements, c, &std::pair<char, std::string>::first);
-    result += found == replacements.end() ? std::string(1, c) : found->second;
-  }
-  return result;
+/// "ok        targeted x roclip, seed 1", or the status, with the reason below.
+std::string first_line(Status status, const std::string& name, const std::string& reason) {
+  std::string word(to_string(status));
+  word.resize(std::max<std::size_t>(word.size() + 1, 9), ' ');
+  return word + escape_text(name) + (status == Status::kOk ? "" : "\n         " + indented(escape_lines(reason)));
 }
 
-std::string escape_latex(const std::string& text) {
-  return replaced(text, {{'\\', "\\textbackslash{}"},
-                         {'&', "\\&"},
-                         {'%', "\\%"},
-                         {'$', "\\$"},
-                         {'#', "\\#"},
-                         {'_', "\\_"},
-                         {'{', "\\{"},
-                         {'}', "\\}"},
-                         {'~', "\\textasciitilde{}"},
-                         {'^', "\\textasciicircum{}"},
-                         {'\n', " "}});
+std::string name_of(const std::string& attack, const std::string& defense, std::int64_t seed) {
+  return attack + " x " + defense + ", seed " + std::to_string(seed);
 }
 
-std::string heading(const Summary& summary) {
-  return summary.seeds.size() == 1 ? "hits/trials [95 % Wilson interval]"
-                                   : "mean over seeds [95 % interval of the mean]";
+/// A number, or nothing.
+std::string csv_number(std::optional<double> value) {
+  char text[32] = "";
+  if (value) std::snprintf(text, sizeof text, "%.6g", *value);
+  return text;
+}
+
+std::string heading(const Table& table, const Summary& summary) {
+  if (summary.seeds.size() != 1) return "mean over seeds [95 % interval of the mean]";
+  return table.kind.unit.empty() ? "hits/trials [95 % Wilson interval]" : "value [95 % interval]";
 }
 
 /// What a reader must know of a table besides its numbers.
@@ -114,35 +104,43 @@ std::string percent(double share) {
   return text;
 }
 
-std::string escape_markdown(const std::string& text) {
-  return replaced(text, {{'|', "\\|"}, {'*', "\\*"}, {'_', "\\_"}, {'<', "&lt;"}, {'`', "\\`"}, {'\n', " "}});
+std::string with_unit(double value, const MetricKind& kind) {
+  return number(value, kind) + (kind.unit.empty() ? " %" : kind.unit == "1" ? "" : " " + kind.unit);
 }
 
-std::string escape_xml(const std::string& text) {
-  std::string clean;
-  for (const char c : text) clean += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? '?' : c;
-  return replaced(clean, {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}});
+std::string interval_text(const Entry& entry, const MetricKind& kind) {
+  if (!entry.interval) return "";
+  return "[" + number(entry.interval->low, kind) + ", " + number(entry.interval->high, kind) + "]";
 }
 
-std::string cell_line(const Json& record) {
-  const std::string status = record.at("status");
-  std::string line = status + std::string(status.size() < 9 ? 9 - status.size() : 1, ' ') +
-                     record.at("attack").get<std::string>() + " x " + record.at("defense").get<std::string>() +
-                     ", seed " + std::to_string(record.at("seed").get<std::int64_t>());
-  if (status != "ok") {
-    line += "\n         " + record.at("reason").get<std::string>();
-    const std::string output = record.value("output", "");
-    return output.empty() ? line : line + indented("\nlast output, " + record.value("log", "") + ":\n" + output);
+std::string sample_text(const Entry& entry) {
+  const auto& seeds = entry.seeds;
+  if (seeds.size() == 1) return seeds[0].headline.count ? counts(*seeds[0].headline.count) : "";
+  return std::to_string(seeds.size()) + (seeds.size() < entry.cells ? " of " + std::to_string(entry.cells) : "") +
+         " seeds";
+}
+
+bool better_than_reference(const Entry& entry, const Table& table) {
+  const auto& c = entry.against_reference;
+  return c && c->significant() && (c->difference < 0) == table.kind.lower_is_better;
+}
+
+std::string cell_line(const CellRecord& record) {
+  std::string line = first_line(record.status, name_of(record.attack, record.defense, record.seed), record.reason);
+  if (!record.ok()) {
+    if (record.output.empty()) return line;
+    return line + indented("\nlast output, " + escape_text(record.log) + ":\n" + escape_lines(record.output));
   }
-  for (const auto& choice : record.at("effective").at("metrics")) {
-    const std::string id = choice.at("plugin");
-    const Json& metric = record.at("metrics").at(id);
-    if (metric.at("counts").empty()) continue;
-    const Json& count = metric.at("counts")[0];
-    line += "   " + base_name(id) + " " + counts({count.at("hits"), count.at("trials")});
-    if (!count.at("value").is_null()) line += " (" + percent(count.at("value")) + " %)";
+  for (const auto& id : record.metric_ids()) {
+    const MetricRecord& metric = record.metrics.at(id);
+    if (const auto* count = metric.headline_count()) {
+      line += "   " + escape_text(base_name(id)) + " " + counts(count->counted());
+      if (count->trials > 0) line += " (" + percent(count->counted().share()) + " %)";
+    } else if (const auto* value = metric.headline_value()) {
+      line += "   " + escape_text(base_name(id)) + " " + with_unit(value->value, {.unit = value->unit});
+    }
   }
-  return line + "   " + std::to_string(std::llround(record.at("cost").at("wall_s").get<double>())) + " s";
+  return line + "   " + std::to_string(std::llround(record.cost.wall_s)) + " s";
 }
 
 std::string render_text(const Summary& summary) {
@@ -152,29 +150,34 @@ std::string render_text(const Summary& summary) {
     for (const auto& defense : summary.defenses) rows[0].push_back(defense);
     for (const auto& row : table.rows) {
       auto& line = rows.emplace_back(std::vector{row.attack});
-      for (const auto& entry : row.entries) line.push_back(entry_text(entry));
+      for (const auto& entry : row.entries) {
+        const bool star = entry.against_reference && entry.against_reference->significant();
+        line.push_back(entry_text(entry, table.kind) + (star ? "*" : ""));
+      }
       if (!row.note.empty()) line.push_back(row.note);
     }
-    text += "\n" + table.metric + "   (" + heading(summary) + ")\n" + aligned(rows);
-    for (const auto& remark : remarks(table, summary)) text += "  " + remark + "\n";
+    text += "\n" + escape_text(table.metric) + "   (" + heading(table, summary) + ")\n" + aligned(rows);
+    for (const auto& remark : remarks(table, summary)) text += "  " + escape_text(remark) + "\n";
   }
   std::string trouble;
-  for (const auto& cell : summary.problems) trouble += cell_line(cell) + "\n";
-  return text + (trouble.empty() ? "" : "\nCells that did not end ok:\n" + trouble) + "\n";
+  for (const auto& cell : summary.problems) {
+    trouble += first_line(cell.status, name_of(cell.attack, cell.defense, cell.seed), cell.reason) + "\n";
+  }
+  return text + (trouble.empty() ? "" : "\nCells that did not end with status ok:\n" + trouble) + "\n";
 }
 
 std::string render_markdown(const Summary& summary) {
   std::string text = "# " + escape_markdown(summary.name) + "\n";
   for (const auto& table : summary.tables) {
-    text += "\n## " + escape_markdown(table.metric) + "\n\n" + (table.lower_is_better ? "Lower" : "Higher") +
-            " is better. " + heading(summary) + ".\n\n| attack |";
+    text += "\n## " + escape_markdown(table.metric) + "\n\n" + (table.kind.lower_is_better ? "Lower" : "Higher") +
+            " is better. " + heading(table, summary) + ".\n\n| attack |";
     for (const auto& defense : summary.defenses) text += " " + escape_markdown(defense) + " |";
     text += "\n|---|";
     for (std::size_t i = 0; i < summary.defenses.size(); ++i) text += "---|";
     for (const auto& row : table.rows) {
       text += "\n| " + escape_markdown(row.attack) + (row.note.empty() ? "" : " (" + row.note + ")") + " |";
       for (const auto& entry : row.entries) {
-        std::string value = entry.seeds.empty() ? entry_text(entry) : value_text(entry) + " " + interval(entry);
+        std::string value = entry_text(entry, table.kind);
         if (better_than_reference(entry, table)) value = "**" + value + "**";
         text += " " + value + " |";
       }
@@ -190,12 +193,9 @@ std::string render_markdown(const Summary& summary) {
     }
     if (const auto limit = detectable(table, summary.seeds.size()); !limit.empty()) text += "\n" + limit + ".\n";
   }
-  if (!summary.problems.empty()) text += "\n## Cells that did not end ok\n\n";
+  if (!summary.problems.empty()) text += "\n## Cells that did not end with status ok\n\n";
   for (const auto& cell : summary.problems) {
-    text += "- " +
-            escape_markdown(cell.at("id").get<std::string>() + ": " + cell.at("status").get<std::string>() + ": " +
-                            cell.at("reason").get<std::string>()) +
-            "\n";
+    text += "- " + escape_markdown(cell.id + ": " + std::string(to_string(cell.status)) + ": " + cell.reason) + "\n";
   }
   if (summary.missing > 0) text += "\n" + counted(std::int64_t(summary.missing), "cell") + " missing.\n";
   return text;
@@ -204,19 +204,21 @@ std::string render_markdown(const Summary& summary) {
 std::string render_latex(const Summary& summary) {
   std::string text;
   for (const auto& table : summary.tables) {
-    text += "% " + table.metric + ": " + replaced(heading(summary), {{'%', "percent"}}) +
-            "; bold: better than the first defense, p < 0.05 after Holm\n\\begin{tabular}{l" +
+    const auto latex = [&](double value) {
+      const std::string unit = table.kind.unit.empty() ? "\\,\\%" : table.kind.unit == "1" ? "" : "\\,";
+      return number(value, table.kind) + unit + (unit == "\\," ? escape_latex(table.kind.unit) : "");
+    };
+    text += "% " + escape_latex(table.metric + ": " + heading(table, summary)) +
+            "; bold: better than the first defense, p < 0.05 after Holm's correction\n\\begin{tabular}{l" +
             std::string(summary.defenses.size(), 'r') + "}\n\\toprule\nattack";
     for (const auto& defense : summary.defenses) text += " & " + escape_latex(defense);
     text += " \\\\\n\\midrule\n";
     for (const auto& row : table.rows) {
       text += escape_latex(row.attack);
       for (const auto& entry : row.entries) {
-        std::string value = entry.seeds.empty() ? escape_latex(entry_text(entry)) : percent(entry.mean) + "\\,\\%";
+        std::string value = entry.seeds.empty() ? escape_latex(entry_text(entry, table.kind)) : latex(entry.mean);
         if (better_than_reference(entry, table)) value = "\\textbf{" + value + "}";
-        if (!entry.seeds.empty()) {
-          value += " {\\footnotesize [" + percent(entry.interval.low) + ", " + percent(entry.interval.high) + "]}";
-        }
+        if (entry.interval) value += " {\\footnotesize " + interval_text(entry, table.kind) + "}";
         text += " & " + value;
       }
       text += " \\\\" + (row.note.empty() ? "" : " % " + row.note) + "\n";
@@ -231,21 +233,19 @@ std::string render_csv(const Summary& summary) {
   for (const auto& table : summary.tables) {
     for (const auto& row : table.rows) {
       for (const auto& entry : row.entries) {
-        const std::string place =
-            csv_field(table.metric) + "," + csv_field(row.attack) + "," + csv_field(entry.defense);
-        if (entry.seeds.empty()) text += place + ",," + entry.status + ",,,,,,,\n";
-        for (const auto& value : entry.seeds) {
-          char numbers[160];
-          std::snprintf(numbers, sizeof numbers, ",%lld,%s,%lld,%lld,%.6g,%.6g,%.6g,%.6g,",
-                        static_cast<long long>(value.seed), entry.status.c_str(),
-                        static_cast<long long>(value.count.hits), static_cast<long long>(value.count.trials),
-                        value.count.share(), entry.mean, entry.interval.low, entry.interval.high);
-          text += place + numbers;
-          if (entry.against_reference) {
-            std::snprintf(numbers, sizeof numbers, "%.6g", entry.against_reference->p_holm);
-            text += numbers;
-          }
-          text += "\n";
+        const std::string place = spreadsheet_field(table.metric) + "," + spreadsheet_field(row.attack) + "," +
+                                  spreadsheet_field(entry.defense) + ",";
+        if (entry.seeds.empty()) text += place + "," + entry.status + ",,,,,,,\n";
+        for (const auto& [seed, headline] : entry.seeds) {
+          const auto& [value, count, unused] = headline;
+          const auto& c = entry.against_reference;
+          const auto bound = [&](double Interval::*side) {
+            return csv_number(entry.interval ? std::optional((*entry.interval).*side) : std::nullopt);
+          };
+          text += place + std::to_string(seed) + "," + entry.status + "," +
+                  (count ? std::to_string(count->hits) + "," + std::to_string(count->trials) : ",") + "," +
+                  csv_number(value) + "," + csv_number(entry.mean) + "," + bound(&Interval::low) + "," +
+                  bound(&Interval::high) + "," + csv_number(c ? std::optional(c->p_holm) : std::nullopt) + "\n";
         }
       }
     }
@@ -257,21 +257,20 @@ std::string render_junit(const Study& study) {
   std::size_t errors = 0, skipped = 0;
   std::string cases;
   for (const auto& cell : study.cells) {
-    const std::string status = cell.at("status");
-    const bool missing = status == "missing";
-    char time[32] = "0";
-    if (cell.at("wall_s").is_number()) std::snprintf(time, sizeof time, "%.3f", cell.at("wall_s").get<double>());
-    cases += "  <testcase classname=\"" + escape_xml(cell.at("attack").get<std::string>()) + "\" name=\"" +
-             escape_xml(cell.at("defense").get<std::string>()) + ", seed " + cell.at("seed").dump() + "\" time=\"" +
-             time + "\"";
-    if (status == "ok") {
+    const bool missing = cell.status == Status::kMissing;
+    char time[32];
+    std::snprintf(time, sizeof time, "%.3f", cell.wall_s.value_or(0));
+    cases += "  <testcase classname=\"" + escape_xml(cell.attack) + "\" name=\"" + escape_xml(cell.defense) +
+             ", seed " + std::to_string(cell.seed) + "\" time=\"" + (cell.wall_s ? time : "0") + "\"";
+    if (cell.ok()) {
       cases += "/>\n";
       continue;
     }
     (missing ? skipped : errors) += 1;
-    const std::string reason = cell.at("reason").is_string() ? cell.at("reason").get<std::string>() : "was not run";
-    cases += missing ? "><skipped message=\"" + escape_xml(reason) + "\"/></testcase>\n"
-                     : "><error type=\"" + status + "\" message=\"" + escape_xml(reason) + "\"/></testcase>\n";
+    const std::string reason = escape_xml(cell.reason.empty() ? "was not run" : cell.reason);
+    cases += missing ? "><skipped message=\"" + reason + "\"/></testcase>\n"
+                     : "><error type=\"" + std::string(to_string(cell.status)) + "\" message=\"" + reason +
+                           "\"/></testcase>\n";
   }
   return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"" + escape_xml(study.name) + "\" tests=\"" +
          std::to_string(study.cells.size()) + "\" errors=\"" + std::to_string(errors) + "\" failures=\"0\" skipped=\"" +

@@ -3,16 +3,17 @@
 
 #include <string>
 
+#include "harness/record/escape.h"
 #include "harness/report/summary.h"
 
 namespace roclip::bench {
 
 /// One line about a finished cell: "ok  targeted x roclip, seed 1   attack_success 4/16 ...", or its reason.
-std::string cell_line(const Json& cell_record);
+std::string cell_line(const CellRecord& record);
 
 /// One grid a metric, attack x defense: k/n, percentage and interval; over several seeds the mean and its interval.
-/// '*' marks a difference from the first defense that stands after Holm's correction. Cells that did not end ok show
-/// their status, and their reason below.
+/// '*' marks a difference from the first defense that remains after Holm's correction. Cells that did not end with
+/// status ok show their status, and their reason below.
 std::string render_text(const Summary& summary);
 /// The same as Markdown; bold = better than the first defense after correction.
 std::string render_markdown(const Summary& summary);
@@ -27,9 +28,13 @@ std::string render_junit(const Study& study);
 std::string counted(std::int64_t count, const std::string& thing);
 /// "12.5" of 0.125
 std::string percent(double share);
-/// With |, *, _, < and ` taken for what they are.
-std::string escape_markdown(const std::string& text);
-/// With &, <, >, " and ' as entities; control characters, which XML forbids, as U+FFFD.
-std::string escape_xml(const std::string& text);
+/// "12.5 %" of a share, "0.931" or "3.2 nats" of a value.
+std::string with_unit(double value, const MetricKind& kind);
+/// "[3.5, 36.0]", or "" where no interval is known.
+std::string interval_text(const Entry& entry, const MetricKind& kind);
+/// What the number is of: "2/16", "9 seeds", "8 of 9 seeds". @pre there is one
+std::string sample_text(const Entry& entry);
+/// After Holm's correction.
+bool better_than_reference(const Entry& entry, const Table& table);
 
 }  // namespace roclip::bench

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -16,41 +15,66 @@ void add_once(std::vector<T>& list, const T& value) {
   if (std::ranges::find(list, value) == list.end()) list.push_back(value);
 }
 
-void add(Study& study, const Json& result, const fs::path& folder) {
-  const auto name = result.at("name").get<std::string>();
-  study.name += (study.name.empty() ? "" : " + ") + name;
-  for (const std::string metric : result.at("metrics")) add_once(study.metrics, metric);
-  for (const auto& gate : result.value("gates", Json::array())) study.gates.push_back(gate);
-  study.looks = std::max(study.looks, result.value("looks", std::int64_t{1}));
-  for (Json cell : result.at("cells")) {
-    const std::string attack = cell.at("attack");
-    const std::int64_t seed = cell.at("seed");
-    const auto known = study.find(attack, cell.at("defense"), seed);
-    if (known >= 0) {
-      Json& other = study.cells[static_cast<std::size_t>(known)];
-      if (other.at("id") == cell.at("id")) {
-        if (other.at("status") == "ok") continue;
-        other = cell;
-        study.folders[static_cast<std::size_t>(known)] = folder;
+/// The stored cell of an entry, if it is there. @throws Error(kData) if the entry says something else than it
+std::shared_ptr<const CellRecord> record_of(const CellEntry& entry, const fs::path& folder) {
+  const auto file = folder / entry.file;
+  if (entry.file.empty() || !fs::exists(file)) return nullptr;
+  auto record = std::make_shared<const CellRecord>(read_cell(file));
+  const CellEntry truth = entry_of(*record);
+  const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& got) {
+    throw Error(ErrorKind::kData, (folder / "results.json").string() + ": cell " + entry.id + ": " + what +
+                                      ": expected " + expected + ", as in " + file.string() + ", got " + got +
+                                      "; run the matrix file again: cells that are done are kept, results.json is "
+                                      "written anew");
+  };
+  if (entry.id != truth.id) refuse("id", truth.id, entry.id);
+  // A run that was killed may have stored a cell after its last results.json.
+  if (!entry.ok()) return entry.status == truth.status ? record : nullptr;
+  if (!truth.ok()) refuse("status", std::string(to_string(truth.status)), std::string(to_string(entry.status)));
+  for (const auto& [id, metric] : entry.metrics) {
+    const auto stored = truth.metrics.find(id);
+    if (stored == truth.metrics.end()) refuse("metrics", "no " + id, id);
+    const Json ours = summary_json(metric), theirs = summary_json(stored->second);
+    if (ours == theirs) continue;
+    for (const auto& difference : Json::diff(theirs, ours)) {
+      const Json::json_pointer key(difference.at("path").get<std::string>());
+      const auto value = [&](const Json& json) { return json.contains(key) ? json.at(key).dump() : "nothing"; };
+      refuse("metrics/" + id + key.to_string(), value(theirs), value(ours));
+    }
+  }
+  return record;
+}
+
+void add(Study& study, const MatrixResult& result, const fs::path& folder) {
+  study.name += (study.name.empty() ? "" : " + ") + result.name;
+  for (const auto& metric : result.metrics) add_once(study.metrics, metric);
+  for (const auto& gate : result.gates) study.gates.push_back(gate);
+  study.looks = std::max(study.looks, result.looks);
+  for (const auto& entry : result.cells) {
+    StudyCell cell{entry, folder, record_of(entry, folder)};
+    auto place = study.places.find({cell.attack, cell.defense, cell.seed});
+    if (place != study.places.end()) {
+      StudyCell& other = study.cells[place->second];
+      if (other.id == cell.id) {
+        if (!other.ok()) other = std::move(cell);
         continue;
       }
-      cell["defense"] = cell.at("defense").get<std::string>() + " [" + name + "]";
+      cell.defense += " [" + result.name + "]";
     }
-    add_once(study.attacks, attack);
-    add_once(study.defenses, cell.at("defense").get<std::string>());
-    add_once(study.seeds, seed);
-    study.places[{attack, cell.at("defense"), seed}] = std::ssize(study.cells);
+    add_once(study.attacks, cell.attack);
+    add_once(study.defenses, cell.defense);
+    add_once(study.seeds, cell.seed);
+    study.places[{cell.attack, cell.defense, cell.seed}] = study.cells.size();
     study.cells.push_back(std::move(cell));
-    study.folders.push_back(folder);
   }
   std::ranges::sort(study.seeds);
 }
 
 }  // namespace
 
-std::int64_t Study::find(const std::string& attack, const std::string& defense, std::int64_t seed) const {
+const StudyCell* Study::find(const std::string& attack, const std::string& defense, std::int64_t seed) const {
   const auto place = places.find({attack, defense, seed});
-  return place == places.end() ? -1 : place->second;
+  return place == places.end() ? nullptr : &cells[place->second];
 }
 
 std::string Study::metric_id(const std::string& metric) const {
@@ -60,16 +84,23 @@ std::string Study::metric_id(const std::string& metric) const {
   return "";
 }
 
-Json Study::record(std::int64_t cell) const {
-  if (cell < 0 || cells[static_cast<std::size_t>(cell)].at("file").is_null()) return nullptr;
-  const auto index = static_cast<std::size_t>(cell);
-  const auto file = folders[index] / cells[index].at("file").get<std::string>();
-  return fs::exists(file) ? read_json(file) : Json();
+MetricKind Study::kind(const std::string& metric) const {
+  MetricKind kind;
+  for (const auto& cell : cells) {
+    const auto found = cell.metrics.find(metric);
+    if (found == cell.metrics.end()) continue;
+    const auto* value = found->second.headline_value();
+    kind = {.measures = found->second.measures,
+            .lower_is_better = found->second.lower_is_better,
+            .unit = value == nullptr ? "" : value->unit};
+    if (found->second.quoted()) break;  // others do not apply
+  }
+  return kind;
 }
 
-Study study_of(const Json& matrix_result, const fs::path& folder) {
+Study study_of(const MatrixResult& result, const fs::path& folder) {
   Study study;
-  add(study, matrix_result, folder);
+  add(study, result, folder);
   return study;
 }
 
@@ -80,25 +111,17 @@ Study load_study(const std::vector<fs::path>& outs) {
     if (!fs::exists(file)) {
       throw Error(ErrorKind::kData, file.string() + ": is missing; expected the output folder of `roclip-bench run`");
     }
-    const Json result = read_json(file);
-    if (!result.is_object() || !result.contains("cells") || !result.contains("metrics") || !result.contains("name")) {
-      throw Error(ErrorKind::kData, file.string() + ": expected a results.json of `roclip-bench run`; it has no cells");
-    }
-    try {
-      add(study, result, file.parent_path());
-    } catch (const Json::exception& e) {
-      throw Error(ErrorKind::kData, file.string() + ": is damaged, or of another version: " + e.what());
-    }
+    add(study, read_matrix_result(file), file.parent_path());
   }
   return study;
 }
 
-Json stored_headline(const Json& record, const std::string& metric) {
-  if (record.is_null() || !record.value("metrics", Json::object()).contains(metric)) return nullptr;
-  const Json& counts = record.at("metrics").at(metric).at("counts");
-  return counts.empty() ? Json() : counts[0];
-}
-
 std::string base_name(const std::string& id) { return id.substr(0, id.find('/')); }
+
+std::string title_of(const std::string& id) {
+  std::string title = base_name(id);
+  std::ranges::replace(title, '_', ' ');
+  return title;
+}
 
 }  // namespace roclip::bench

@@ -9,29 +9,38 @@ namespace roclip::bench {
 
 namespace {
 
-constexpr const char* kAttackSuccess = "attack_success";
+std::vector<double> numbers(const Values& values) {
+  std::vector<double> list;
+  for (const auto& value : values) list.push_back(value.value);
+  return list;
+}
 
-/// McNemar's test needs the outcomes of the same items; nothing if they are not there.
-std::optional<double> over_items(const Study& study, const std::string& metric, const std::string& attack,
-                                 const std::string& a, const std::string& b, std::int64_t seed) {
-  const Json mine = stored_headline(study.record(study.find(attack, a, seed)), metric);
-  const Json other = stored_headline(study.record(study.find(attack, b, seed)), metric);
-  if (mine.is_null() || other.is_null() || mine.at("items") != other.at("items")) return std::nullopt;
-  return mcnemar(mine.at("outcomes").get<std::string>(), other.at("outcomes").get<std::string>());
+bool counted(const Values& values) {
+  return std::ranges::all_of(values, [](const Headline& value) { return value.count.has_value(); });
+}
+
+std::vector<Counted> counts(const Values& values) {
+  std::vector<Counted> list;
+  for (const auto& value : values) list.push_back(*value.count);
+  return list;
+}
+
+std::vector<double> differences(const Values& a, const Values& b) {
+  std::vector<double> list;
+  for (std::size_t i = 0; i < a.size(); ++i) list.push_back(a[i].value - b[i].value);
+  return list;
 }
 
 std::optional<Comparison> compare(const Study& study, const std::string& metric, const std::string& attack,
                                   const Entry& entry, const Entry& reference) {
   const auto [mine, other] = paired(entry.seeds, reference.seeds);
   if (mine.empty()) return std::nullopt;
-  std::vector<double> differences;
-  for (std::size_t i = 0; i < mine.size(); ++i) differences.push_back(mine[i].share() - other[i].share());
-  if (mine.size() > 1) return Comparison{mean(differences), permutation_test(differences), 1, "permutation"};
-  const auto common = std::ranges::find_if(entry.seeds, [&](const SeedValue& value) {
-    return std::ranges::find(reference.seeds, value.seed, &SeedValue::seed) != reference.seeds.end();
-  });
-  const auto p = over_items(study, metric, attack, entry.defense, reference.defense, common->seed);
-  return p ? std::optional(Comparison{differences[0], *p, 1, "McNemar"}) : std::nullopt;
+  const auto by_seed = differences(mine, other);
+  if (mine.size() > 1) return Comparison{mean(by_seed), permutation_test(by_seed), 1, "permutation"};
+  const auto seed = first_common_seed(entry.seeds, reference.seeds);
+  const auto p =
+      over_items(study.find(attack, entry.defense, seed), study.find(attack, reference.defense, seed), metric);
+  return p ? std::optional(Comparison{by_seed[0], *p, 1, "McNemar"}) : std::nullopt;
 }
 
 Entry entry_of(const Study& study, const std::string& metric, const std::string& attack, const std::string& defense) {
@@ -39,27 +48,26 @@ Entry entry_of(const Study& study, const std::string& metric, const std::string&
   double wall_s = 0;
   std::size_t timed = 0;
   for (const auto seed : study.seeds) {
-    const auto place = study.find(attack, defense, seed);
-    if (place < 0) continue;
-    const Json& cell = study.cells[static_cast<std::size_t>(place)];
+    const auto* cell = study.find(attack, defense, seed);
+    if (cell == nullptr) continue;
     ++entry.cells;
-    if (cell.at("status") != "ok" && entry.status == "ok") {
-      entry.status = cell.at("status");
-      entry.reason = cell.at("reason").is_null() ? "" : cell.at("reason").get<std::string>();
+    if (!cell->ok() && entry.status == "ok") {
+      entry.status = to_string(cell->status);
+      entry.reason = cell->reason;
     }
-    const Json why = cell.at("metrics").value(metric, Json::object()).value("not_applicable", Json());
-    if (entry.reason.empty() && why.is_string()) entry.reason = why;
-    if (cell.contains("wall_s") && cell.at("wall_s").is_number()) {
-      wall_s += cell.at("wall_s").get<double>();
+    const auto found = cell->metrics.find(metric);
+    if (entry.reason.empty() && found != cell->metrics.end()) entry.reason = found->second.not_applicable;
+    if (cell->wall_s) {
+      wall_s += *cell->wall_s;
       ++timed;
     }
   }
   if (entry.cells == 0) entry.status = "-";
   if (timed > 0) entry.wall_s = wall_s / static_cast<double>(timed);
   if (entry.seeds.empty()) return entry;
-  const auto counts = counts_of(entry.seeds);
-  entry.mean = mean_share(counts);
-  entry.interval = over_seeds(counts);
+  const auto values = without_seeds(entry.seeds);
+  entry.mean = mean_of(values);
+  entry.interval = interval_of(values);
   return entry;
 }
 
@@ -80,47 +88,69 @@ void adjust(Table& table) {
 
 }  // namespace
 
+double mean_of(const Values& values) { return mean(numbers(values)); }
+
+std::optional<Interval> interval_of(const Values& values, double level) {
+  if (counted(values)) return over_seeds(counts(values), level);
+  if (values.size() > 1) return t_interval(numbers(values), level);
+  return level <= 0.95 ? values.front().interval : std::nullopt;
+}
+
+std::optional<Interval> difference_interval(const Values& a, const Values& b, double level) {
+  if (counted(a) && counted(b)) return difference_over_seeds(counts(a), counts(b), level);
+  if (a.size() > 1) return t_interval(differences(a, b), level);
+  return std::nullopt;
+}
+
 std::vector<SeedValue> values_of(const Study& study, const std::string& metric, const std::string& attack,
                                  const std::string& defense) {
   std::vector<SeedValue> values;
   for (const auto seed : study.seeds) {
-    const auto place = study.find(attack, defense, seed);
-    if (place < 0) continue;
-    const Json& metrics = study.cells[static_cast<std::size_t>(place)].at("metrics");
-    if (!metrics.contains(metric) || metrics.at(metric).at("headline").is_null()) continue;
-    const Json& m = metrics.at(metric);
-    const Json& count = m.at("counts").at(m.at("headline").get<std::string>());
-    if (count.at("trials") > 0) values.push_back({seed, {count.at("hits"), count.at("trials")}});
+    const auto* cell = study.find(attack, defense, seed);
+    if (cell == nullptr || !cell->metrics.contains(metric)) continue;
+    if (const auto headline = cell->metrics.at(metric).quoted()) values.push_back({seed, *headline});
   }
   return values;
 }
 
-std::vector<Counted> counts_of(const std::vector<SeedValue>& seeds) {
-  std::vector<Counted> counts;
-  for (const auto& value : seeds) counts.push_back(value.count);
-  return counts;
+Values without_seeds(const std::vector<SeedValue>& seeds) {
+  Values values;
+  for (const auto& value : seeds) values.push_back(value.headline);
+  return values;
 }
 
-std::pair<std::vector<Counted>, std::vector<Counted>> paired(const std::vector<SeedValue>& a,
-                                                             const std::vector<SeedValue>& b) {
-  std::pair<std::vector<Counted>, std::vector<Counted>> both;
+std::pair<Values, Values> paired(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b) {
+  std::pair<Values, Values> both;
   for (const auto& value : a) {
     const auto other = std::ranges::find(b, value.seed, &SeedValue::seed);
     if (other == b.end()) continue;
-    both.first.push_back(value.count);
-    both.second.push_back(other->count);
+    both.first.push_back(value.headline);
+    both.second.push_back(other->headline);
   }
   return both;
+}
+
+std::int64_t first_common_seed(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b) {
+  return std::ranges::find_if(
+             a, [&](const SeedValue& value) { return std::ranges::find(b, value.seed, &SeedValue::seed) != b.end(); })
+      ->seed;
+}
+
+std::optional<double> over_items(const StudyCell* a, const StudyCell* b, const std::string& metric) {
+  const auto count_of = [&](const StudyCell* cell) -> const CountRecord* {
+    if (cell == nullptr || cell->record == nullptr) return nullptr;
+    const auto found = cell->record->metrics.find(metric);
+    return found == cell->record->metrics.end() ? nullptr : found->second.headline_count();
+  };
+  const CountRecord *mine = count_of(a), *other = count_of(b);
+  if (mine == nullptr || other == nullptr || mine->items != other->items) return std::nullopt;
+  return mcnemar(mine->outcomes, other->outcomes);
 }
 
 Summary summarise(const Study& study) {
   Summary summary{.name = study.name, .seeds = study.seeds, .defenses = study.defenses, .tables = {}, .problems = {}};
   for (const auto& metric : study.metrics) {
-    Table table{.metric = metric, .rows = {}};
-    const bool attacks_success = base_name(metric) == kAttackSuccess;
-    table.lower_is_better = std::ranges::any_of(study.cells, [&](const Json& cell) {
-      return cell.at("metrics").value(metric, Json::object()).value("better", "") == "lower";
-    });
+    Table table{.metric = metric, .kind = study.kind(metric), .rows = {}};
     for (const auto& attack : study.attacks) {
       Row row{.attack = attack, .note = "", .entries = {}};
       for (const auto& defense : study.defenses) row.entries.push_back(entry_of(study, metric, attack, defense));
@@ -128,7 +158,8 @@ Summary summarise(const Study& study) {
       for (auto& entry : row.entries) {
         if (&entry != &reference) entry.against_reference = compare(study, metric, attack, entry, reference);
       }
-      if (attacks_success && !reference.seeds.empty() && reference.mean < kStrongAttack) {
+      const bool judges = table.kind.measures == Measures::kAttackSuccess && table.kind.unit.empty();
+      if (judges && !reference.seeds.empty() && reference.mean < kStrongAttack) {
         row.note = "attack too weak to judge a defense";
       }
       table.rows.push_back(std::move(row));
@@ -137,8 +168,8 @@ Summary summarise(const Study& study) {
     summary.tables.push_back(std::move(table));
   }
   for (const auto& cell : study.cells) {
-    if (cell.at("status") == "missing") ++summary.missing;
-    if (cell.at("status") != "ok" && cell.at("status") != "missing") summary.problems.push_back(cell);
+    if (cell.status == Status::kMissing) ++summary.missing;
+    if (!cell.ok() && cell.status != Status::kMissing) summary.problems.push_back(cell);
   }
   return summary;
 }
@@ -152,7 +183,11 @@ Json to_json(const Summary& summary) {
       for (const auto& entry : row.entries) {
         Json seeds = Json::array();
         for (const auto& value : entry.seeds) {
-          seeds.push_back({{"seed", value.seed}, {"hits", value.count.hits}, {"trials", value.count.trials}});
+          Json& seed = seeds.emplace_back(Json{{"seed", value.seed}, {"value", value.headline.value}});
+          if (value.headline.count) {
+            seed["hits"] = value.headline.count->hits;
+            seed["trials"] = value.headline.count->trials;
+          }
         }
         const bool known = !entry.seeds.empty();
         const auto& c = entry.against_reference;
@@ -161,8 +196,8 @@ Json to_json(const Summary& summary) {
                            {"reason", entry.reason.empty() ? Json() : Json(entry.reason)},
                            {"seeds", std::move(seeds)},
                            {"mean", known ? Json(entry.mean) : Json()},
-                           {"low", known ? Json(entry.interval.low) : Json()},
-                           {"high", known ? Json(entry.interval.high) : Json()},
+                           {"low", entry.interval ? Json(entry.interval->low) : Json()},
+                           {"high", entry.interval ? Json(entry.interval->high) : Json()},
                            {"wall_s", entry.wall_s},
                            {"against_reference", c ? Json{{"difference", c->difference},
                                                           {"p", c->p},
@@ -176,17 +211,20 @@ Json to_json(const Summary& summary) {
                       {"entries", std::move(entries)}});
     }
     tables.push_back({{"metric", table.metric},
-                      {"better", table.lower_is_better ? "lower" : "higher"},
+                      {"better", table.kind.lower_is_better ? "lower" : "higher"},
+                      {"unit", table.kind.unit.empty() ? "fraction" : table.kind.unit},
                       {"comparisons", table.comparisons},
                       {"rows", std::move(rows)}});
   }
+  Json problems = Json::array();
+  for (const auto& cell : summary.problems) problems.push_back(to_json(static_cast<const CellEntry&>(cell)));
   return {{"schema_version", 1},
           {"name", summary.name},
           {"seeds", summary.seeds},
           {"reference", summary.defenses.empty() ? Json() : Json(summary.defenses[0])},
           {"interval", "95 %: Wilson for one seed, t over seeds with at least the spread of counting"},
           {"tables", std::move(tables)},
-          {"problems", summary.problems},
+          {"problems", std::move(problems)},
           {"missing", summary.missing}};
 }
 
@@ -201,9 +239,12 @@ std::string detectable(const Table& table, std::size_t seeds) {
   if (static_cast<std::size_t>(needed) <= seeds) return "";
   char text[200];
   std::snprintf(text, sizeof text,
-                "%zu seeds cannot show a difference: the least p is %.3g, and %lld comparison%s need%s %lld seeds",
-                seeds, 2 * std::pow(0.5, seeds), static_cast<long long>(table.comparisons),
-                table.comparisons == 1 ? "" : "s", table.comparisons == 1 ? "s" : "", static_cast<long long>(needed));
+                "statistical power: %zu seeds cannot show a difference (smallest possible p: %.3g); %s at least %lld "
+                "seeds",
+                seeds, 2 * std::pow(0.5, seeds),
+                table.comparisons == 1 ? "one comparison needs"
+                                       : (std::to_string(table.comparisons) + " comparisons need").c_str(),
+                static_cast<long long>(needed));
   return text;
 }
 

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/record/intervals.h"
@@ -13,10 +14,19 @@ namespace roclip::bench {
 /// An undefended attack that succeeds less often cannot tell a good defense from a bad one.
 inline constexpr double kStrongAttack = 0.8;
 
+/// One number a seed.
+using Values = std::vector<Headline>;
+double mean_of(const Values& values);
+/// Interval of the mean: over_seeds() of counts, Student's t of other values. Nothing for one seed of a value of which
+/// the metric knows no interval.
+std::optional<Interval> interval_of(const Values& values, double level = 0.95);
+/// Of the mean paired difference a - b. Nothing for one seed of values that are no counts.
+std::optional<Interval> difference_interval(const Values& a, const Values& b, double level = 0.95);
+
 /// One seed of one place of a grid.
 struct SeedValue {
   std::int64_t seed;
-  Counted count;
+  Headline headline;
 };
 
 /// A defense against the reference, the study's first defense, paired.
@@ -36,7 +46,7 @@ struct Entry {
   std::size_t cells = 0;
   std::vector<SeedValue> seeds;  ///< those that have a value
   double mean = 0;
-  Interval interval{};
+  std::optional<Interval> interval = {};
   double wall_s = 0;  ///< mean of a cell
   std::optional<Comparison> against_reference = {};
 };
@@ -49,7 +59,7 @@ struct Row {
 
 struct Table {
   std::string metric;  ///< id
-  bool lower_is_better = false;
+  MetricKind kind;
   std::vector<Row> rows;
   std::int64_t comparisons = 0;
 };
@@ -59,23 +69,28 @@ struct Summary {
   std::vector<std::int64_t> seeds;
   std::vector<std::string> defenses;
   std::vector<Table> tables;
-  std::vector<Json> problems;  ///< cells that did not end ok, missing ones left out
+  std::vector<StudyCell> problems;  ///< cells that did not end ok, missing ones left out
   std::size_t missing = 0;
 };
 
-/// Counts of an attack, a defense and a metric, one a seed that has them.
+/// The headlines of an attack, a defense and a metric, one a seed that has one.
 std::vector<SeedValue> values_of(const Study& study, const std::string& metric, const std::string& attack,
                                  const std::string& defense);
-std::vector<Counted> counts_of(const std::vector<SeedValue>& seeds);
-/// Counts of those seeds that both have, in the same order.
-std::pair<std::vector<Counted>, std::vector<Counted>> paired(const std::vector<SeedValue>& a,
-                                                             const std::vector<SeedValue>& b);
+Values without_seeds(const std::vector<SeedValue>& seeds);
+/// Those of the seeds that both have, in the same order.
+std::pair<Values, Values> paired(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b);
+/// @pre there is one
+std::int64_t first_common_seed(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b);
+/// Over the items of one seed, McNemar's test of two cells; nothing where these were not tried on the same items, or
+/// count nothing.
+std::optional<double> over_items(const StudyCell* a, const StudyCell* b, const std::string& metric);
 
 Summary summarise(const Study& study);
 /// `report --format json`
 Json to_json(const Summary& summary);
 
-/// Why a table without any significant difference could not have one with so few seeds; "" otherwise.
+/// Statistical power: why a table without any significant difference could not have one with so few seeds; "" if it
+/// could.
 std::string detectable(const Table& table, std::size_t seeds);
 
 }  // namespace roclip::bench

@@ -1,8 +1,7 @@
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 
-#include "harness/record/files.h"
+#include "harness/record/escape.h"
 #include "harness/run/run.h"
 #include "harness/run/supervisor.h"
 #include "roclip/error.h"
@@ -30,36 +29,37 @@ struct ScratchOutput {
   ScratchOutput& operator=(const ScratchOutput&) = delete;
 };
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
 /// "16/16", or several of them
-std::string counts_of(const Json& metric) {
+std::string numbers_of(const MetricRecord& metric) {
   std::string text;
-  for (const auto& count : metric.at("counts")) {
-    text += (text.empty() ? "" : " ") + count.at("hits").dump() + "/" + count.at("trials").dump();
-  }
+  const auto add = [&](const std::string& number) { text += (text.empty() ? "" : " ") + number; };
+  for (const auto& count : metric.counts) add(std::to_string(count.hits) + "/" + std::to_string(count.trials));
+  for (const auto& value : metric.values) add(Json(value.value).dump());
   return text;
 }
 
-/// One line about two values that ought to be equal, shown as `show` has it. @return whether they are
-bool compare(const std::string& what, const Json& then, const Json& now,
-             const std::function<std::string(const Json&)>& show = text_of) {
-  const bool equal = then == now;
-  std::printf("%-9s %-18s %s%s\n", equal ? "equal" : "DIFFERENT", what.c_str(), show(then).c_str(),
-              equal ? "" : (" -> " + show(now)).c_str());
-  return equal;
+void tell(bool equal, const std::string& what, const std::string& then, const std::string& now) {
+  std::printf("%-9s %-18s %s%s\n", equal ? "equal" : "DIFFERENT", escape_text(what).c_str(), escape_text(then).c_str(),
+              equal ? "" : (" -> " + escape_text(now)).c_str());
+}
+
+/// One line about two values that ought to be equal. @return whether they are
+bool compare(const std::string& what, const std::string& then, const std::string& now) {
+  tell(then == now, what, then, now);
+  return then == now;
 }
 
 }  // namespace
 
 int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::filesystem::path>& plugin_path,
                 bool color) {
-  const Json then = read_cell(cell_file);
-  if (then.value("status", "") != "ok") {
-    throw Error(ErrorKind::kData, cell_file.string() + ": this cell ended \"" + then.value("status", "?") +
-                                      "\"; only a cell that ended ok can be compared");
+  const CellRecord then = read_cell(cell_file);
+  if (!then.ok()) {
+    throw Error(ErrorKind::kData, cell_file.string() + ": this cell ended with status " +
+                                      std::string(to_string(then.status)) +
+                                      "; only a cell that ended with status ok can be compared");
   }
-  const std::vector<Cell> cells = {cell_from_json(then)};
+  const std::vector<Cell> cells = {cell_of(then)};
   Matrix matrix;
   matrix.name = "replay of " + cells[0].id;
   const Signals signals;
@@ -67,7 +67,7 @@ int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::f
   ProgressView view(ProgressStyle::kAuto, color);
   ResultTable results(matrix, cells, scratch.out);
   Timings timings;
-  const std::string device = then.at("environment").at("device");
+  const std::string device = then.environment.at("device");
   const std::vector<const Cell*> waiting = {&cells[0]};
   RunState state(matrix.name, device, {.cells = 1}, waiting, timings);
   Supervisor supervisor(
@@ -79,22 +79,24 @@ int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::f
   if (supervisor.signal() != 0) return 128 + supervisor.signal();
   if (state.ok() == 0) return kSomeCellsNotOk;
 
-  const Json now = read_json(scratch.out.cell_file(cells[0].id));
-  bool equal = compare("data", then.at("data_hash"), now.at("data_hash"));
-  equal &= compare("plan", then.at("poison").at("hash"), now.at("poison").at("hash"));
-  equal &= compare("weights", then.at("training").at("weights_hash"), now.at("training").at("weights_hash"));
-  for (const auto& [id, metric] : then.at("metrics").items()) {
-    equal &= compare(id, metric, now.at("metrics").at(id), counts_of);
+  const CellRecord now = read_cell(scratch.out.cell_file(cells[0].id));
+  bool equal = compare("data", then.data_hash, now.data_hash);
+  equal &= compare("plan", then.poison.hash, now.poison.hash);
+  equal &= compare("weights", then.training.weights_hash, now.training.weights_hash);
+  for (const auto& [id, metric] : then.metrics) {
+    const auto other = now.metrics.find(id);
+    const bool same = other != now.metrics.end() && metric == other->second;
+    tell(same, id, numbers_of(metric), other == now.metrics.end() ? "none" : numbers_of(other->second));
+    equal &= same;
   }
   for (const char* key : {"git", "libtorch", "blas", "cpu", "device"}) {
-    const Json &a = then.at("environment").at(key), &b = now.at("environment").at(key);
+    const std::string a = then.environment.at(key), b = now.environment.at(key);
     if (a != b) compare(key, a, b);
   }
-  for (const auto& [id, plugin] : then.at("plugins").items()) {
-    const Json other = now.at("plugins").value(id, Json::object());
-    if (plugin.at("file_hash") != other.value("file_hash", Json())) {
-      compare("plugin " + id, plugin.at("file_hash"), other.value("file_hash", Json()));
-    }
+  for (const auto& [id, plugin] : then.plugins) {
+    const auto other = now.plugins.find(id);
+    const std::string hash = other == now.plugins.end() ? "none" : other->second.file_hash;
+    if (plugin.file_hash != hash) compare("plugin " + id, plugin.file_hash, hash);
   }
   std::puts(equal ? "The bits are equal." : "The bits are NOT equal.");
   return equal ? 0 : kNotEqual;

@@ -20,11 +20,10 @@ namespace roclip::bench {
 
 namespace {
 
-bool must_run(const Json& stored, const RunOptions& options) {
-  if (stored.is_null() || options.rerun) return true;
-  const std::string status = stored.at("status");
-  if (status == "ok") return false;
-  return !options.retry || std::ranges::find(*options.retry, status) != options.retry->end();
+bool must_run(const std::optional<CellRecord>& stored, const RunOptions& options) {
+  if (!stored || options.rerun) return true;
+  if (stored->ok()) return false;
+  return !options.retry || std::ranges::find(*options.retry, to_string(stored->status)) != options.retry->end();
 }
 
 std::string quoted(const std::vector<std::string>& words) {
@@ -69,22 +68,22 @@ std::vector<std::string> old_files(const OutputFolder& out, const Preparation& p
 
 /// Checkpoints are of no use once every cell of the matrix is done.
 void remove_checkpoints(const OutputFolder& out, const ResultTable& results, const std::vector<Cell>& cells) {
-  if (!std::ranges::all_of(cells, [&](const Cell& cell) { return results.status(cell) == "ok"; })) return;
+  if (!std::ranges::all_of(cells, [&](const Cell& cell) { return results.status(cell) == Status::kOk; })) return;
   std::error_code ignored;
   std::filesystem::remove_all(out.checkpoint_folder(""), ignored);
 }
 
 }  // namespace
 
-void OtherBuilds::look_at(const Json& stored, const std::map<std::string, std::string>& builds) {
-  if (!stored.is_object() || !stored.contains("plugins")) return;  // what did not end ok runs again
+void OtherBuilds::look_at(const CellRecord& stored, const std::map<std::string, std::string>& builds) {
+  if (!stored.ok()) return;  // it runs again
   bool is_other = false;
   for (const auto& [name, now] : builds) {
     const bool is_plugin = name.find('/') != std::string::npos;
-    const Json& plugins = stored.at("plugins");
-    if (is_plugin && !plugins.contains(name)) continue;
-    const Json then = is_plugin ? plugins.at(name).value("file_hash", Json())
-                                : stored.value("code", Json::object()).value(name, Json());
+    const auto plugin = stored.plugins.find(name);
+    if (is_plugin && plugin == stored.plugins.end()) continue;
+    const auto code = stored.code.find(name);
+    const std::string then = is_plugin ? plugin->second.file_hash : code == stored.code.end() ? "" : code->second;
     if (then == now) continue;
     ids_.insert(name);
     is_other = true;
@@ -137,14 +136,14 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
   std::int64_t done = 0, replaced = 0;
   OtherBuilds other_builds;
   for (const auto& cell : cells) {
-    const Json stored = stored_result(out, cell, prepared->data_hash);
+    const auto stored = stored_result(out, cell, prepared->data_hash);
     if (chosen.contains(&cell) && must_run(stored, options)) {
       waiting.push_back(&cell);
-      replaced += stored.is_null() && std::filesystem::exists(out.cell_file(cell.id));
-    } else {
-      results.set(cell, stored);
-      done += chosen.contains(&cell) && stored.at("status") == "ok";
-      other_builds.look_at(stored, prepared->builds);
+      replaced += !stored && std::filesystem::exists(out.cell_file(cell.id));
+    } else if (stored) {
+      results.set(cell, *stored);
+      done += chosen.contains(&cell) && stored->ok();
+      other_builds.look_at(*stored, prepared->builds);
     }
   }
   Timings timings;
@@ -165,8 +164,8 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
   view.begun(state, out.status_file());
 
   for (const Cell* cell : selected) {
-    if (std::ranges::find(waiting, cell) == waiting.end() && results.status(*cell) != "ok") {
-      state.finished(*cell, results.status(*cell), "kept from an earlier run");
+    if (std::ranges::find(waiting, cell) == waiting.end() && results.status(*cell) != Status::kOk) {
+      state.finished(*cell, std::string(to_string(results.status(*cell))), "kept from an earlier run");
     }
   }
 
@@ -184,7 +183,8 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
   const double wall_s = state.wall_s(), slots_s = wall_s * static_cast<double>(devices.size());
   state.set_phase(supervisor.signal() != 0 || supervisor.stopped_by_failures() ? "interrupted" : "finished");
   view.ended(state);
-  const bool all_ok = std::ranges::all_of(selected, [&](const Cell* cell) { return results.status(*cell) == "ok"; });
+  const bool all_ok =
+      std::ranges::all_of(selected, [&](const Cell* cell) { return results.status(*cell) == Status::kOk; });
   int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kSomeCellsNotOk;
   try {
     results.save();

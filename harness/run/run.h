@@ -35,8 +35,8 @@ struct RunOptions {
 /// Stored results that stay although other builds of program, libraries or plugins made them.
 class OtherBuilds {
  public:
-  /// @param stored a cell's result, or null. @param builds as in Expanded
-  void look_at(const Json& stored, const std::map<std::string, std::string>& builds);
+  /// @param stored a cell's result. @param builds as in Expanded
+  void look_at(const CellRecord& stored, const std::map<std::string, std::string>& builds);
   /// A sentence; "" if there are none.
   std::string told() const;
 

@@ -9,6 +9,8 @@
 
 #include <unistd.h>
 
+#include "harness/record/escape.h"
+
 namespace roclip::bench {
 
 namespace {
@@ -34,8 +36,8 @@ std::string bar(double share) {
 }
 
 std::string line_of(const Json& running) {
-  std::string text = "  " + running.at("attack").get<std::string>() + " x " + running.at("defense").get<std::string>() +
-                     ", seed " + running.at("seed").dump();
+  std::string text = "  " + escape_text(running.at("attack").get<std::string>()) + " x " +
+                     escape_text(running.at("defense").get<std::string>()) + ", seed " + running.at("seed").dump();
   const double step = running.at("step"), steps = running.at("steps");
   if (step == 0) return text + "  starting";
   if (step == steps) return text + "  evaluating";

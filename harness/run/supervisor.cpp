@@ -50,31 +50,38 @@ std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::s
 
 ResultTable::ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, OutputFolder out)
     : matrix_(matrix), cells_(cells), out_(std::move(out)) {
-  for (const auto& cell : cells) entries_.push_back(matrix_entry(cell, nullptr));
+  for (const auto& cell : cells) entries_.push_back(missing_entry(cell));
 }
 
-void ResultTable::set(const Cell& cell, const Json& result) {
-  entries_[static_cast<std::size_t>(&cell - cells_.data())] = matrix_entry(cell, result);
+void ResultTable::set(const Cell& cell, const CellRecord& record) {
+  entries_[static_cast<std::size_t>(&cell - cells_.data())] = entry_of(record);
   changed_ = true;
 }
 
-std::string ResultTable::status(const Cell& cell) const {
-  return entries_[static_cast<std::size_t>(&cell - cells_.data())].at("status");
+Status ResultTable::status(const Cell& cell) const {
+  return entries_[static_cast<std::size_t>(&cell - cells_.data())].status;
 }
 
-Json ResultTable::result() const {
-  std::vector<Json> entries;
-  for (const auto& entry : entries_) {
-    const bool further = std::ranges::find(matrix_.seeds, entry.at("seed").get<std::int64_t>()) == matrix_.seeds.end();
-    if (!further || entry.at("status") != "missing") entries.push_back(entry);
+MatrixResult ResultTable::result() const {
+  MatrixResult result{.name = matrix_.name,
+                      .metrics = {},
+                      .gates = matrix_.written.value("gates", Json::array()),
+                      .looks = matrix_.looks,
+                      .cells = {}};
+  if (!cells_.empty()) {
+    for (const auto& metric : cells_[0].config.at("metrics")) result.metrics.push_back(metric.at("plugin"));
   }
-  return matrix_result(matrix_.name, matrix_.written.value("gates", Json::array()), cells_, entries, matrix_.looks);
+  for (const auto& entry : entries_) {
+    const bool further = std::ranges::find(matrix_.seeds, entry.seed) == matrix_.seeds.end();
+    if (!further || entry.status != Status::kMissing) result.cells.push_back(entry);
+  }
+  return result;
 }
 
 void ResultTable::save() {
   last_save_ = Clock::now();
   changed_ = false;
-  write_json(out_.results_file(), result());
+  write_json(out_.results_file(), to_json(result()));
 }
 
 void ResultTable::save_now_and_then() {
@@ -170,7 +177,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
                         .slot = slot,
                         .memory_mib = limited.limits.memory_mib,
                         .worker = std::move(worker),
-                        .record = nullptr,
+                        .record = std::nullopt,
                         .first_step_s = std::nullopt,
                         .killed = std::nullopt,
                         .why = ""});
@@ -190,14 +197,14 @@ void Supervisor::wait() {
 
 void Supervisor::take_events(Running& running) {
   for (auto& event : running.worker->read()) {
-    if (auto* finished = std::get_if<Finished>(&event)) {
+    if (const auto* finished = std::get_if<Finished>(&event)) {
       // A plugin that writes to this descriptor cannot pass for its cell by accident.
-      Json& record = finished->record;
-      const auto known = status_names();
-      if (record.is_object() && record.value("id", Json()) == running.cell->id &&
-          std::ranges::count(known, record.value("status", Json()).dump(),
-                             [](auto& name) { return Json(name).dump(); })) {
-        running.record = std::move(record);
+      const Json& record = finished->record;
+      if (!record.is_object() || record.value("id", Json()) != running.cell->id) continue;
+      try {
+        running.record = read_cell_record(CheckedJson(record, "the worker's result", ""));
+      } catch (const Error& e) {
+        running.record = cell_record(*running.cell, Status::kFailed, e.what());
       }
     } else if (std::holds_alternative<Stopped>(event)) {
       running.interrupted = true;
@@ -251,7 +258,7 @@ void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
   busy_[running.slot] = false;
   // Asked to stop before it could hear it: no fault of the cell.
   const bool deaf = stopping_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
-  if (running.record.is_null() && (running.interrupted || deaf)) {
+  if (!running.record && (running.interrupted || deaf)) {
     state_.interrupted(*running.cell);
     view_.interrupted(state_, *running.cell);
     waiting.insert(waiting.begin(), running.cell);
@@ -260,10 +267,9 @@ void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
   store(*running.cell, running.slot, record_of(running, status), waiting);
 }
 
-Json Supervisor::record_of(Running& running, int wait_status) const {
+CellRecord Supervisor::record_of(Running& running, int wait_status) const {
   const std::string output = running.worker->last_output();
-  Json record = std::move(running.record);
-  if (record.is_null()) {
+  if (!running.record) {
     Status status = running.killed.value_or(Status::kCrashed);
     std::string why = running.killed ? running.why : "the worker " + how_it_ended(wait_status) + " and left no result";
     if (!running.killed && WIFSIGNALED(wait_status)) {
@@ -273,47 +279,45 @@ Json Supervisor::record_of(Running& running, int wait_status) const {
       if (kernel) why += "; the kernel ran out of memory meanwhile";
       if (status == Status::kCrashed) why += "; `roclip-bench plugin test` can find the cause if it is a plugin";
     }
-    record = cell_record(*running.cell, status, why);
+    running.record = cell_record(*running.cell, status, why);
   }
-  if (record.contains("cost"))
-    record["cost"]["first_step_s"] = running.first_step_s ? Json(*running.first_step_s) : Json();
-  record["log"] = "logs/" + running.cell->id + ".log";
-  if (record.at("status") != "ok") record["output"] = output;
+  CellRecord record = std::move(*running.record);
+  record.cost.first_step_s = running.first_step_s;
+  record.log = "logs/" + running.cell->id + ".log";
+  record.output = output;
   return record;
 }
 
-void Supervisor::store(const Cell& cell, std::size_t slot, Json record, const std::vector<const Cell*>& waiting) {
+void Supervisor::store(const Cell& cell, std::size_t slot, CellRecord record, const std::vector<const Cell*>& waiting) {
   bool stored = true;
   try {
-    write_json(out_.cell_file(cell.id), record);
+    write_json(out_.cell_file(cell.id), to_json(record));
   } catch (const Error& e) {
     stored = false;
     record = cell_record(cell, Status::kFailed, std::string("its result cannot be stored: ") + e.what());
   }
-  const std::string status = record.at("status");
-  if (record.contains("cost")) {
-    cells_s_ += record.at("cost").at("worker_s").get<double>();
-    if (record.at("training").at("trained_by") == cell.id) {
-      timings_.add(cell, options_.devices[slot], record.at("cost").at("wall_s"));
-    }
+  const Status status = record.status;
+  if (record.ok()) {
+    cells_s_ += record.cost.worker_s;
+    if (record.training.trained_by == cell.id) timings_.add(cell, options_.devices[slot], record.cost.wall_s);
   }
   // What a later attempt could go on from stays.
-  const bool useful = status == "crashed" || status == "timeout" || status == "oom" || !stored;
+  const bool useful =
+      status == Status::kCrashed || status == Status::kTimeout || status == Status::kOutOfMemory || !stored;
   const auto key = training(cell);
   const bool wanted = std::ranges::any_of(waiting, [&](const Cell* other) { return training(*other) == key; });
   if (!useful && !wanted && !key.empty()) {
     std::error_code ignored;
     fs::remove_all(out_.checkpoint_folder(key), ignored);
   }
-  if (const auto own = record.contains("training") ? record.at("training").at("key").get<std::string>() : "";
-      !useful && !own.empty() && own != key) {  // of the stages that are this cell's alone
+  if (const auto& own = record.training.key; !useful && !own.empty() && own != key) {  // of this cell's own stages
     std::error_code ignored;
     fs::remove_all(out_.checkpoint_folder(own), ignored);
   }
   results_.set(cell, record);
-  state_.finished(cell, status, record.at("reason").is_null() ? "" : record.at("reason").get<std::string>());
+  state_.finished(cell, std::string(to_string(status)), record.reason);
   view_.finished(state_, record);
-  failures_ += status != "ok" && status != "skipped";
+  failures_ += status != Status::kOk && status != Status::kSkipped;
   if (options_.max_fail > 0 && !stopping_ && failures_ >= options_.max_fail) {
     view_.notice("stopping after " + std::to_string(failures_) + (failures_ == 1 ? " failure" : " failures") +
                  " (--max-fail)");

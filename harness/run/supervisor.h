@@ -19,11 +19,9 @@ namespace roclip::bench {
 class ResultTable {
  public:
   ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, OutputFolder out);
-  /// @param result as stored
-  void set(const Cell& cell, const Json& result);
-  std::string status(const Cell& cell) const;
-  /// The matrix result.
-  Json result() const;
+  void set(const Cell& cell, const CellRecord& record);
+  Status status(const Cell& cell) const;
+  MatrixResult result() const;
   /// The same, to results.json. @throws Error(kData)
   void save();
   /// save(), if there is news and the last save is five seconds ago; a full disk waits for the last save() to complain.
@@ -33,7 +31,7 @@ class ResultTable {
   const Matrix& matrix_;
   const std::vector<Cell>& cells_;
   OutputFolder out_;
-  std::vector<Json> entries_;
+  std::vector<CellEntry> entries_;
   bool changed_ = false;  ///< since the last save
   std::chrono::steady_clock::time_point last_save_{};
 };
@@ -76,7 +74,7 @@ class Supervisor {
     std::size_t slot;
     double memory_mib;  ///< limit
     std::unique_ptr<Worker> worker;
-    Json record;                         ///< what the worker reported
+    std::optional<CellRecord> record;    ///< what the worker reported
     bool interrupted = false;            ///< it says so, or we killed it because the run stops
     std::optional<double> first_step_s;  ///< from the start of the worker to its first step
     std::optional<Status> killed;
@@ -89,8 +87,8 @@ class Supervisor {
   void enforce_limits(Running& running);
   void stop(bool at_once);
   void finish(Running& running, std::vector<const Cell*>& waiting);
-  Json record_of(Running& running, int wait_status) const;
-  void store(const Cell& cell, std::size_t slot, Json record, const std::vector<const Cell*>& waiting);
+  CellRecord record_of(Running& running, int wait_status) const;
+  void store(const Cell& cell, std::size_t slot, CellRecord record, const std::vector<const Cell*>& waiting);
   std::string training(const Cell& cell) const;
 
   const Signals& signals_;

@@ -43,7 +43,7 @@ void ProgressView::erase() {
   std::fflush(stderr);
 }
 
-void ProgressView::notice(const std::string& text) { line(text); }
+void ProgressView::notice(const std::string& text) { line(escape_lines(text)); }
 
 void ProgressView::preparing(const std::string& what, std::int64_t done, std::int64_t total) {
   if (quiet_) return;
@@ -64,15 +64,15 @@ void ProgressView::begun(const RunState& state, std::filesystem::path status_fil
 }
 
 void ProgressView::started(const RunState& state, const Cell& cell) {
-  if (!live_ && !quiet_) line("start    " + cell_name(cell));
+  if (!live_ && !quiet_) line("start    " + escape_text(cell_name(cell)));
   last_draw_ = {};
   tick(state);
 }
 
-void ProgressView::finished(const RunState& state, const Json& record) {
-  const std::string status = record.at("status");
+void ProgressView::finished(const RunState& state, const CellRecord& record) {
+  const std::string status(to_string(record.status));
   // Errors are shown in any case.
-  if (!quiet_ || status != "ok") {
+  if (!quiet_ || !record.ok()) {
     const std::string text = cell_line(record);
     line(colored(text.substr(0, status.size()), status, color_) + text.substr(status.size()));
   }
@@ -81,7 +81,7 @@ void ProgressView::finished(const RunState& state, const Json& record) {
 }
 
 void ProgressView::interrupted(const RunState& state, const Cell& cell) {
-  if (!quiet_) line("stopped  " + cell_name(cell));
+  if (!quiet_) line("stopped  " + escape_text(cell_name(cell)));
   tick(state);
 }
 

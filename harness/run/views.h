@@ -30,7 +30,7 @@ class ProgressView {
   void begun(const RunState& state, std::filesystem::path status_file);
   void started(const RunState& state, const Cell& cell);
   /// @param record the stored result
-  void finished(const RunState& state, const Json& record);
+  void finished(const RunState& state, const CellRecord& record);
   void interrupted(const RunState& state, const Cell& cell);
   /// At least four times a second while cells run.
   void tick(const RunState& state);

@@ -89,7 +89,7 @@ class CommandLine(unittest.TestCase):
         (self.folder / "status.json").write_text('{"phase": 3}')
         result = run("status", self.folder)
         self.assertEqual(result.returncode, 6, result.stderr)
-        self.assertIn("status.json: expected the status of a run", result.stderr)
+        self.assertIn("status.json: /schema_version: is missing", result.stderr)
 
     def test_an_unknown_data_set_is_an_error(self):
         self.refused(3, "/data", "emoji", data="emojis")

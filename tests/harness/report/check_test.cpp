@@ -9,7 +9,7 @@ using Catch::Contains;
 
 namespace {
 
-Verdict judged(const std::vector<Json>& cells, const std::string& gate, const std::filesystem::path& base = ".") {
+Verdict judged(const std::vector<CellEntry>& cells, const std::string& gate, const std::filesystem::path& base = ".") {
   return check(study_of(matrix_result_of(cells), "no/such/folder"), read_gates(Json::parse("[" + gate + "]"), "gates"),
                base)
       .at(0);
@@ -30,11 +30,11 @@ TEST_CASE("a gate passes or fails only when the whole interval says so", "[check
   CHECK(open.outcome == Outcome::kInconclusive);
   REQUIRE(open.further_seeds);
   CHECK(*open.further_seeds > 0);
-  CHECK_THAT(open.reason, Contains("12.5 %") && Contains("further seeds would decide"));
+  CHECK_THAT(open.reason, Contains("12.5 %") && Contains("more seeds would decide"));
   CHECK(judged(cells, gate(R"("at_least": 0.8)", "clip")).outcome == Outcome::kPass);
 }
 
-TEST_CASE("the further seeds that check names do decide when they go like those so far", "[check]") {
+TEST_CASE("as many more seeds as check names do decide, if they come out like those so far", "[check]") {
   const auto more = judged(seeds_of(3), gate(R"("at_most": 0.2)")).further_seeds;
   REQUIRE(more);
   CHECK(judged(seeds_of(3 + *more), gate(R"("at_most": 0.2)")).outcome == Outcome::kPass);
@@ -43,13 +43,13 @@ TEST_CASE("the further seeds that check names do decide when they go like those 
 TEST_CASE("a broken defense fails its gate", "[check]") {
   auto cells = seeds_of(6);
   for (auto& cell : cells) {
-    if (cell.at("defense") == "roclip") cell = entry("targeted", "roclip", cell.at("seed"), 15);
+    if (cell.defense == "roclip") cell = entry("targeted", "roclip", cell.seed, 15);
   }
   CHECK(judged(cells, gate(R"("at_most": 0.3)")).outcome == Outcome::kFail);
 }
 
 TEST_CASE("an attack that stopped working does not pass as a better defense", "[check]") {
-  std::vector<Json> cells;
+  std::vector<CellEntry> cells;
   for (std::int64_t seed = 1; seed <= 6; ++seed) {
     cells.push_back(entry("targeted", "clip", seed, 1));
     cells.push_back(entry("targeted", "roclip", seed, 0));
@@ -61,17 +61,18 @@ TEST_CASE("an attack that stopped working does not pass as a better defense", "[
 }
 
 TEST_CASE("what is missing fails a gate, and the reason says what", "[check]") {
-  const auto reason = [](const std::vector<Json>& cells, const std::string& text) {
+  const auto reason = [](const std::vector<CellEntry>& cells, const std::string& text) {
     const auto verdict = judged(cells, text);
     CHECK(verdict.outcome == Outcome::kFail);
     return verdict.reason;
   };
   auto cells = seeds_of(2);
-  cells[3] = not_ok(cells[3], "missing", "");
+  cells[3] = not_ok(cells[3], Status::kMissing, "");
   CHECK_THAT(reason(cells, gate(R"("at_most": 0.3)")), Contains("cell targeted-roclip-s2 is missing"));
-  cells[3] = not_ok(cells[3], "crashed", "ended by signal 11");
+  cells[3] = not_ok(cells[3], Status::kCrashed, "ended by signal 11");
   CHECK_THAT(reason(cells, gate(R"("at_most": 0.3)")), Contains("is crashed: ended by signal 11"));
-  CHECK_THAT(reason(cells, gate(R"("at_most": 0.3)", "rclip")), Contains("no cell targeted x rclip; there are"));
+  CHECK_THAT(reason(cells, gate(R"("at_most": 0.3)", "rclip")),
+             Contains("no cell targeted x rclip; the results have the attacks targeted and the defenses clip, roclip"));
   CHECK_THAT(reason(cells, R"({"metric": "nope", "where": {"attack": "targeted", "defense": "clip"}, "at_most": 1})"),
              Contains("no metric nope"));
   CHECK_THAT(reason(cells, gate(R"("not_worse_than": {"baseline": "nowhere", "margin": 0.1})", "clip")),
@@ -80,9 +81,9 @@ TEST_CASE("what is missing fails a gate, and the reason says what", "[check]") {
 
 TEST_CASE("a result may be worse than its baseline by the margin, and no more", "[check]") {
   const ScratchFolder folder;
-  folder.write("results.json", matrix_result_of(seeds_of(6)).dump());
+  write_json(folder / "results.json", to_json(matrix_result_of(seeds_of(6))));
   const auto against = [&](std::int64_t hits, const char* margin) {
-    std::vector<Json> cells;
+    std::vector<CellEntry> cells;
     for (std::int64_t seed = 1; seed <= 6; ++seed) {
       cells.push_back(entry("targeted", "clip", seed, 15));
       cells.push_back(entry("targeted", "roclip", seed, hits));
@@ -99,7 +100,7 @@ TEST_CASE("a result may be worse than its baseline by the margin, and no more", 
 TEST_CASE("a gate that may be looked at often needs more to be decided, and says by which correction", "[check]") {
   auto result = matrix_result_of(seeds_of(6));
   const auto outcome = [&](std::int64_t looks) {
-    result["looks"] = looks;
+    result.looks = looks;
     const auto text = "[" + gate(R"("at_most": 0.3)") + "]";
     return check(study_of(result, "."), read_gates(Json::parse(text), "gates"), ".").at(0);
   };
@@ -114,8 +115,8 @@ TEST_CASE("a gate that may be looked at often needs more to be decided, and says
 
 TEST_CASE("seeds are added to a baseline gate only if the baseline has them too", "[check]") {
   const ScratchFolder folder;
-  const auto open_with = [&](const std::vector<Json>& baseline) {
-    folder.write("results.json", matrix_result_of(baseline).dump());
+  const auto open_with = [&](const std::vector<CellEntry>& baseline) {
+    write_json(folder / "results.json", to_json(matrix_result_of(baseline)));
     return judged(seeds_of(3), gate(R"("not_worse_than": {"baseline": "results.json", "margin": 0.05})"),
                   folder.path());
   };

@@ -35,12 +35,13 @@ TEST_CASE("a claim is reproduced, not reproduced, undecided or not testable", "[
 }
 
 TEST_CASE("a claims file with a mistake is refused with its place", "[claims]") {
-  CHECK_THROWS_WITH(claims(R"({"claim": "c"})"), Contains("/claims/0/source: expected a string"));
+  CHECK_THROWS_WITH(claims(R"({"claim": "c"})"), Contains("claims.json: /claims/0/source: is missing"));
   CHECK_THROWS_WITH(claims(R"({"clam": "c"})"), Contains("did you mean \"claim\""));
   const std::string head =
       R"({"claim": "c", "source": "s", "reported": "r", "metric": "m", "attack": "a", "defense": "d")";
   CHECK_THROWS_WITH(claims(head + "}"), Contains("expected \"at_least\", \"at_most\" or both"));
-  CHECK_THROWS_WITH(claims(head + R"(, "at_most": 12.5})"), Contains("expected a share from -1 to 1, got 12.5"));
+  CHECK_THROWS_WITH(claims(head + R"(, "at_most": 12.5})"),
+                    Contains("/claims/0/at_most: expected a number from -1.0 to 1.0, got 12.5"));
 }
 
 TEST_CASE("verdicts are shown with what was reported and what was found", "[claims]") {

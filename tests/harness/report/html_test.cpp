@@ -8,7 +8,7 @@ using Catch::Contains;
 
 TEST_CASE("an HTML report is one file without links out, and escapes what came from data", "[report]") {
   const std::string odd = "<img src=x onerror=alert(1)>";
-  auto failed = not_ok(entry(odd, "roclip", 1, 0), "failed", "<script>alert(2)</script>");
+  auto failed = not_ok(entry(odd, "roclip", 1, 0), Status::kFailed, "<script>alert(2)</script>");
   const auto study = study_of(matrix_result_of({entry(odd, "clip", 1, 15), failed}, odd), "no/such/folder");
   const auto html = render_html(study, summarise(study));
   CHECK_THAT(html, !Contains("<img src=x") && !Contains("<script") && !Contains("http:") && !Contains("https:"));

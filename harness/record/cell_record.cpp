@@ -1,0 +1,432 @@
+#include "harness/record/cell_record.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <set>
+
+namespace roclip::bench {
+
+namespace {
+
+constexpr std::array<const char*, 8> kStatuses = {"ok",  "failed",   "crashed", "timeout",
+                                                  "oom", "diverged", "skipped", "missing"};
+const std::vector<std::string> kMeasures = {"attack_success", "clean_accuracy", "detection", "other"};
+const std::vector<std::string> kDirections = {"higher", "lower"};
+
+Json null_if_empty(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+template <class Record>
+Json list_json(const std::vector<Record>& records, Json (*write)(const Record&)) {
+  Json list = Json::array();
+  for (const auto& record : records) list.push_back(write(record));
+  return list;
+}
+
+/// A list that may be missing.
+template <class Record>
+std::vector<Record> read_list(const CheckedJson& json, Record (*read)(const CheckedJson&)) {
+  std::vector<Record> list;
+  if (json.is_null()) return list;
+  for (const auto& item : json.items()) list.push_back(read(item));
+  return list;
+}
+
+std::map<std::string, double> read_numbers(const CheckedJson& json) {
+  std::map<std::string, double> numbers;
+  for (const auto& [key, value] : json.members()) numbers[key] = value.number();
+  return numbers;
+}
+
+// Counts
+
+/// Without name, items and outcomes.
+Json share_json(const CountRecord& count) {
+  Json json = {{"hits", count.hits}, {"trials", count.trials}, {"value", nullptr}, {"low", nullptr}, {"high", nullptr}};
+  if (count.trials > 0) {
+    const auto [low, high] = wilson(count.counted());
+    json["value"] = count.counted().share();
+    json["low"] = low;
+    json["high"] = high;
+  }
+  return json;
+}
+
+Json to_json(const CountRecord& count) {
+  Json json = share_json(count);
+  json["name"] = count.name;
+  json["items"] = count.items;
+  json["outcomes"] = count.outcomes;
+  return json;
+}
+
+CountRecord read_share(const CheckedJson& json, const std::string& name) {
+  CountRecord count{.name = name, .hits = json.at("hits").integer(0), .trials = json.at("trials").integer(0)};
+  if (count.hits > count.trials) {
+    json.at("hits").refuse("at most as many as trials, " + std::to_string(count.trials));
+  }
+  const Json truth = share_json(count);
+  for (const char* key : {"value", "low", "high"}) {
+    const auto stored = json.at(key);
+    const bool known = !truth.at(key).is_null();
+    const bool equal = known ? std::abs(stored.number() - truth.at(key).get<double>()) < 1e-6 : stored.is_null();
+    if (!equal) stored.refuse(truth.at(key).dump() + ", which follows from hits and trials");
+  }
+  return count;
+}
+
+CountRecord read_count(const CheckedJson& json) {
+  CountRecord count = read_share(json, json.at("name").text());
+  count.items = json.at("items").integers();
+  count.outcomes = json.at("outcomes").text();
+  if (std::ssize(count.items) != count.trials) {
+    json.at("items").fail("expected as many as trials, " + std::to_string(count.trials) + ", got " +
+                          std::to_string(count.items.size()));
+  }
+  if (std::ssize(count.outcomes) != count.trials || count.outcomes.find_first_not_of("01") != std::string::npos) {
+    json.at("outcomes")
+        .fail("expected one digit, 0 or 1, for each of " + std::to_string(count.trials) + " trials, got " +
+              std::to_string(count.outcomes.size()) + " characters");
+  }
+  if (const auto ones = std::ranges::count(count.outcomes, '1'); ones != count.hits) {
+    json.at("hits").refuse(std::to_string(ones) + ", the number of 1s among the outcomes");
+  }
+  return count;
+}
+
+// Values
+
+/// Without name.
+Json amount_json(const ValueRecord& value) { return {{"value", value.value}, {"unit", value.unit}}; }
+
+Json to_json(const ValueRecord& value) { return {{"name", value.name}, {"value", value.value}, {"unit", value.unit}}; }
+
+ValueRecord read_amount(const CheckedJson& json, const std::string& name) {
+  ValueRecord value{.name = name, .value = json.at("value").number(), .unit = json.at("unit").text()};
+  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '/' || c == '%'; };
+  if (value.unit.empty() || value.unit.size() > 16 || !std::ranges::all_of(value.unit, plain)) {
+    json.at("unit").refuse("a unit of letters and digits, such as nats; 1 = none");
+  }
+  return value;
+}
+
+ValueRecord read_value(const CheckedJson& json) { return read_amount(json, json.at("name").text()); }
+
+// Metrics
+
+/// All of a metric but its counts and values.
+Json metric_head(const MetricRecord& metric) {
+  return {{"measures", kMeasures[static_cast<std::size_t>(metric.measures)]},
+          {"better", kDirections[metric.lower_is_better]},
+          {"headline", null_if_empty(metric.headline)},
+          {"not_applicable", null_if_empty(metric.not_applicable)}};
+}
+
+void read_metric_head(MetricRecord& metric, const CheckedJson& json) {
+  metric.lower_is_better = json.at("better").one_of(kDirections) == 1;
+  metric.measures = json.has("measures") ? static_cast<Measures>(json.at("measures").one_of(kMeasures))
+                                         : measures_by_direction(metric.lower_is_better);
+  metric.not_applicable = json.at("not_applicable").text_or_null();
+  if (json.has("headline")) {
+    metric.headline = json.at("headline").text_or_null();
+  } else if (!metric.counts.empty()) {
+    metric.headline = metric.counts.front().name;  // results from before it was stored
+  }
+  const bool empty = metric.counts.empty() && metric.values.empty();
+  if (!empty && !metric.headline.empty() && metric.headline_count() == nullptr && metric.headline_value() == nullptr) {
+    json.at("headline").refuse("the name of one of the counts or values");
+  }
+}
+
+template <class Record>
+const Record* named(const std::vector<Record>& list, const std::string& name) {
+  const auto found = std::ranges::find(list, name, &Record::name);
+  return found == list.end() ? nullptr : &*found;
+}
+
+// The rest of a cell
+
+Json to_json(const PoisonRecord& poison) {
+  Json json = {{"manifest", poison.manifest}, {"hash", poison.hash},       {"goal", null_if_empty(poison.goal)},
+               {"edits", poison.edits},       {"removed", poison.removed}, {"share", poison.share},
+               {"artifact", nullptr}};
+  if (poison.artifact) json["artifact"] = {{"file", poison.artifact->file}, {"hash", poison.artifact->hash}};
+  return json;
+}
+PoisonRecord read_poison(const CheckedJson& json) {
+  PoisonRecord poison{.manifest = json.at("manifest").path_below(),
+                      .hash = json.at("hash").text(),
+                      .goal = json.get("goal").text_or_null(),
+                      .edits = json.at("edits").integer(0),
+                      .removed = json.has("removed") ? json.at("removed").integer(0) : 0,
+                      .share = json.at("share").number(0, 1)};
+  if (const auto artifact = json.get("artifact"); !artifact.is_null()) {
+    poison.artifact = {artifact.at("file").path_below(), artifact.at("hash").text()};
+  }
+  return poison;
+}
+
+Json to_json(const EpochRecord& epoch) {
+  Json json = {
+      {"epoch", epoch.epoch}, {"loss", epoch.loss}, {"logit_scale", epoch.logit_scale}, {"wall_s", epoch.wall_s}};
+  if (!epoch.stage.empty()) json["stage"] = epoch.stage;
+  json.update(Json(epoch.watched));
+  return json;
+}
+EpochRecord read_epoch(const CheckedJson& json) {
+  EpochRecord epoch{.stage = json.get("stage").text_or_null(),
+                    .epoch = json.at("epoch").integer(1),
+                    .loss = json.at("loss").number(),
+                    .logit_scale = json.at("logit_scale").number(),
+                    .wall_s = json.at("wall_s").number(0)};
+  static const std::set<std::string> fields = {"stage", "epoch", "loss", "logit_scale", "wall_s"};
+  for (const auto& [key, value] : json.members()) {
+    if (!fields.contains(key)) epoch.watched[key] = value.number();
+  }
+  return epoch;
+}
+
+Json to_json(const StageRecord& stage) {
+  return {{"name", stage.name},
+          {"steps", stage.steps},
+          {"pairs_seen", stage.pairs_seen},
+          {"wall_s", stage.wall_s},
+          {"trained_by", stage.trained_by}};
+}
+StageRecord read_stage(const CheckedJson& json) {
+  return {json.at("name").text(), json.at("steps").integer(0), json.at("pairs_seen").integer(0),
+          json.at("wall_s").number(0), json.at("trained_by").text()};
+}
+
+Json to_json(const TrainingRecord& training) {
+  return {{"key", training.key},
+          {"trained_by", training.trained_by},
+          {"resumed", training.resumed},
+          {"steps", training.steps},
+          {"pairs_seen", training.pairs_seen},
+          {"parameters", training.parameters},
+          {"weights_hash", training.weights_hash},
+          {"epochs", list_json(training.epochs, to_json)},
+          {"stages", list_json(training.stages, to_json)}};
+}
+TrainingRecord read_training(const CheckedJson& json) {
+  return {.key = json.at("key").text(),
+          .trained_by = json.at("trained_by").text(),
+          .resumed = json.at("resumed").integer(0),
+          .steps = json.at("steps").integer(0),
+          .pairs_seen = json.at("pairs_seen").integer(0),
+          .parameters = json.at("parameters").integer(0),
+          .weights_hash = json.at("weights_hash").text(),
+          .epochs = read_list(json.at("epochs"), read_epoch),
+          .stages = read_list(json.get("stages"), read_stage)};
+}
+
+Json guesses_json(const std::vector<Guess>& guesses) {
+  Json list = Json::array();
+  for (const auto& guess : guesses) list.push_back({guess.name, guess.probability});
+  return list;
+}
+Guess read_guess(const CheckedJson& json) {
+  const auto items = json.items();
+  if (items.size() != 2) json.refuse("[class, probability]");
+  return {items[0].text(), items[1].number(0, 1 + 1e-6)};
+}
+Json to_json(const ExampleRecord& example) {
+  return {{"held_out", example.held_out},
+          {"clean", guesses_json(example.clean)},
+          {"triggered", example.triggered.empty() ? Json() : guesses_json(example.triggered)}};
+}
+ExampleRecord read_example(const CheckedJson& json) {
+  return {json.at("held_out").integer(0), read_list(json.at("clean"), read_guess),
+          read_list(json.at("triggered"), read_guess)};
+}
+
+Json to_json(const CostRecord& cost) {
+  return {{"wall_s", cost.wall_s},
+          {"worker_s", cost.worker_s},
+          {"cpu_s", cost.cpu_s},
+          {"peak_memory_mib", cost.peak_memory_mib},
+          {"first_step_s", cost.first_step_s ? Json(*cost.first_step_s) : Json()},
+          {"phase_s", cost.phase_s}};
+}
+CostRecord read_cost(const CheckedJson& json) {
+  CostRecord cost{.wall_s = json.at("wall_s").number(0),
+                  .worker_s = json.at("worker_s").number(0),
+                  .cpu_s = json.at("cpu_s").number(0),
+                  .peak_memory_mib = json.at("peak_memory_mib").number(0),
+                  .phase_s = read_numbers(json.at("phase_s"))};
+  if (!json.get("first_step_s").is_null()) cost.first_step_s = json.at("first_step_s").number(0);
+  return cost;
+}
+
+/// What this program reads of a configuration and of an environment; the rest is as it was written.
+void check_effective(const CheckedJson& json) {
+  json.at("defense").at("plugin").text();
+  json.at("defense").at("params").object();
+  for (const auto& metric : json.at("metrics").items()) metric.at("plugin").text();
+}
+void check_environment(const CheckedJson& json) {
+  for (const char* key : {"git", "libtorch", "blas", "cpu", "device"}) json.at(key).text();
+  for (const auto& word : json.at("command").items()) word.text();
+}
+
+}  // namespace
+
+std::string_view to_string(Status status) { return kStatuses[static_cast<std::size_t>(status)]; }
+
+std::vector<std::string> status_names() { return {kStatuses.begin(), kStatuses.end() - 1}; }
+
+const CountRecord* MetricRecord::headline_count() const { return named(counts, headline); }
+const ValueRecord* MetricRecord::headline_value() const { return named(values, headline); }
+
+std::optional<Headline> MetricRecord::quoted() const {
+  if (const auto* count = headline_count(); count != nullptr && count->trials > 0) {
+    return Headline{count->counted().share(), count->counted(), wilson(count->counted())};
+  }
+  if (const auto* value = headline_value()) return Headline{value->value, std::nullopt, std::nullopt};
+  return std::nullopt;
+}
+
+std::vector<std::string> CellRecord::metric_ids() const {
+  std::vector<std::string> ids;
+  for (const auto& metric : effective.at("metrics")) ids.push_back(metric.at("plugin"));
+  return ids;
+}
+
+Measures measures_by_direction(bool lower_is_better) {
+  return lower_is_better ? Measures::kAttackSuccess : Measures::kCleanAccuracy;
+}
+
+Json to_json(const MetricRecord& metric) {
+  Json json = metric_head(metric);
+  json["counts"] = list_json(metric.counts, to_json);
+  json["values"] = list_json(metric.values, to_json);
+  json["details"] = metric.details;
+  return json;
+}
+
+Json summary_json(const MetricRecord& metric) {
+  Json json = metric_head(metric);
+  json["counts"] = json["values"] = Json::object();
+  for (const auto& count : metric.counts) json["counts"][count.name] = share_json(count);
+  for (const auto& value : metric.values) json["values"][value.name] = amount_json(value);
+  return json;
+}
+
+MetricRecord read_metric(const CheckedJson& json) {
+  MetricRecord metric{.counts = read_list(json.at("counts"), read_count),
+                      .values = read_list(json.get("values"), read_value),
+                      .details = json.get("details").json()};
+  read_metric_head(metric, json);
+  return metric;
+}
+
+MetricRecord read_metric_summary(const CheckedJson& json) {
+  MetricRecord metric;
+  for (const auto& [name, count] : json.at("counts").members()) metric.counts.push_back(read_share(count, name));
+  if (json.has("values")) {
+    for (const auto& [name, value] : json.at("values").members()) metric.values.push_back(read_amount(value, name));
+  }
+  read_metric_head(metric, json);
+  return metric;
+}
+
+CellRecord cell_record(const Cell& cell, Status status, const std::string& reason) {
+  return {.id = cell.id,
+          .attack = cell.attack,
+          .defense = cell.defense,
+          .seed = cell.seed,
+          .status = status,
+          .reason = reason,
+          .requested = cell.requested,
+          .effective = cell.config};
+}
+
+Cell cell_of(const CellRecord& record) {
+  return {.id = record.id,
+          .attack = record.attack,
+          .defense = record.defense,
+          .seed = record.seed,
+          .requested = record.requested,
+          .config = record.effective,
+          .limits = {},
+          .refused = ""};
+}
+
+Json to_json(const CellRecord& record) {
+  Json json = {{"schema_version", kResultSchemaVersion},
+               {"id", record.id},
+               {"attack", record.attack},
+               {"defense", record.defense},
+               {"seed", record.seed},
+               {"status", to_string(record.status)},
+               {"reason", null_if_empty(record.reason)},
+               {"requested", record.requested},
+               {"effective", record.effective}};
+  if (!record.log.empty()) json["log"] = record.log;
+  if (!record.environment.is_null()) json["environment"] = record.environment;
+  if (!record.code.empty()) json["code"] = record.code;
+  if (!record.ok()) {
+    if (!record.output.empty()) json["output"] = record.output;
+    return json;
+  }
+  json["capability"] = record.capability;
+  json["attack_knows_defense"] = record.attack_knows_defense;
+  json["data_hash"] = record.data_hash;
+  if (!record.data.is_null()) json["data"] = record.data;
+  json["poison"] = to_json(record.poison);
+  json["training"] = to_json(record.training);
+  json["metrics"] = Json::object();
+  for (const auto& [id, metric] : record.metrics) json["metrics"][id] = to_json(metric);
+  json["examples"] = list_json(record.examples, to_json);
+  json["plugins"] = Json::object();
+  for (const auto& [id, plugin] : record.plugins) {
+    json["plugins"][id] = {{"id", id}, {"file", plugin.file}, {"file_hash", plugin.file_hash}};
+  }
+  json["cost"] = to_json(record.cost);
+  return json;
+}
+
+CellRecord read_cell_record(const CheckedJson& json) {
+  json.check_version(kResultSchemaVersion);
+  CellRecord record{.id = json.at("id").text(),
+                    .attack = json.at("attack").text(),
+                    .defense = json.at("defense").text(),
+                    .seed = json.at("seed").integer(0),
+                    .status = static_cast<Status>(json.at("status").one_of(status_names())),
+                    .reason = json.at("reason").text_or_null(),
+                    .requested = json.at("requested").object(),
+                    .effective = json.at("effective").object(),
+                    .log = json.get("log").text_or_null(),
+                    .output = json.get("output").text_or_null()};
+  if (!json.get("environment").is_null()) {
+    check_environment(json.at("environment"));
+    record.environment = json.at("environment").object();
+  }
+  if (json.has("code")) {
+    for (const auto& [name, hash] : json.at("code").members()) record.code[name] = hash.text();
+  }
+  if (!record.ok()) {
+    if (record.reason.empty()) json.at("reason").refuse("why the cell did not end ok");
+    return record;
+  }
+  check_effective(json.at("effective"));
+  json.at("environment").object();
+  record.capability = json.at("capability").text();
+  record.data_hash = json.at("data_hash").text();
+  if (json.has("attack_knows_defense")) record.attack_knows_defense = json.at("attack_knows_defense").boolean();
+  if (json.has("data")) record.data = json.at("data").object();
+  record.poison = read_poison(json.at("poison"));
+  record.training = read_training(json.at("training"));
+  for (const auto& [id, metric] : json.at("metrics").members()) record.metrics[id] = read_metric(metric);
+  for (const auto& metric : record.metric_ids()) json.at("metrics").at(metric).object();
+  record.examples = read_list(json.get("examples"), read_example);
+  for (const auto& [id, plugin] : json.at("plugins").members()) {
+    record.plugins[id] = {plugin.at("file").text(), plugin.at("file_hash").text()};
+  }
+  record.cost = read_cost(json.at("cost"));
+  return record;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,26 @@
+/// Text that came from data (labels, captions, reasons, what plugins print), made harmless for each kind of output.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace roclip::bench {
+
+/// For a terminal: control characters, bytes that are not UTF-8 and marks that change the direction of writing are
+/// shown ("\x1b"); a tab or the end of a line becomes a space.
+std::string escape_text(std::string_view text);
+/// The same for text of several lines: the ends of lines and tabs stay.
+std::string escape_lines(std::string_view text);
+/// escape_text(), with Markdown's own characters taken for what they are.
+std::string escape_markdown(std::string_view text);
+/// escape_text(), with LaTeX's own characters taken for what they are.
+std::string escape_latex(std::string_view text);
+/// escape_lines(), with &, <, >, " and ' as entities: for HTML, SVG and JUnit.
+std::string escape_xml(std::string_view text);
+/// A field of comma-separated values (RFC 4180) with exactly this content, for programs.
+std::string csv_field(std::string_view text);
+/// escape_text() as such a field, for people: a spreadsheet takes no content for a formula, since an apostrophe stands
+/// before =, +, -, @, a tab or the end of a line at its front.
+std::string spreadsheet_field(std::string_view text);
+
+}  // namespace roclip::bench
