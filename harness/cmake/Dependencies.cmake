@@ -3,6 +3,9 @@
 find_package(Threads REQUIRED)
 include(RoclipTorch)  # roclip::torch
 find_package(nlohmann_json REQUIRED)
+if(POLICY CMP0167)  # Boost's own package of CMake files
+  cmake_policy(SET CMP0167 NEW)
+endif()
 find_package(Boost 1.74 REQUIRED COMPONENTS filesystem)
 find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)

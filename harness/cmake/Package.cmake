@@ -3,9 +3,11 @@
 install(EXPORT RoclipBench NAMESPACE roclip:: FILE RoclipBenchTargets.cmake DESTINATION lib/cmake/RoclipBench)
 include(CMakePackageConfigHelpers)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/RoclipBenchConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/RoclipBenchConfigVersion.cmake plugins/cmake/RoclipBenchConfig.cmake
-              plugins/cmake/RoclipPlugin.cmake plugins/cmake/RoclipTorch.cmake
+configure_file(plugins/cmake/RoclipBenchConfig.cmake.in ${CMAKE_BINARY_DIR}/RoclipBenchConfig.cmake @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/RoclipBenchConfigVersion.cmake ${CMAKE_BINARY_DIR}/RoclipBenchConfig.cmake
+              plugins/cmake/RoclipCatch2.cmake plugins/cmake/RoclipPlugin.cmake plugins/cmake/RoclipTorch.cmake
         DESTINATION lib/cmake/RoclipBench)
+install(DIRECTORY plugins/cmake/catch2_3 DESTINATION lib/cmake/RoclipBench)
 # Texts lie as in the source, so that links between them lead somewhere.
 file(GLOB texts RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS LICENSE *.md plugins/*.md harness/*.md harness/*/*.md
      attacks/*/*.md defenses/*/*.md metrics/*/*.md results/*.md results/*/*.md)

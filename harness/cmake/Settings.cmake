@@ -10,6 +10,7 @@ set(CMAKE_NO_SYSTEM_FROM_IMPORTED OFF)
 
 # The build tree has the layout of the install tree, so that one search rule finds plugins and data in both.
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)  # to a LibTorch outside the system's folders
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 set(ROCLIP_PLUGIN_DIR ${CMAKE_BINARY_DIR}/lib/roclip-bench/plugins)

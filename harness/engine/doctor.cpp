@@ -15,8 +15,10 @@
 #include "harness/data/pack.h"
 #include "harness/engine/fma_peak.h"
 #include "harness/engine/perf.h"
+#include "harness/record/build_info.h"
 #include "harness/record/environment.h"
 #include "harness/record/finding.h"
+#include "harness/record/torch_compat.h"
 #include "registry.h"
 
 namespace roclip::bench {
@@ -83,7 +85,8 @@ Json gpus() {
   if (count > 0) return finding("gpu", "ok", std::to_string(count) + " usable; " + joined(told));
   if (told.empty()) return finding("gpu", "ok", "none: cells run on the CPU");
   return finding("gpu", "warn", "this LibTorch sees none of " + joined(told),
-                 "build with a LibTorch for CUDA (-DCMAKE_PREFIX_PATH=...); until then cells run on the CPU");
+                 "build with a LibTorch for CUDA: ROCLIP_TORCH=<site-packages>/torch ./roclip-bench; until then cells "
+                 "run on the CPU");
 }
 
 void look_at_plugins(const Json& task, Json& findings) {
@@ -142,7 +145,9 @@ void look_at_data(Json& findings) {
 int doctor(const Json& task) {
   at::set_num_threads(1);
   const Json here = environment(torch::kCPU, {});
-  Json findings = {finding("libtorch", "ok", here.at("libtorch").get<std::string>() + "; plugins need " + kBuildId),
+  Json findings = {finding("libtorch", "ok",
+                           here.at("libtorch").get<std::string>() + ", for CUDA: " + ROCLIP_TORCH_CUDA + ", " +
+                               torch_library() + ", chosen " + kTorchChoice + "; plugins must be built as " + kBuildId),
                    blas(), processor(here), gpus()};
   look_at_plugins(task, findings);
   look_at_data(findings);

@@ -16,6 +16,7 @@
 #include "harness/record/files.h"
 #include "harness/record/guarded.h"
 #include "harness/record/machine.h"
+#include "harness/record/torch_compat.h"
 
 using namespace roclip;
 using namespace roclip::bench;
@@ -61,6 +62,7 @@ int main(int argc, char** argv) {
     if (!task.is_object() || !kTasks.contains(task.value("task", ""))) {
       throw Error(ErrorKind::kUsage, "roclip-bench-engine is a part of roclip-bench; call that instead");
     }
+    load_gpu_support();
     return kTasks.at(task.at("task"))(task);
   });
 }

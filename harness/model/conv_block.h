@@ -1,7 +1,4 @@
-/// A convolution with batch norm and ReLU as one operation.
-///
-/// On the CPU they are one node of autograd over loops of our own (conv_kernels.h): LibTorch's own three, on the small
-/// maps of a benchmark's model, were three quarters of a training step.
+/// A convolution with batch norm and ReLU.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +13,11 @@ struct ConvOptions {
   std::int64_t kernel, stride, padding;  ///< px; square
   bool residual = false;                 ///< the input is added to the output; needs equal shapes
 };
+
+/// A convolution without bias: on the CPU and in f32 by our own loops (kernels/convolution.h), else LibTorch's.
+/// Differentiable once. @param x [B, H, W, in] @param weight [kernel, kernel, in, out]. @return [B, H', W', out]
+torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight, std::int64_t stride,
+                          std::int64_t padding);
 
 /// relu(norm(conv(x))), plus x if residual. No bias: the norm has one.
 class ConvBlockImpl : public torch::nn::Module {

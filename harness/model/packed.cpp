@@ -6,7 +6,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "harness/model/packed_kernels.h"
+#include "harness/model/kernels/attention.h"
 
 namespace roclip::bench {
 

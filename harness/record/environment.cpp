@@ -85,6 +85,7 @@ Json environment(torch::Device device, const std::vector<std::string>& command_l
           {"build_type", kBuildType},
           {"compiler", kCompiler},
           {"libtorch", TORCH_VERSION},
+          {"libtorch_cuda", ROCLIP_TORCH_CUDA},
           {"blas", fast_blas().empty() ? "reference" : fast_blas()},
           {"cpu", cpu_info("model name")},
           {"cpu_flags", cpu_flags()},

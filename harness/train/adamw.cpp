@@ -1,14 +1,13 @@
 #include "harness/train/adamw.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "harness/train/adamw_kernel.h"
+#include "harness/record/torch_compat.h"
 
 namespace roclip::bench {
 
@@ -47,31 +46,13 @@ void AdamW::zero_grad() {
 void AdamW::step(double learning_rate) {
   const torch::NoGradGuard no_grad;
   ++steps_;
-  const double t = static_cast<double>(steps_);
-  const double mean_correction = 1 - std::pow(options_.beta1, t);
-  const double square_correction = 1 - std::pow(options_.beta2, t);
-  if (values_.is_cpu()) {
-    // One pass instead of eight: 2.2 ms -> 0.7 ms of a step (tiny, one core).
-    AdamWStep update{static_cast<float>(options_.beta1),
-                     static_cast<float>(options_.beta2),
-                     static_cast<float>(options_.epsilon),
-                     static_cast<float>(learning_rate / mean_correction),
-                     static_cast<float>(1 / std::sqrt(square_correction)),
-                     static_cast<float>(1 - learning_rate * options_.weight_decay)};
-    const auto run = [&](std::int64_t begin, std::int64_t end) {
-      adamw_step(values_.data_ptr<float>() + begin, gradients_.data_ptr<float>() + begin,
-                 mean_.data_ptr<float>() + begin, square_.data_ptr<float>() + begin, end - begin, update);
-    };
-    run(0, decayed_);
-    update.keep = 1;
-    run(decayed_, values_.numel());
-    return;
-  }
-  mean_.lerp_(gradients_, 1 - options_.beta1);
-  square_.mul_(options_.beta2).addcmul_(gradients_, gradients_, 1 - options_.beta2);
-  const auto scale = square_.sqrt().div_(std::sqrt(square_correction)).add_(options_.epsilon);
-  values_.narrow(0, 0, decayed_).mul_(1 - learning_rate * options_.weight_decay);
-  values_.addcdiv_(mean_, scale, -learning_rate / mean_correction);
+  const auto run = [&](std::int64_t begin, std::int64_t count, double weight_decay) {
+    const auto part = [&](const torch::Tensor& arena) { return arena.narrow(0, begin, count); };
+    adamw_step(part(values_), part(gradients_), part(mean_), part(square_), static_cast<double>(steps_),
+               {learning_rate, options_.beta1, options_.beta2, options_.epsilon, weight_decay});
+  };
+  run(0, decayed_, options_.weight_decay);
+  run(decayed_, values_.numel() - decayed_, 0);
 }
 
 void AdamW::save(torch::serialize::OutputArchive& archive) const {

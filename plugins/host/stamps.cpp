@@ -28,6 +28,7 @@ constexpr int kMachine = EM_X86_64;
 
 /// Parts of a build id in words for a person.
 const std::map<std::string, std::string, std::less<>> kPartNames = {{"torch", "LibTorch"},
+                                                                    {"cuda", "LibTorch for CUDA"},
                                                                     {"gxx-abi", "compiler ABI"},
                                                                     {"cxx11-abi", "_GLIBCXX_USE_CXX11_ABI"},
                                                                     {"json", "nlohmann/json"}};

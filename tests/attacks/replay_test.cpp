@@ -10,7 +10,7 @@
 
 using namespace roclip;
 using namespace roclip::bench;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

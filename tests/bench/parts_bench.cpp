@@ -14,7 +14,6 @@
 
 #include "caption_pool.h"
 #include "harness/data/pack.h"
-#include "harness/model/conv_block.h"
 #include "harness/model/packed.h"
 #include "harness/train/adamw.h"
 #include "roclip/augment.h"
@@ -64,19 +63,10 @@ void optimizer_libtorch(benchmark::State& state) {
   for (auto _ : state) optimizer.step();
 }
 
-void augmentation_by_image(benchmark::State& state) {
+void augmentation_of_images(benchmark::State& state) {
   const auto pixels = torch::rand({kBatch, 3, 32, 32});
   Rng rng(1);
   for (auto _ : state) benchmark::DoNotOptimize(ImageAugmentation{}.apply(pixels, rng));
-}
-
-void augmentation_batched(benchmark::State& state) {
-  const auto pixels = torch::rand({kBatch, 3, 32, 32});
-  Rng rng(1);
-  for (auto _ : state) {
-    auto generator = rng.generator();
-    benchmark::DoNotOptimize(ImageAugmentation{}.apply_batched(pixels, generator));
-  }
 }
 
 void augmentation_of_captions(benchmark::State& state) {
@@ -96,37 +86,6 @@ void pool_match(benchmark::State& state) {
   for (auto _ : state) {
     benchmark::DoNotOptimize(pool.embeddings(pool.nearest(images)));
     pool.enqueue(images, {});
-  }
-}
-
-/// What a convolution block did before: LibTorch's convolution, norm and ReLU. The argument chooses the block.
-constexpr ConvOptions kBlocks[] = {
-    {3, 32, 8, 4, 2}, {32, 32, 3, 1, 1, true}, {64, 64, 3, 1, 1, true}, {64, 128, 3, 2, 1}};
-constexpr std::int64_t kSides[] = {32, 8, 4, 4};
-
-torch::Tensor block_input(std::size_t which) {
-  const auto side = kSides[which];
-  return torch::randn({kBatch, side, side, kBlocks[which].in}).set_requires_grad(which > 0);
-}
-
-void conv_block_ours(benchmark::State& state) {
-  const auto which = static_cast<std::size_t>(state.range(0));
-  ConvBlock block(kBlocks[which]);
-  const auto x = block_input(which);
-  for (auto _ : state) block->forward(x).sum().backward();
-}
-
-void conv_block_libtorch(benchmark::State& state) {
-  const auto which = static_cast<std::size_t>(state.range(0));
-  const auto& o = kBlocks[which];
-  auto weight = torch::randn({o.out, o.in, o.kernel, o.kernel}).contiguous(torch::MemoryFormat::ChannelsLast);
-  auto gain = torch::ones({o.out}), offset = torch::zeros({o.out});
-  for (auto* parameter : {&weight, &gain, &offset}) parameter->requires_grad_();
-  const auto mean = torch::zeros({o.out}), variance = torch::ones({o.out});
-  const auto x = block_input(which);
-  for (auto _ : state) {
-    const auto convolved = torch::conv2d(x.permute({0, 3, 1, 2}), weight, {}, o.stride, o.padding);
-    torch::relu(torch::batch_norm(convolved, gain, offset, mean, variance, true, 0.1, 1e-5, false)).sum().backward();
   }
 }
 
@@ -150,15 +109,12 @@ void pack_open_million(benchmark::State& state) {
   std::filesystem::remove(file);
 }
 
-BENCHMARK(conv_block_ours)->DenseRange(0, 3)->Unit(benchmark::kMicrosecond);
-BENCHMARK(conv_block_libtorch)->DenseRange(0, 3)->Unit(benchmark::kMicrosecond);
 BENCHMARK(pack_open_million)->Unit(benchmark::kMillisecond)->Iterations(3);
 BENCHMARK(attention_packed)->Unit(benchmark::kMicrosecond);
 BENCHMARK(attention_padded)->Unit(benchmark::kMicrosecond);
 BENCHMARK(optimizer_ours)->Unit(benchmark::kMicrosecond);
 BENCHMARK(optimizer_libtorch)->Unit(benchmark::kMicrosecond);
-BENCHMARK(augmentation_by_image)->Unit(benchmark::kMicrosecond);
-BENCHMARK(augmentation_batched)->Unit(benchmark::kMicrosecond);
+BENCHMARK(augmentation_of_images)->Unit(benchmark::kMicrosecond);
 BENCHMARK(augmentation_of_captions)->Unit(benchmark::kMicrosecond);
 BENCHMARK(pool_match)->Arg(200)->Arg(10000)->Unit(benchmark::kMicrosecond);
 

@@ -29,8 +29,6 @@ struct ImageAugmentation {
   /// @param pixels f32 [B, 3, H, W], 0..1. @return a new batch, same shape, device and range.
   /// Each image has draws of its own; they are made on the CPU from `rng`, whatever the device.
   torch::Tensor apply(const torch::Tensor& pixels, Rng& rng) const;
-  /// The same up to rounding, by operations on the whole batch: what apply() does on a GPU.
-  torch::Tensor apply_batched(const torch::Tensor& pixels, at::Generator& generator) const;
 };
 
 /// Easy data augmentation of captions (Wei and Zou 2019, arXiv 1901.11196; RoCLIP's utils/eda.py): one of replacing,

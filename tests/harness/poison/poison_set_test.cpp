@@ -14,7 +14,7 @@
 
 using namespace roclip;
 using namespace roclip::bench;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 namespace fs = std::filesystem;
 
 namespace {

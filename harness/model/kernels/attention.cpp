@@ -1,10 +1,10 @@
-#include "harness/model/packed_kernels.h"
+#include "harness/model/kernels/attention.h"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "roclip/simd.h"
+#include "harness/model/kernels/simd.h"
 
 namespace roclip::bench {
 

@@ -31,24 +31,7 @@ void conv_forward(const ConvShape& shape, const float* padded, const float* weig
 void conv_backward_weight(const ConvShape& shape, const float* padded, const float* grad, float* grad_weight);
 /// @param grad [out_pixels, out] @param grad_padded padded_size() floats, written
 void conv_backward_padded(const ConvShape& shape, const float* weight, const float* grad, float* grad_padded);
-/// Without the border again. @param grad_images written; the start is added to if `add`
-void unpad_images(const ConvShape& shape, const float* padded, const float* add, float* images);
-
-/// Mean and biased variance of each of `channels` columns of x [pixels, channels].
-void channel_moments(const float* x, std::int64_t pixels, std::int64_t channels, float* mean, float* variance);
-
-/// The affine function of one channel that a norm is once its moments are known: (x - mean) * inverse * gain + offset.
-struct ChannelNorm {
-  const float *mean, *inverse;  ///< [channels]; inverse = 1 / sqrt(variance + epsilon)
-  const float *gain, *offset;   ///< [channels], learned
-};
-
-/// relu(norm(x)), and `residual` is added if it is not null. @param y [pixels, channels], written
-void norm_relu_forward(const float* x, std::int64_t pixels, std::int64_t channels, const ChannelNorm& norm,
-                       const float* residual, float* y);
-/// Gradients of norm_relu_forward() for the gradient `grad` of y. Moments depend on x if `of_batch`, else they are
-/// constants. @param grad_x [pixels, channels], grad_gain, grad_offset [channels]: written
-void norm_relu_backward(const float* x, const float* grad, std::int64_t pixels, std::int64_t channels,
-                        const ChannelNorm& norm, bool of_batch, float* grad_x, float* grad_gain, float* grad_offset);
+/// Without the border again. @param images written
+void unpad_images(const ConvShape& shape, const float* padded, float* images);
 
 }  // namespace roclip::bench

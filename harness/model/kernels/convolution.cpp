@@ -1,10 +1,8 @@
-#include "harness/model/conv_kernels.h"
+#include "harness/model/kernels/convolution.h"
 
 #include <algorithm>
 #include <cstring>
 #include <vector>
-
-#include "roclip/simd.h"
 
 namespace roclip::bench {
 
@@ -266,23 +264,6 @@ void run(const Product& product) {
 #endif
 }
 
-constexpr int64_t kRowsOfFloat = 64;  // sums of more are kept in f64: a batch has thousands of pixels
-
-/// Adds to each channel the sums over some rows that the gradients of gain and offset are made of.
-ROCLIP_SIMD
-void add_norm_gradients(const float* __restrict x, const float* __restrict grad, int64_t rows, int64_t channels,
-                        const ChannelNorm& norm, float* __restrict gain, float* __restrict offset) {
-  const ChannelNorm m = norm;
-  for (int64_t p = 0; p < rows; ++p, x += channels, grad += channels) {
-    for (int64_t c = 0; c < channels; ++c) {
-      const float normal = (x[c] - m.mean[c]) * m.inverse[c];
-      const float through = normal * m.gain[c] + m.offset[c] > 0 ? grad[c] : 0.0F;
-      gain[c] += through * normal;
-      offset[c] += through;
-    }
-  }
-}
-
 }  // namespace
 
 void pad_images(const ConvShape& s, const float* images, float* padded) {
@@ -298,18 +279,11 @@ void pad_images(const ConvShape& s, const float* images, float* padded) {
   }
 }
 
-void unpad_images(const ConvShape& s, const float* padded, const float* add, float* images) {
+void unpad_images(const ConvShape& s, const float* padded, float* images) {
   const auto row = s.width * s.in, padded_row = s.padded_width() * s.in;
   for (int64_t b = 0; b < s.batch; ++b) {
     const float* from = padded + ((b * s.padded_height() + s.padding) * s.padded_width() + s.padding) * s.in;
-    for (int64_t y = 0; y < s.height; ++y, from += padded_row, images += row) {
-      if (add == nullptr) {
-        std::copy_n(from, row, images);
-        continue;
-      }
-      for (int64_t i = 0; i < row; ++i) images[i] = from[i] + add[i];
-      add += row;
-    }
+    for (int64_t y = 0; y < s.height; ++y, from += padded_row, images += row) std::copy_n(from, row, images);
   }
 }
 
@@ -321,79 +295,6 @@ void conv_backward_weight(const ConvShape& shape, const float* padded, const flo
 }
 void conv_backward_padded(const ConvShape& shape, const float* weight, const float* grad, float* grad_padded) {
   run({Product::kPadded, shape, weight, grad, grad_padded});
-}
-
-ROCLIP_SIMD
-void channel_moments(const float* x, int64_t pixels, int64_t channels, float* mean, float* variance) {
-  const auto n = static_cast<std::size_t>(channels);
-  std::vector<float> parts(n);
-  std::vector<double> total(n);
-  float* __restrict part = parts.data();
-  for (const bool centred : {false, true}) {  // first the means, then the squares about them
-    std::ranges::fill(total, 0.0);
-    for (int64_t begin = 0; begin < pixels; begin += kRowsOfFloat) {
-      std::ranges::fill(parts, 0.0F);
-      for (int64_t p = begin; p < std::min(begin + kRowsOfFloat, pixels); ++p) {
-        const float* row = x + p * channels;
-        if (!centred) {
-          for (int64_t c = 0; c < channels; ++c) part[c] += row[c];
-        } else {
-          for (int64_t c = 0; c < channels; ++c) part[c] += (row[c] - mean[c]) * (row[c] - mean[c]);
-        }
-      }
-      for (std::size_t c = 0; c < n; ++c) total[c] += parts[c];
-    }
-    float* to = centred ? variance : mean;
-    for (std::size_t c = 0; c < n; ++c) to[c] = static_cast<float>(total[c] / static_cast<double>(pixels));
-  }
-}
-
-ROCLIP_SIMD
-void norm_relu_forward(const float* x, int64_t pixels, int64_t channels, const ChannelNorm& norm, const float* residual,
-                       float* __restrict y) {
-  const ChannelNorm m = norm;
-  for (int64_t p = 0; p < pixels; ++p, x += channels, y += channels) {
-    for (int64_t c = 0; c < channels; ++c) {
-      y[c] = std::max((x[c] - m.mean[c]) * m.inverse[c] * m.gain[c] + m.offset[c], 0.0F);
-    }
-    if (residual == nullptr) continue;
-    for (int64_t c = 0; c < channels; ++c) y[c] += residual[c];
-    residual += channels;
-  }
-}
-
-ROCLIP_SIMD
-void norm_relu_backward(const float* x, const float* grad, int64_t pixels, int64_t channels, const ChannelNorm& norm,
-                        bool of_batch, float* __restrict grad_x, float* grad_gain, float* grad_offset) {
-  const ChannelNorm m = norm;
-  const auto n = static_cast<std::size_t>(channels);
-  std::vector<float> rows(2 * n);
-  std::vector<double> gain(n), offset(n);
-  float* first = rows.data();
-  float* second = first + n;
-  for (int64_t begin = 0; begin < pixels; begin += kRowsOfFloat) {
-    std::ranges::fill(rows, 0.0F);
-    const auto count = std::min(kRowsOfFloat, pixels - begin);
-    add_norm_gradients(x + begin * channels, grad + begin * channels, count, channels, norm, first, second);
-    for (std::size_t c = 0; c < n; ++c) {
-      gain[c] += rows[c];
-      offset[c] += rows[n + c];
-    }
-  }
-  const double share = of_batch ? 1 / static_cast<double>(pixels) : 0;  // of the moments that a pixel makes
-  for (std::size_t c = 0; c < n; ++c) {
-    grad_gain[c] = static_cast<float>(gain[c]);
-    grad_offset[c] = static_cast<float>(offset[c]);
-    first[c] = static_cast<float>(share * gain[c]);
-    second[c] = static_cast<float>(share * offset[c]);
-  }
-  for (int64_t p = 0; p < pixels; ++p, x += channels, grad += channels, grad_x += channels) {
-    for (int64_t c = 0; c < channels; ++c) {
-      const float normal = (x[c] - m.mean[c]) * m.inverse[c];
-      const float through = normal * m.gain[c] + m.offset[c] > 0 ? grad[c] : 0.0F;
-      grad_x[c] = m.gain[c] * m.inverse[c] * (through - second[c] - normal * first[c]);
-    }
-  }
 }
 
 }  // namespace roclip::bench
