@@ -13,7 +13,7 @@ BUILD = pathlib.Path(PROGRAM).resolve().parents[1]
 
 
 def command(*words, cwd=None, env=None):
-    done = subprocess.run([str(word) for word in words], cwd=cwd, env=env, capture_output=True, text=True, timeout=800)
+    done = subprocess.run([str(word) for word in words], cwd=cwd, env=env, capture_output=True, text=True, timeout=3600)
     if done.returncode != 0:
         raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
     return done.stdout
@@ -64,11 +64,10 @@ class Package(unittest.TestCase):
                 self.assertEqual((plugin["kind"], plugin["id"]), (kind, f"{name}/1"))
                 cells = json.loads(self.sh("roclip-bench plan matrix.json --plugin-path build/plugins --json", project))
                 self.assertIn(f"{name}/1", json.dumps(cells))
+                if kind == "attack":
+                    self.does_something_visible_on_real_images(project)
 
-    def test_the_attack_template_does_something_visible_on_real_images(self):
-        self.sh("roclip-bench plugin new attack frame", self.folder)
-        project = self.folder / "frame"
-        self.sh("cmake -B build -G Ninja -DBUILD_TESTING=OFF && cmake --build build", project)
+    def does_something_visible_on_real_images(self, project):
         self.sh("sed -i 's/\"epochs\": 2/\"epochs\": 1/; s/, \"roclip\"//' matrix.json", project)
         self.sh("roclip-bench run matrix.json --plugin-path build/plugins", project)
         count = read(project / "out" / "results.json")["cells"][0]["metrics"]["attack_success/1"]["counts"]["top1"]

@@ -21,7 +21,7 @@ MINIMAL = {
 
 def run(*arguments, **environment):
     return subprocess.run(
-        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=800
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=3600
     )
 
 

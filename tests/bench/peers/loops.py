@@ -5,7 +5,6 @@ full length, and a memory bank that is copied and normalised anew at each of two
 import random
 
 import torch
-import torchvision.transforms as transforms
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -30,13 +29,17 @@ class Loop:
 
 
 class Tuned(Loop):
-    """Plain CLIP, no augmentation: captions tokenised once, channels last, the batch's longest caption, foreach AdamW."""
+    """Plain CLIP, no augmentation: captions tokenised once, channels last, the batch's longest caption, foreach AdamW.
 
-    def __init__(self, images, captions):
+    Newer versions of torch can do more: `fused` AdamW, `compiled` forward and backward, `bf16` autocast."""
+
+    def __init__(self, images, captions, fused=False, compiled=False, bf16=False):
         super().__init__(images, captions)
+        self.compiled, self.bf16 = compiled, bf16
+        self.loss = torch.compile(self.plain_loss) if compiled else self.plain_loss
         self.tokens = self.vocabulary.tokenize(captions)
         self.model = self.model.to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.1, foreach=True)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.1, **({"fused": True} if fused else {"foreach": True}))
         self.order, self.place = torch.randperm(len(captions)), 0
 
     def step(self):
@@ -46,14 +49,21 @@ class Tuned(Loop):
         self.place += BATCH
         pixels = self.images[index].float().div_(255).contiguous(memory_format=torch.channels_last)
         tokens = self.tokens[index]
-        tokens = tokens[:, : int((tokens != 0).sum(1).max())]
+        if not self.compiled:  # which would compile once for each length
+            tokens = tokens[:, : int((tokens != 0).sum(1).max())]
         self.optimizer.zero_grad(set_to_none=True)
-        scale = self.model.log_scale.exp()
-        self.update(clip_loss(self.model.encode_image(pixels), self.model.encode_text(tokens), scale))
+        self.update(self.loss(pixels, tokens))
+
+    def plain_loss(self, pixels, tokens):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            z_img, z_txt = self.model.encode_image(pixels), self.model.encode_text(tokens)
+        return clip_loss(z_img.float(), z_txt.float(), self.model.log_scale.exp())
 
 
 class Pairs(Dataset):
     def __init__(self, images, tokens):
+        import torchvision.transforms as transforms  # which the newest torch may not have beside it
+
         self.images, self.tokens = images, tokens
         jitter = transforms.RandomApply([transforms.ColorJitter(0.4, 0.4, 0.4, 0.1)], p=0.8)
         self.augment = transforms.Compose([
