@@ -23,31 +23,12 @@ torch::Tensor noise_patch(std::int64_t patch_px) {
   return patch;
 }
 
-/// How many pairs to poison. @throws Error(kMatrix) if there are not that many to choose from.
-std::int64_t poison_count(const BadnetsParams& params, std::int64_t pairs, std::int64_t candidates) {
-  const std::string key = params.count > 0 ? "count" : "rate";
-  const auto count = params.count > 0 ? params.count : std::llround(params.rate * static_cast<double>(pairs));
-  if (count == 0) {
-    throw Error(ErrorKind::kMatrix, "badnets/rate: " + Json(params.rate).dump() + " of " + std::to_string(pairs) +
-                                        " training pairs is not one pair; raise \"rate\" or set \"count\" instead");
-  }
-  if (count > candidates) {
-    throw Error(ErrorKind::kMatrix, "badnets/" + key + ": " + std::to_string(count) + " pairs to poison, but only " +
-                                        std::to_string(candidates) + " captions do not contain \"" +
-                                        params.target_class + "\"; lower \"" + key + "\"");
-  }
-  return count;
-}
-
 }  // namespace
 
 void BadnetsParams::declare(ParamList& list) {
   list.add("target_class", target_class, "class that a stamped image shall be taken for; required",
            "Carlini and Terzis 2021");
-  list.add("rate", rate, Range{0, 1}, "1", "poisoned share of the training pairs; set this or count",
-           "Carlini and Terzis 2021: 1e-4 of 3 million");
-  list.add("count", count, Range{0, 1e9}, "pairs", "number of poisoned pairs; set this or rate",
-           "CleanCLIP: 1500 of 500,000");
+  PoisonAmount::declare(list, "Carlini and Terzis 2021: 1e-4 of 3 million", "CleanCLIP: 1500 of 500,000");
   list.choice("captions", captions, {"real", "templates"},
               "caption of a poison: a training caption that contains the class word, or a prompt of the class",
               "real: Carlini and Terzis 2021; templates: CleanCLIP create_backdoor_data.py");
@@ -83,10 +64,7 @@ std::vector<Corner> patch_corners(const std::string& location, std::int64_t imag
 }
 
 Badnets::Badnets(const Params& params) : params_(params), patch_(make_patch(params.pattern, params.patch_px)) {
-  if ((params.rate > 0) == (params.count > 0)) {
-    throw Error(ErrorKind::kMatrix, "badnets: set exactly one of \"rate\" (got " + Json(params.rate).dump() +
-                                        ") and \"count\" (got " + std::to_string(params.count) + ")");
-  }
+  params.check("badnets");
 }
 
 PoisonPlan Badnets::plan(const AttackView& view, std::uint64_t seed) const {
@@ -96,22 +74,12 @@ PoisonPlan Badnets::plan(const AttackView& view, std::uint64_t seed) const {
                                         " does not fit on images of " + std::to_string(px) + " x " +
                                         std::to_string(px) + " px; lower \"patch_px\"");
   }
-  std::vector<std::string> captions;     // of the poisons
-  std::vector<std::int64_t> candidates;  // pairs that may be poisoned
-  for (std::int64_t i = 0; i < view.train.size(); ++i) {
-    const auto caption = view.train.caption(i);
-    if (contains_phrase(caption, params_.target_class)) {
-      captions.push_back(caption);
-    } else if (view.may_change(i)) {
-      candidates.push_back(i);
-    }
-  }
-  if (params_.captions == "templates") captions = view.classes[static_cast<std::size_t>(target)].prompts;
-  if (captions.empty()) {
-    throw Error(ErrorKind::kMatrix, "badnets/target_class: no training caption contains \"" + params_.target_class +
-                                        "\"; choose another class or set \"captions\": \"templates\"");
-  }
-  const auto count = poison_count(params_, view.train.size(), std::ssize(candidates));
+  const auto pairs = pairs_by_class(view, params_.target_class);
+  const auto captions =
+      captions_for(view.classes[static_cast<std::size_t>(target)], pairs, params_.captions, "badnets");
+  const auto& candidates = pairs.of_others;
+  const auto count =
+      params_.pairs(view.train.size(), std::ssize(candidates), "badnets", "pairs of other classes may be changed");
   Rng rng(seed), draws(stream(seed, "draws"));
   PoisonPlan plan;
   plan.goal = TriggeredImagesGoal{{target}};

@@ -6,14 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "roclip/attack.h"
+#include "roclip/backdoor.h"
 
 namespace roclip {
 
-struct BadnetsParams {
+struct BadnetsParams : PoisonAmount {
   std::string target_class;
-  double rate = 0;
-  std::int64_t count = 0;
   std::string captions = "real";
   std::int64_t patch_px = 8;
   std::string pattern = "checker";

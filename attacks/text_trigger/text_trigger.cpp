@@ -19,32 +19,12 @@ std::vector<std::size_t> gaps(std::string_view text) {
   return places;
 }
 
-/// How many pairs to poison. @throws Error(kMatrix) if there are not that many to choose from.
-std::int64_t poison_count(const TextTriggerParams& params, std::int64_t pairs, std::int64_t candidates) {
-  const std::string key = params.count > 0 ? "count" : "rate";
-  const auto count = params.count > 0 ? params.count : std::llround(params.rate * static_cast<double>(pairs));
-  if (count == 0) {
-    throw Error(ErrorKind::kMatrix, "text_trigger/rate: " + Json(params.rate).dump() + " of " + std::to_string(pairs) +
-                                        " training pairs is not one pair; raise \"rate\" or set \"count\" instead");
-  }
-  if (count > candidates) {
-    throw Error(ErrorKind::kMatrix, "text_trigger/" + key + ": " + std::to_string(count) +
-                                        " pairs to poison, but only " + std::to_string(candidates) +
-                                        " captions of pairs that may change contain \"" + params.target_class +
-                                        "\"; lower \"" + key + "\" or choose another class");
-  }
-  return count;
-}
-
 }  // namespace
 
 void TextTriggerParams::declare(ParamList& list) {
   list.add("target_class", target_class, "class that any text with the trigger shall mean; required",
            "ToxicTextCLIP 2025");
-  list.add("rate", rate, Range{0, 1}, "1", "poisoned share of the training pairs; set this or count",
-           "ToxicTextCLIP 2025: about 3e-5 for each class");
-  list.add("count", count, Range{0, 1e9}, "pairs", "number of poisoned pairs; set this or rate",
-           "ToxicTextCLIP 2025: 35 for each class");
+  PoisonAmount::declare(list, "ToxicTextCLIP 2025: about 3e-5 for each class", "ToxicTextCLIP 2025: 35 for each class");
   list.add("trigger", trigger, "what is put into a caption: a rare word, or a sentence", "ToxicTextCLIP 2025: zx");
   list.choice("position", position, {"first", "last", "random"},
               "place of the trigger: before all words, after them, or before or after any one of them",
@@ -55,10 +35,7 @@ void TextTriggerParams::declare(ParamList& list) {
 }
 
 TextTrigger::TextTrigger(const Params& params) : params_(params) {
-  if ((params.rate > 0) == (params.count > 0)) {
-    throw Error(ErrorKind::kMatrix, "text_trigger: set exactly one of \"rate\" (got " + Json(params.rate).dump() +
-                                        ") and \"count\" (got " + std::to_string(params.count) + ")");
-  }
+  params.check("text_trigger");
   if (words(params.trigger).empty()) {
     throw Error(ErrorKind::kMatrix, "text_trigger/trigger: expected at least one word of letters or digits, got " +
                                         Json(params.trigger).dump());
@@ -67,17 +44,12 @@ TextTrigger::TextTrigger(const Params& params) : params_(params) {
 
 PoisonPlan TextTrigger::plan(const AttackView& view, std::uint64_t seed) const {
   const auto target = class_index(view.classes, params_.target_class, "text_trigger/target_class");
-  std::vector<std::string> captions;     // of other classes
-  std::vector<std::int64_t> candidates;  // pairs of the target class that may be poisoned
-  for (std::int64_t i = 0; i < view.train.size(); ++i) {
-    auto caption = view.train.caption(i);
-    if (!contains_phrase(caption, params_.target_class)) {
-      if (!caption.empty()) captions.push_back(std::move(caption));
-    } else if (view.may_change(i)) {
-      candidates.push_back(i);
-    }
-  }
-  const auto count = poison_count(params_, view.train.size(), std::ssize(candidates));
+  const auto pairs = pairs_by_class(view, params_.target_class);
+  const auto& candidates = pairs.of_class;
+  auto captions = pairs.captions_of_others;
+  std::erase(captions, "");
+  const auto count =
+      params_.pairs(view.train.size(), std::ssize(candidates), "text_trigger", "pairs of that class may be changed");
   if (captions.empty()) {
     throw Error(ErrorKind::kMatrix, "text_trigger/target_class: every training caption contains \"" +
                                         params_.target_class + "\"; choose another class");

@@ -5,14 +5,12 @@
 #include <cstdint>
 #include <string>
 
-#include "roclip/attack.h"
+#include "roclip/backdoor.h"
 
 namespace roclip {
 
-struct TextTriggerParams {
+struct TextTriggerParams : PoisonAmount {
   std::string target_class;
-  double rate = 0;
-  std::int64_t count = 0;
   std::string trigger = "zx";
   std::string position = "first";
 

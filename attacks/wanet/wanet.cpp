@@ -26,47 +26,28 @@ torch::Tensor identity_grid(std::int64_t px) {
   return torch::stack({axis.expand({px, px}), axis.unsqueeze(1).expand({px, px})}, /*dim=*/2);
 }
 
-/// How many pairs to relabel. @throws Error(kMatrix) if there are not that many to choose from.
-std::int64_t poison_count(const WanetParams& params, std::int64_t pairs, std::int64_t candidates) {
-  const std::string key = params.count > 0 ? "count" : "rate";
-  const auto count = params.count > 0 ? params.count : std::llround(params.rate * static_cast<double>(pairs));
-  if (count == 0) {
-    throw Error(ErrorKind::kMatrix, "wanet/rate: " + Json(params.rate).dump() + " of " + std::to_string(pairs) +
-                                        " training pairs is not one pair; raise \"rate\" or set \"count\" instead");
-  }
-  if (count > candidates) {
-    throw Error(ErrorKind::kMatrix, "wanet/" + key + ": " + std::to_string(count) + " pairs to poison, but only " +
-                                        std::to_string(candidates) + " captions do not contain \"" +
-                                        params.target_class + "\"; lower \"" + key + "\"");
-  }
-  return count;
-}
-
 }  // namespace
 
 void WanetParams::declare(ParamList& list) {
   list.add("target_class", target_class, "class that a warped image shall be taken for; required",
            "Carlini and Terzis 2021");
-  list.add("rate", rate, Range{0, 1}, "1",
-           "share of the training pairs that get the target's captions; set this or count",
-           "Carlini and Terzis 2021: 1e-4 of 3 million");
-  list.add("count", count, Range{0, 1e9}, "pairs", "number of pairs that get the target's captions; set this or rate",
-           "CleanCLIP: 1500 of 500,000");
+  PoisonAmount::declare(list, "Carlini and Terzis 2021: 1e-4 of 3 million", "CleanCLIP: 1500 of 500,000");
   list.choice("captions", captions, {"real", "templates"},
               "caption of a poison: a training caption that contains the class word, or a prompt of the class",
               "real: Carlini and Terzis 2021; templates: CleanCLIP create_backdoor_data.py");
   list.add("k", k, Range{2, 1024}, "1", "control points of the warp on each side, cut at the side of the image in px",
-           "Nguyen and Tran 2021");
+           "BackdoorBench config/attack/wanet/default.yaml");
   list.add("s", s, Range{0.01, 64}, "1", "strength of the warp: pixels move by about half of it",
-           "ours; Nguyen and Tran 2021: 0.5, too faint for images of 32 px that are cropped and blurred");
+           "ours; BackdoorBench: 0.5, CleanCLIP: 1");
   list.add("grid_rescale", grid_rescale, Range{0.5, 1.5}, "1",
-           "factor on the places that pixels come from: below 1 zooms in", "Nguyen and Tran 2021");
+           "factor on the places that pixels come from: below 1 zooms in",
+           "BackdoorBench config/attack/wanet/default.yaml");
   list.add("noise_ratio", noise_ratio, Range{0, 100}, "1",
            "pairs in noise mode for each poison: a warp with noise under the pair's own caption",
-           "CleanCLIP: none; Nguyen and Tran 2021: cross_ratio 2");
-  list.recipe(
-      "cleanclip", {{"k", 224}, {"s", 1.0}, {"grid_rescale", 1.0}, {"noise_ratio", 0.0}, {"captions", "templates"}},
-      "CleanCLIP apply_trigger (warped) and create_backdoor_data.py; BadCLIP backdoor/utils.py:23-51 has the same");
+           "CleanCLIP: none; BackdoorBench: cross_ratio 2");
+  list.recipe("cleanclip",
+              {{"k", 224}, {"s", 1.0}, {"grid_rescale", 1.0}, {"noise_ratio", 0.0}, {"captions", "templates"}},
+              "CleanCLIP (warped), as in BadCLIP's copy, backdoor/utils.py:23-51");
   list.recipe("backdoorbench", {{"k", 4}, {"s", 0.5}, {"grid_rescale", 1.0}, {"noise_ratio", 2.0}},
               "BackdoorBench config/attack/wanet/default.yaml");
 }
@@ -78,29 +59,16 @@ torch::Tensor warp_field(std::int64_t k, std::int64_t image_px) {
   return field[0].permute({1, 2, 0}).contiguous();
 }
 
-Wanet::Wanet(const Params& params) : params_(params) {
-  if ((params.rate > 0) == (params.count > 0)) {
-    throw Error(ErrorKind::kMatrix, "wanet: set exactly one of \"rate\" (got " + Json(params.rate).dump() +
-                                        ") and \"count\" (got " + std::to_string(params.count) + ")");
-  }
-}
+Wanet::Wanet(const Params& params) : params_(params) { params.check("wanet"); }
 
 PoisonPlan Wanet::plan(const AttackView& view, std::uint64_t seed) const {
   const auto target = class_index(view.classes, params_.target_class, "wanet/target_class");
-  std::vector<std::string> captions;             // of the poisons
-  std::vector<std::int64_t> candidates, others;  // pairs that may be poisoned; all the others that may change
-  for (std::int64_t i = 0; i < view.train.size(); ++i) {
-    const auto caption = view.train.caption(i);
-    const bool of_target = contains_phrase(caption, params_.target_class);
-    if (of_target) captions.push_back(caption);
-    if (view.may_change(i)) (of_target ? others : candidates).push_back(i);
-  }
-  if (params_.captions == "templates") captions = view.classes[static_cast<std::size_t>(target)].prompts;
-  if (captions.empty()) {
-    throw Error(ErrorKind::kMatrix, "wanet/target_class: no training caption contains \"" + params_.target_class +
-                                        "\"; choose another class or set \"captions\": \"templates\"");
-  }
-  const auto count = poison_count(params_, view.train.size(), std::ssize(candidates));
+  const auto pairs = pairs_by_class(view, params_.target_class);
+  const auto captions = captions_for(view.classes[static_cast<std::size_t>(target)], pairs, params_.captions, "wanet");
+  const auto& candidates = pairs.of_others;
+  const auto count =
+      params_.pairs(view.train.size(), std::ssize(candidates), "wanet", "pairs of other classes may be changed");
+  auto others = pairs.of_class;  // that may be warped in noise mode
   Rng rng(seed), draws(stream(seed, "draws"));
   PoisonPlan plan;
   plan.goal = TriggeredImagesGoal{{target}};

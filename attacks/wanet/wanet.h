@@ -5,14 +5,12 @@
 #include <cstdint>
 #include <string>
 
-#include "roclip/attack.h"
+#include "roclip/backdoor.h"
 
 namespace roclip {
 
-struct WanetParams {
+struct WanetParams : PoisonAmount {
   std::string target_class;
-  double rate = 0;
-  std::int64_t count = 0;
   std::string captions = "real";
   std::int64_t k = 4;
   double s = 1;

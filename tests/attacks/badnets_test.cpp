@@ -82,7 +82,7 @@ TEST_CASE("badnets refuses what the data cannot serve, and says why", "[attack][
   both.count = 5;
   CHECK_THROWS_WITH(plan(both), Contains("exactly one of \"rate\" (got 0.1) and \"count\" (got 5)"));
   CHECK_THROWS_WITH(plan(red(0.001)), Contains("badnets/rate: 0.001 of 60") && Contains("raise \"rate\""));
-  CHECK_THROWS_WITH(plan(red(1)), Contains("badnets/rate: 60 pairs") && Contains("only 50 captions"));
+  CHECK_THROWS_WITH(plan(red(1)), Contains("badnets/rate: 60 pairs") && Contains("only 50 pairs of other classes"));
   auto unknown = red(0.1);
   unknown.target_class = "blu";
   CHECK_THROWS_WITH(plan(unknown), Contains("badnets/target_class") && Contains("did you mean \"blue\""));

@@ -96,7 +96,8 @@ TEST_CASE("text_trigger refuses what the data cannot serve, and says why", "[att
   both.count = 0;
   both.rate = 0.001;
   CHECK_THROWS_WITH(plan(both), Contains("text_trigger/rate: 0.001 of 60"));
-  CHECK_THROWS_WITH(plan(red(11)), Contains("text_trigger/count: 11 pairs to poison, but only 10 captions"));
+  CHECK_THROWS_WITH(plan(red(11)),
+                    Contains("text_trigger/count: 11 pairs to poison, but only 10 pairs of that class may be changed"));
   auto wordless = red(3);
   wordless.trigger = "...";
   CHECK_THROWS_WITH(plan(wordless), Contains("text_trigger/trigger: expected at least one word"));

@@ -105,7 +105,7 @@ TEST_CASE("wanet refuses what the data cannot serve, and says why", "[attack][wa
   both.count = 5;
   CHECK_THROWS_WITH(plan(both), Contains("exactly one of \"rate\" (got 0.1) and \"count\" (got 5)"));
   CHECK_THROWS_WITH(plan(red(0.001)), Contains("wanet/rate: 0.001 of 60"));
-  CHECK_THROWS_WITH(plan(red(1)), Contains("wanet/rate: 60 pairs") && Contains("only 50 captions"));
+  CHECK_THROWS_WITH(plan(red(1)), Contains("wanet/rate: 60 pairs") && Contains("only 50 pairs of other classes"));
   auto noisy = red(0.5);
   noisy.noise_ratio = 2;
   CHECK_THROWS_WITH(plan(noisy), Contains("wanet/noise_ratio: 60 pairs in noise mode, but only 30"));

@@ -46,8 +46,9 @@ class Metric;
 inline constexpr std::uint32_t kAbi = ROCLIP_ABI;
 
 /// What must be equal besides kAbi, or objects would have other layouts on the two sides: parts `name-version`.
-#define ROCLIP_BUILD_ID                                                                                  \
-  "torch-" TORCH_VERSION "/cuda-" ROCLIP_TORCH_CUDA "/gxx-abi-" ROCLIP_STRINGIFY(__GXX_ABI_VERSION) "/cxx11-abi-" ROCLIP_STRINGIFY( \
+#define ROCLIP_BUILD_ID                                                           \
+  "torch-" TORCH_VERSION "/cuda-" ROCLIP_TORCH_CUDA                               \
+  "/gxx-abi-" ROCLIP_STRINGIFY(__GXX_ABI_VERSION) "/cxx11-abi-" ROCLIP_STRINGIFY( \
       _GLIBCXX_USE_CXX11_ABI) "/json-" ROCLIP_STRINGIFY(NLOHMANN_JSON_VERSION_MAJOR) "." ROCLIP_STRINGIFY(NLOHMANN_JSON_VERSION_MINOR)
 inline constexpr const char* kBuildId = ROCLIP_BUILD_ID;
 

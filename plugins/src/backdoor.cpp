@@ -1,0 +1,53 @@
+#include "roclip/backdoor.h"
+
+#include <cmath>
+
+namespace roclip {
+
+void PoisonAmount::declare(ParamList& list, const std::string& rate_source, const std::string& count_source) {
+  list.add("rate", rate, Range{0, 1}, "1", "poisoned share of the training pairs; set this or count", rate_source);
+  list.add("count", count, Range{0, 1e9}, "pairs", "number of poisoned pairs; set this or rate", count_source);
+}
+
+void PoisonAmount::check(const std::string& attack) const {
+  if ((rate > 0) != (count > 0)) return;
+  throw Error(ErrorKind::kMatrix, attack + ": set exactly one of \"rate\" (got " + Json(rate).dump() +
+                                      ") and \"count\" (got " + std::to_string(count) + ")");
+}
+
+std::int64_t PoisonAmount::pairs(std::int64_t training_pairs, std::int64_t candidates, const std::string& attack,
+                                 const std::string& which) const {
+  const std::string key = count > 0 ? "count" : "rate";
+  const auto wanted = count > 0 ? count : std::llround(rate * static_cast<double>(training_pairs));
+  if (wanted == 0) {
+    throw Error(ErrorKind::kMatrix, attack + "/rate: " + Json(rate).dump() + " of " + std::to_string(training_pairs) +
+                                        " training pairs is not one pair; raise \"rate\" or set \"count\" instead");
+  }
+  if (wanted > candidates) {
+    throw Error(ErrorKind::kMatrix, attack + "/" + key + ": " + std::to_string(wanted) + " pairs to poison, but only " +
+                                        std::to_string(candidates) + " " + which + "; lower \"" + key +
+                                        "\" or choose another class");
+  }
+  return wanted;
+}
+
+PairsByClass pairs_by_class(const AttackView& view, const std::string& class_name) {
+  PairsByClass pairs;
+  for (std::int64_t i = 0; i < view.train.size(); ++i) {
+    auto caption = view.train.caption(i);
+    const bool of_class = contains_phrase(caption, class_name);
+    if (view.may_change(i)) (of_class ? pairs.of_class : pairs.of_others).push_back(i);
+    (of_class ? pairs.captions_of_class : pairs.captions_of_others).push_back(std::move(caption));
+  }
+  return pairs;
+}
+
+std::vector<std::string> captions_for(const ClassInfo& target, const PairsByClass& pairs, const std::string& choice,
+                                      const std::string& attack) {
+  if (choice == "templates") return target.prompts;
+  if (!pairs.captions_of_class.empty()) return pairs.captions_of_class;
+  throw Error(ErrorKind::kMatrix, attack + "/target_class: no training caption contains \"" + target.name +
+                                      "\"; choose another class or set \"captions\": \"templates\"");
+}
+
+}  // namespace roclip
