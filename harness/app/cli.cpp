@@ -1,12 +1,9 @@
 #include "harness/app/cli.h"
 
-#include <cstdio>
 #include <cstdlib>
-#include <string_view>
 
 #include <unistd.h>
 
-#include "harness/app/completion.h"
 #include "harness/app/help.h"
 #include "harness/app/subcommands.h"
 #include "harness/record/build_info.h"
@@ -81,12 +78,6 @@ int cli(int argc, char** argv) {
     Invocation invocation;
     invocation.words.assign(argv, argv + argc);
     const auto app = command_table(invocation);
-    if (argc > 2 && std::string_view(argv[1]) == kCompleteCommand) {
-      for (const auto& [text, what] : candidates(*app, {argv + 3, argv + argc})) {
-        std::printf("%s%s%s\n", text.c_str(), what.empty() ? "" : "\t", what.c_str());
-      }
-      return 0;
-    }
     try {
       app->parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -19,33 +19,6 @@ std::shared_ptr<bool> add_json(CLI::App* command, const std::string& what = "as 
   return json;
 }
 
-void add_perf(CLI::App& app, Invocation& invocation) {
-  struct Options {
-    std::int64_t rounds = 7;
-    std::string baseline;
-    bool no_study = false;
-  };
-  const auto options = std::make_shared<Options>();
-  auto* perf = add_command(app, "perf", "measure how fast this machine trains, by phase, against its peak",
-                           {"--no-study", "--json > before.json", "--baseline before.json"});
-  perf->add_option("--rounds", options->rounds, "rounds of measurement; medians are shown")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  const auto json = add_json(perf, "as JSON, with the spread");
-  perf->add_option("--baseline", options->baseline, "output of an earlier --json; shows how ratios and shares changed")
-      ->type_name("FILE");
-  perf->add_flag("--no-study", options->no_study,
-                 "leave out the runs of a small study with one and two workers, a minute");
-  perf->callback([options, json, &invocation] {
-    engine_task(invocation, {{"task", "perf"},
-                             {"json", *json},
-                             {"rounds", options->rounds},
-                             {"study", !options->no_study},
-                             {"program", std::filesystem::read_symlink("/proc/self/exe").string()},
-                             {"baseline", options->baseline.empty() ? Json() : Json(options->baseline)}});
-  });
-}
-
 void add_schema(CLI::App& app, Invocation& invocation) {
   auto* schema = add_command(app, "schema", "JSON Schema of a file, or of a plugin's entry in a matrix file",
                              {"matrix > matrix.schema.json", "plugin badnets", "result"});
@@ -294,7 +267,6 @@ void add_poison(CLI::App& app, Invocation& invocation) {
 }  // namespace
 
 void add_engine_commands(CLI::App& app, Invocation& invocation) {
-  add_perf(app, invocation);
   add_plugin(app, invocation);
   add_schema(app, invocation);
   add_data(app, invocation);

@@ -75,30 +75,8 @@ std::string summary_of(const CLI::App& command) {
   return text.substr(0, text.find('\n'));
 }
 
-std::vector<std::string> examples_of(const CLI::App& command) {
-  std::istringstream lines(command.get_description());
-  std::vector<std::string> examples;
-  bool begun = false;
-  for (std::string line; std::getline(lines, line);) {
-    if (begun) examples.push_back(line.substr(std::min(line.find_first_not_of(' '), line.size())));
-    begun = begun || line == "Examples:";
-  }
-  return examples;
-}
-
 std::string full_name(const CLI::App& command) {
   return (command.get_parent() == nullptr ? "" : full_name(*command.get_parent()) + " ") + command.get_name();
-}
-
-std::string arguments_of(const CLI::App& command) {
-  std::string text = "[OPTIONS]";
-  for (const auto* option : options_of(command, true)) {
-    const bool many = option->get_expected_max() == CLI::detail::expected_max_vector_size;
-    auto name = option->get_name() + (many ? "..." : "");
-    if (!many && option->get_expected_min() > 1) name += " " + name;
-    text += option->get_required() ? " " + name : " [" + name + "]";
-  }
-  return shown_subcommands(command).empty() ? text : text + " SUBCOMMAND";
 }
 
 std::string value_of(const CLI::Option& option) {

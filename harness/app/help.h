@@ -1,4 +1,4 @@
-/// How subcommands and options are put into words, for `--help`, the man page and completion.
+/// How subcommands and options are put into words, for `--help` and mistakes.
 #pragma once
 
 #include <string>
@@ -17,14 +17,11 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_option_desc(const CLI::Option* option) const override;
 };
 
-/// A subcommand's description is a line of summary, an empty line, "Examples:" and a line each.
+/// The first line of a subcommand's description.
 std::string summary_of(const CLI::App& command);
-std::vector<std::string> examples_of(const CLI::App& command);
 
 /// "roclip-bench plugin info"
 std::string full_name(const CLI::App& command);
-/// "[OPTIONS] id", "SUBCOMMAND"
-std::string arguments_of(const CLI::App& command);
 
 /// What an option takes: "FILE", "auto|N"; "" for a flag. Words in lower case are meant literally.
 std::string value_of(const CLI::Option& option);

@@ -1,4 +1,4 @@
-/// The one table of subcommands and options. Parsing, help, completion and the man page are made from it.
+/// The one table of subcommands and options. Parsing and help are made from it.
 #pragma once
 
 #include <memory>
@@ -34,6 +34,6 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
 void add_run_commands(CLI::App& app, Invocation& invocation);      // run, plan, status, show, replay
 void add_results_commands(CLI::App& app, Invocation& invocation);  // report, check, compare, verify
 void add_engine_commands(CLI::App& app, Invocation& invocation);   // perf, plugin, schema, data, poison
-void add_comfort_commands(CLI::App& app, Invocation& invocation);  // init, doctor, completion, man
+void add_comfort_commands(CLI::App& app, Invocation& invocation);  // init, doctor
 
 }  // namespace roclip::bench

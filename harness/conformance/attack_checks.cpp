@@ -11,7 +11,6 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "harness/conformance/check.h"
-#include "harness/conformance/file_watch.h"
 #include "harness/conformance/small_training.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/record/hash.h"
@@ -57,26 +56,22 @@ class SmallLab final : public Lab {
 Artifact prepared(const Attack& attack, const Subject& subject) {
   SmallLab lab(subject.data);
   Artifact artifact;
-  call_watched("prepare()", [&] { artifact = attack.prepare(lab); });
+  call_hook("", "prepare()", [&] { artifact = attack.prepare(lab); });
   return artifact;
 }
 
 /// Ready to plan and to stamp.
 std::unique_ptr<Attack> make(const Subject& subject) {
-  std::unique_ptr<Attack> attack;
-  {
-    const WatchedCall watch("the constructor");
-    attack.reset(subject.plugin.make_attack(subject.params));
-  }
+  std::unique_ptr<Attack> attack(subject.plugin.make_attack(subject.params));
   if (!attack->prepares()) return attack;
   static const Artifact artifact = prepared(*attack, subject);  // once a process
-  call_watched("adopt()", [&] { attack->adopt(artifact); });
+  call_hook("", "adopt()", [&] { attack->adopt(artifact); });
   return attack;
 }
 
 PoisonPlan plan_of(const Attack& attack, const Subject& subject, std::uint64_t seed = 1) {
   PoisonPlan plan;
-  call_watched("plan()", [&] {
+  call_hook("", "plan()", [&] {
     plan = attack.plan(view_of(subject.data, attack.knows_defense() ? &some_defense() : nullptr),
                        stream(seed, role::kPoison));
   });
@@ -86,7 +81,7 @@ PoisonPlan plan_of(const Attack& attack, const Subject& subject, std::uint64_t s
 /// Stamps a copy, so that an attack that writes to its argument does so in one check only.
 torch::Tensor stamped(const Attack& attack, const torch::Tensor& images, std::span<const Draw> draws) {
   torch::Tensor stamped;
-  call_watched("apply_trigger()", [&] { stamped = attack.apply_trigger(images.clone(), draws); });
+  call_hook("", "apply_trigger()", [&] { stamped = attack.apply_trigger(images.clone(), draws); });
   return stamped;
 }
 torch::Tensor stamped(const Attack& attack, const torch::Tensor& images) {
@@ -131,7 +126,7 @@ Finding text_trigger_pure(const Subject& subject) {
   const auto draws = some_draws(kImages);
   const auto triggered = [&](std::span<const std::string> captions, std::span<const Draw> of) {
     std::vector<std::string> result;
-    call_watched("apply_text_trigger()", [&] { result = attack->apply_text_trigger(captions, of); });
+    call_hook("", "apply_text_trigger()", [&] { result = attack->apply_text_trigger(captions, of); });
     return result;
   };
   const auto all = triggered(texts, draws);
@@ -199,7 +194,7 @@ Finding trigger_pure(const Subject& subject) {
   const auto images = some_images(subject), before = images.clone();
   torch::Tensor once;
   const auto draws = some_draws(images.size(0));
-  call_watched("apply_trigger()", [&] { once = attack->apply_trigger(images, draws); });
+  call_hook("", "apply_trigger()", [&] { once = attack->apply_trigger(images, draws); });
   expect_equal(images, before, "apply_trigger() changes its argument", "stamp a copy: auto stamped = images.clone()");
   check_stamped(once, images);
   if (once.is_alias_of(images))
@@ -358,17 +353,7 @@ void use(const Subject& subject) {
   plan_of(*attack, subject);
   const auto images = some_images(subject);
   stamped(*attack, images);
-  const WatchedCall watch("trigger_area()");
   attack->trigger_area(images, some_draws(images.size(0)));
-}
-
-Finding files(const Subject& subject, FileUse file_use) {
-  // Whatever LibTorch and OpenCV open at first use.
-  some_images(subject).to(torch::kFloat).mean();
-  const auto image = (subject.scratch / "image.png").string();
-  cv::imwrite(image, cv::Mat(1, 1, CV_8UC3));
-  cv::imread(image);
-  return check_files(subject, file_use, [&] { use(subject); });
 }
 
 Finding time_per_call(const Subject& subject) {
@@ -413,14 +398,6 @@ const std::vector<Check>& attack_checks() {
        "Threads may plan and stamp at the same time.",
        {"plan_is_pure", "trigger_same_in_train_and_test"},
        &thread_safety},
-      {"reads_only_what_is_granted",
-       "It knows the data it is given and opens no file.",
-       {"edits_valid", "trigger_pure"},
-       [](const Subject& subject) { return files(subject, FileUse::kReading); }},
-      {"writes_no_files",
-       "It makes, changes and deletes no file.",
-       {"edits_valid", "trigger_pure"},
-       [](const Subject& subject) { return files(subject, FileUse::kWriting); }},
       {"no_leak",
        "Memory comes back.",
        {"edits_valid", "trigger_pure"},

@@ -53,15 +53,6 @@ Finding check_parameters(const Subject& subject);
 /// @param round makes, uses and deletes the plugin's object
 Finding check_no_leak(const std::function<void()>& round);
 
-enum class FileUse { kReading, kWriting };
-/// No file is touched in this way by what `use` brackets with WatchedCall. Files below a folder that a string parameter
-/// names may be read.
-Finding check_files(const Subject& subject, FileUse file_use, const std::function<void()>& use);
-
-/// Calls a hook, under its name: what it throws names it, files that it touches are recorded under it.
-/// @param hook a literal
-void call_watched(const char* hook, const std::function<void()>& work);
-
 /// Of these bytes, to compare what two processes got.
 Json hash_of(const torch::Tensor& tensor);
 

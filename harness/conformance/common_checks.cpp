@@ -7,7 +7,6 @@
 #include <malloc.h>
 
 #include "harness/conformance/check.h"
-#include "harness/conformance/file_watch.h"
 #include "harness/record/hash.h"
 #include "roclip/attack.h"
 #include "roclip/defense.h"
@@ -80,39 +79,6 @@ Json wrong_values(const Json& parameter) {
   return values;
 }
 
-/// "libtorch.so", "libasan.so.8", but not "x.sorted"
-bool is_library(const fs::path& path) {
-  const auto name = path.filename().string();
-  const auto at = name.rfind(".so");
-  return at != std::string::npos && name.find_first_not_of("0123456789.", at + 3) == std::string::npos;
-}
-
-/// Loading a library, what processors and the kernel tell, and what a sanitizer looks up, is not reading of data.
-bool is_system_file(const FileCall& call) {
-  const auto below = [&](const char* folder) { return call.path.starts_with(folder); };
-  return !call.writes && (below("/proc/") || below("/sys/") || below("/dev/") || below("/usr/lib/debug/") ||
-                          call.path == "/etc/ld.so.cache" || is_library(call.path));
-}
-
-bool is_below(const fs::path& path, const fs::path& folder) {
-  const auto relative = fs::weakly_canonical(path).lexically_relative(fs::weakly_canonical(folder));
-  return !relative.empty() && *relative.begin() != "..";
-}
-
-/// Paths that string parameters may mean.
-std::vector<fs::path> named_paths(const Subject& subject) {
-  std::vector<fs::path> paths;
-  const auto add = [&](const Json& value) {
-    if (value.is_string() && !value.get<std::string>().empty()) paths.emplace_back(value.get<std::string>());
-  };
-  const Json values = subject.plugin.effective(subject.params, "parameters");
-  for (const auto& [name, value] : values.items()) {
-    add(value);
-    if (value.is_array()) std::ranges::for_each(value, add);
-  }
-  return paths;
-}
-
 }  // namespace
 
 Finding skipped(std::string why) { return {.measured = std::move(why), .skipped = true}; }
@@ -175,38 +141,11 @@ Finding check_no_leak(const std::function<void()>& round) {
     const auto before = allocated_bytes();
     for (int i = 0; i < kRounds; ++i) round();
     least = std::min(least, allocated_bytes() - before);
-    if (least <= 0) return {std::to_string(kRounds) + " rounds leave nothing behind"};
+    if (least <= 0) return {"repeated use leaves nothing behind"};
   }
   throw ContractViolation(
       std::to_string(least / kRounds) + " bytes stay behind each time that it is made, used and deleted, or more",
       "look for new without delete, cycles of shared_ptr, static containers");
-}
-
-Finding check_files(const Subject& subject, FileUse file_use, const std::function<void()>& use) {
-  const auto own = named_paths(subject);
-  if (!install_file_watch()) return skipped("this system does not let a process watch its own system calls (seccomp)");
-  use();
-  if (file_use == FileUse::kReading && started_a_process()) {
-    throw ContractViolation("it starts a process", "do the same in this one, or before the run");
-  }
-  if (!saw_all_files()) return skipped("it touches more files than can be watched");
-  const bool writing = file_use == FileUse::kWriting;
-  for (const auto& call : file_calls()) {
-    if (call.writes != writing || is_system_file(call)) continue;
-    const bool named = std::ranges::any_of(own, [&](const fs::path& folder) { return is_below(call.path, folder); });
-    if (!writing && named) continue;
-    throw ContractViolation(
-        call.by + " calls " + call.what + "(\"" + call.path + "\")" + (writing ? ", to change it" : ""),
-        writing ? "keep state in members, and report through return values; a defense saves in save()"
-                : "take everything from the arguments; files that it must read belong below a folder that a "
-                  "string parameter names");
-  }
-  return {"no file in " + std::to_string(watched_calls()) + " calls", {{"calls", watched_calls()}}};
-}
-
-void call_watched(const char* hook, const std::function<void()>& work) {
-  const WatchedCall watch(hook);
-  call_hook("", hook, work);
 }
 
 Json hash_of(const torch::Tensor& tensor) {

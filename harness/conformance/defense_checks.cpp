@@ -10,7 +10,6 @@
 #include <torch/utils.h>
 
 #include "harness/conformance/check.h"
-#include "harness/conformance/file_watch.h"
 #include "harness/conformance/small_training.h"
 #include "harness/record/cell.h"
 
@@ -19,7 +18,6 @@ namespace roclip::bench::conformance {
 namespace {
 
 std::unique_ptr<Defense> make(const Subject& subject) {
-  const WatchedCall watch("the constructor");
   return std::unique_ptr<Defense>(subject.plugin.make_defense(subject.params));
 }
 
@@ -37,7 +35,6 @@ class WatchedDefense final : public CheckedDefense {
 
  protected:
   void call(const char* hook, const std::function<void()>& work) const override {
-    const WatchedCall watch(hook);
     const auto start = std::chrono::steady_clock::now();
     CheckedDefense::call(hook, work);
     hook_s_[hook] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -169,19 +166,6 @@ Finding resumes_to_the_same_bits(const Subject& subject) {
           {{"stops", stops.size()}, {"stages", report.stages.size()}, {"epochs", epochs}, {"steps", report.steps()}}};
 }
 
-Finding files(const Subject& subject, FileUse file_use) {
-  {
-    Defense plain;
-    SmallTraining(subject.data, plain, /*epochs=*/1).run();  // whatever LibTorch opens at first use
-  }
-  return check_files(subject, file_use, [&] {
-    WatchedDefense defense(subject);
-    SmallTraining(subject.data, defense).run();
-    torch::serialize::OutputArchive archive;
-    defense.save(archive);
-  });
-}
-
 Finding no_leak(const Subject& subject) {
   return check_no_leak([&] {
     WatchedDefense defense(subject);
@@ -217,14 +201,6 @@ const std::vector<Check>& defense_checks() {
        "A training that was stopped and resumed ends with the bits of one that was not.",
        {"repeatable"},
        &resumes_to_the_same_bits},
-      {"reads_only_what_is_granted",
-       "It knows what its capability grants and opens no file.",
-       {"trains"},
-       [](const Subject& subject) { return files(subject, FileUse::kReading); }},
-      {"writes_no_files",
-       "It makes, changes and deletes no file.",
-       {"trains"},
-       [](const Subject& subject) { return files(subject, FileUse::kWriting); }},
       {"no_leak", "Memory comes back.", {"trains"}, &no_leak},
       {"time_per_step", "How long it takes.", {"trains"}, &time_per_step},
   };

@@ -7,7 +7,6 @@
 #include <torch/utils.h>
 
 #include "harness/conformance/check.h"
-#include "harness/conformance/file_watch.h"
 #include "harness/conformance/small_training.h"
 #include "harness/record/hash.h"
 #include "harness/record/metric_record.h"
@@ -45,7 +44,6 @@ std::vector<std::string> with_word(std::span<const std::string> captions, std::s
 }
 
 std::unique_ptr<Metric> make(const Subject& subject) {
-  const WatchedCall watch("the constructor");
   return std::unique_ptr<Metric>(subject.plugin.make_metric(subject.params));
 }
 
@@ -68,7 +66,7 @@ MetricResult evaluate(const Metric& metric, ClipModel& model, const Subject& sub
                           .seed = stream(1, role::kEvaluation)};
   const torch::NoGradGuard no_grad;
   MetricResult result;
-  call_watched("evaluate()", [&] { result = metric.evaluate(model, inputs); });
+  call_hook("", "evaluate()", [&] { result = metric.evaluate(model, inputs); });
   return result;
 }
 
@@ -168,11 +166,6 @@ void use(const Subject& subject, ClipModel& model) {
   for (const auto& situation : kSituations) evaluate(*metric, model, subject, situation);
 }
 
-Finding files(const Subject& subject, FileUse file_use) {
-  TrainedModel model(subject);
-  return check_files(subject, file_use, [&] { use(subject, *model); });
-}
-
 Finding no_leak(const Subject& subject) {
   TrainedModel model(subject);
   return check_no_leak([&] { use(subject, *model); });
@@ -199,14 +192,6 @@ const std::vector<Check>& metric_checks() {
       {"counts_consistent", "Counts, items and outcomes say the same.", {}, &counts_consistent},
       {"leaves_the_model_alone", "The model is as it was.", {"counts_consistent"}, &leaves_the_model_alone},
       {"repeatable", "The same model gives the same result.", {"leaves_the_model_alone"}, &repeatable, kTwoProcesses},
-      {"reads_only_what_is_granted",
-       "It knows the data it is given and opens no file.",
-       {"counts_consistent"},
-       [](const Subject& subject) { return files(subject, FileUse::kReading); }},
-      {"writes_no_files",
-       "It makes, changes and deletes no file.",
-       {"counts_consistent"},
-       [](const Subject& subject) { return files(subject, FileUse::kWriting); }},
       {"no_leak", "Memory comes back.", {"counts_consistent"}, &no_leak},
       {"time_per_call", "How long it takes.", {"counts_consistent"}, &time_per_call},
   };

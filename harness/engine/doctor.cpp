@@ -1,6 +1,7 @@
 #include "harness/engine/doctor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
@@ -14,7 +15,6 @@
 #include "harness/data/data.h"
 #include "harness/data/pack.h"
 #include "harness/engine/fma_peak.h"
-#include "harness/engine/perf.h"
 #include "harness/record/build_info.h"
 #include "harness/record/environment.h"
 #include "harness/record/finding.h"
@@ -141,6 +141,17 @@ void look_at_data(Json& findings) {
 }
 
 }  // namespace
+
+double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k) {
+  const auto a = torch::randn({m, k}), b = torch::randn({k, n});
+  auto c = torch::empty({m, n});
+  torch::mm_out(c, a, b);
+  const double work = 2 * static_cast<double>(m * n * k);
+  const auto repeats = static_cast<int>(4e8 / work) + 1;
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < repeats; ++i) torch::mm_out(c, a, b);
+  return work * repeats / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / 1e9;
+}
 
 int doctor(const Json& task) {
   at::set_num_threads(1);

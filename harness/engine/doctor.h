@@ -10,4 +10,7 @@ namespace roclip::bench {
 /// @param task {"task": "doctor", "plugin_path": [...]}. @return 0
 int doctor(const Json& task);
 
+/// Speed of [m, k] x [k, n] in f32, with as many threads as LibTorch has.
+double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k);
+
 }  // namespace roclip::bench

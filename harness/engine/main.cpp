@@ -10,7 +10,6 @@
 #include "harness/conformance/kit.h"
 #include "harness/engine/commands.h"
 #include "harness/engine/doctor.h"
-#include "harness/engine/perf.h"
 #include "harness/engine/poison_commands.h"
 #include "harness/engine/worker.h"
 #include "harness/record/files.h"
@@ -49,7 +48,6 @@ int main(int argc, char** argv) {
       {"data list", &data_list},
       {"data clean", &data_clean},
       {"data show", &data_show},
-      {"perf", &perf},
       {"doctor", &doctor},
       {"poison make", &poison_make},
       {"poison inspect", &poison_inspect},

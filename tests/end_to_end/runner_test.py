@@ -79,7 +79,7 @@ class Runner(InFolder):
         for command in ("show", "replay"):
             wrong = run(command, self.out / "results.json")
             self.assert_code(wrong, 6)
-            self.assertIn("results.json: expected the result of a cell", wrong.stderr)
+            self.assertIn("results.json: /id: is missing; is it a cell of", wrong.stderr)
 
         again = run("replay", cell, "--out", self.out)
         self.assert_code(again, 0)

@@ -2,7 +2,7 @@
 ///
 /// A training loop laps a phase when it ends: "data", "augment", "forward", "loss", "backward", "optimizer" are those
 /// of the trainer, and a defense may lap phases of its own within loss() or augment_images(), such as "matching": what
-/// it takes from the trainer's phase is then told apart in the result (`cost.phase_s`) and by `roclip-bench perf`.
+/// it takes from the trainer's phase is then told apart in the result (`cost.phase_s`) and by tests/bench/steps_bench.
 /// Phases are wall time. They never decide what is computed, and are not part of what must repeat to the bit.
 #pragma once
 

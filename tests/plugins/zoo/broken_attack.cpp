@@ -38,11 +38,6 @@ class BrokenAttack final : public roclip::Attack {
                    "thread_safety",
                    "edits_valid: reads beyond its memory [address]",
                    "thread_safety: nobody sees it [thread]",
-                   "reads_only_what_is_granted",
-                   "reads_only_what_is_granted: starts a process",
-                   "reads_only_what_is_granted: named like a library",
-                   "writes_no_files",
-                   "writes_no_files: after much reading",
                    "no_leak"},
                   "what is wrong", "test");
       list.add("patch_px", patch_px, roclip::Range{1, 16}, "px", "side of the square", "test");
@@ -96,14 +91,6 @@ class BrokenAttack final : public roclip::Attack {
   torch::Tensor apply_trigger(const torch::Tensor& images, std::span<const roclip::Draw>) const override {
     if (is("trigger_pure: throws")) throw std::runtime_error("no trigger today");
     if (is("trigger_pure: writes to its argument")) images.slice(3, 0, 1).fill_(0);
-    if (is("reads_only_what_is_granted")) std::ifstream("/etc/hostname").get();
-    if (is("reads_only_what_is_granted: starts a process") && std::system("true") != 0) return images.clone();
-    if (is("reads_only_what_is_granted: named like a library")) std::ifstream("/tmp/roclip-bench.source/x.csv").get();
-    if (is("writes_no_files: after much reading")) {
-      for (int i = 0; i < 300; ++i) std::ifstream("/proc/self/status").get();
-    }
-    if (is("writes_no_files") || is("writes_no_files: after much reading"))
-      std::ofstream("/tmp/roclip-bench-broken-attack") << "x";
     if (is("no_leak")) leaked = new char[1000];
     if (is("thread_safety: nobody sees it [thread]")) ++calls_;
     auto stamped = images.clone();

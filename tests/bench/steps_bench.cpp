@@ -1,5 +1,10 @@
-#include "harness/engine/perf.h"
-
+/// How fast this machine runs what a cell is made of, and what part of what it could do that is. In one process,
+/// single-threaded, in rounds that visit every part, so that a noisy neighbour disturbs all parts alike: the machine
+/// (multiply-adds, sgemm, memory), training steps of the tiny model under several defenses by phase, each part of a
+/// step; then, with a PROGRAM, whole runs of a small study with one and two workers. Prints medians and spreads as
+/// JSON.
+///
+///     steps_bench [ROUNDS [PROGRAM]]      ROUNDS: 7 unless given; PROGRAM: bin/roclip-bench
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -16,10 +21,13 @@
 #include "harness/data/data.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/cell.h"
+#include "harness/engine/doctor.h"
 #include "harness/engine/fma_peak.h"
 #include "harness/model/clip.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
+#include "harness/record/guarded.h"
+#include "harness/record/machine.h"
 #include "roclip/augment.h"
 #include "roclip/error.h"
 
@@ -244,60 +252,18 @@ double mean_tokens(const Bench& bench) {
   return (tokens != 0).sum().item<double>() / static_cast<double>(tokens.size(0));
 }
 
-/// Ratios and shares are what two runs can be compared by.
-bool comparable(const std::string& place) {
-  return place.find("ratio_") != std::string::npos || place.find("share") != std::string::npos;
-}
-
-void print(const Figures& figures, const Json& environment, const Json& baseline) {
-  std::printf("%s, one thread; medians, and the least and the most%s\n",
-              environment.at("cpu").get<std::string>().c_str(), baseline.is_null() ? "" : "; the baseline's median");
-  std::string group;
-  for (const auto& [place, series] : figures) {
-    const auto end = place.rfind('/');
-    if (place.substr(1, end - 1) != group) std::printf("%s\n", (group = place.substr(1, end - 1)).c_str());
-    const Json spread = series.json();
-    const bool share = place.find("share") != std::string::npos;
-    const double unit = share ? 100 : 1;
-    std::printf("  %-34s %9.3g%s  %.3g to %.3g", place.c_str() + end + 1, unit * series.median(), share ? " %" : "",
-                unit * spread.at("min").get<double>(), unit * spread.at("max").get<double>());
-    const Json::json_pointer pointer(place + "/median");
-    if (!baseline.is_null() && comparable(place) && baseline.contains(pointer)) {
-      const double then = baseline.at(pointer);
-      std::printf("   baseline %.3g, %+.0f %%", unit * then, then > 0 ? 100 * (series.median() / then - 1) : 0.0);
-    }
-    std::puts("");
-  }
-}
-
-}  // namespace
-
-double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k) {
-  const auto a = torch::randn({m, k}), b = torch::randn({k, n});
-  auto c = torch::empty({m, n});
-  torch::mm_out(c, a, b);
-  const double work = 2 * static_cast<double>(m * n * k);
-  const auto repeats = static_cast<int>(4e8 / work) + 1;
-  return work * repeats / seconds([&] {
-           for (int i = 0; i < repeats; ++i) torch::mm_out(c, a, b);
-         }) /
-         1e9;
-}
-
-int perf(const Json& task) {
-  const std::int64_t rounds = task.at("rounds");
-  const Json baseline = task.at("baseline").is_null() ? Json() : read_json(task.at("baseline").get<std::string>());
-  const Json emoji = effective_data("emoji", ".", "data");
+Json measure(std::int64_t rounds, const std::string& program) {
   const auto progress = [](std::string_view what, std::int64_t done, std::int64_t total) {
     if (done == total) std::fprintf(stderr, "%.*s\n", static_cast<int>(what.size()), what.data());
   };
-  Bench bench{.registry = Registry(plugin_search_path(task.at("plugin_path"))),
-              .data = load_data(emoji, model_params("tiny", "model").image_px, progress),
-              .model = model_params("tiny", "model"),
+  const auto model = model_params("tiny", "model");
+  Bench bench{.registry = Registry(plugin_search_path({})),
+              .data = load_data(effective_data("emoji", ".", "data"), model.image_px, progress),
+              .model = model,
               .vocabulary = nullptr};
-  bench.vocabulary = std::make_shared<const Vocabulary>(*bench.data.train, bench.model.vocabulary_min_count);
+  bench.vocabulary = std::make_shared<const Vocabulary>(*bench.data.train, model.vocabulary_min_count);
   const auto batch = bench.training.batch_size;
-  bench.step_flops = step_flops(bench.model, batch, mean_tokens(bench));
+  bench.step_flops = step_flops(model, batch, mean_tokens(bench));
 
   const std::vector<Training> trainings = {
       {"clip", "clip", Json::object()},
@@ -313,17 +279,24 @@ int perf(const Json& task) {
     measure_parts(bench);
     for (const auto& training : trainings) bench.measure(training);
   }
-  if (task.at("study")) measure_study(bench, task.at("program"));
+  if (!program.empty()) measure_study(bench, program);
 
-  const Json host = environment(torch::kCPU, {});
-  if (!task.at("json")) {
-    print(bench.figures, host, baseline);
-    return 0;
-  }
-  Json result = {{"environment", host}, {"step_gflop", bench.step_flops / 1e9}};
+  Json result = {{"environment", environment(torch::kCPU, {})}, {"step_gflop", bench.step_flops / 1e9}};
   for (const auto& [place, series] : bench.figures) result[Json::json_pointer(place)] = series.json();
-  std::cout << result.dump(2) << "\n";
-  return 0;
+  return result;
 }
 
+}  // namespace
+
 }  // namespace roclip::bench
+
+int main(int argc, char** argv) {
+  using namespace roclip::bench;
+  return guarded([&] {
+    if (prepare_blas()) ::execv("/proc/self/exe", argv);  // as in a worker
+    at::set_num_threads(1);
+    const auto rounds = argc > 1 ? std::stoll(argv[1]) : 7;
+    std::cout << measure(rounds, argc > 2 ? argv[2] : "").dump(2) << "\n";
+    return 0;
+  });
+}
