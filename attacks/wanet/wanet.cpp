@@ -38,7 +38,7 @@ void WanetParams::declare(ParamList& list) {
   list.add("k", k, Range{2, 1024}, "1", "control points of the warp on each side, cut at the side of the image in px",
            "BackdoorBench config/attack/wanet/default.yaml");
   list.add("s", s, Range{0.01, 64}, "1", "strength of the warp: pixels move by about half of it",
-           "ours; BackdoorBench: 0.5, CleanCLIP: 1");
+           "ours, for 32 px: see the README; BackdoorBench: 0.5, CleanCLIP: 1");
   list.add("grid_rescale", grid_rescale, Range{0.5, 1.5}, "1",
            "factor on the places that pixels come from: below 1 zooms in",
            "BackdoorBench config/attack/wanet/default.yaml");

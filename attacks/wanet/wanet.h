@@ -13,7 +13,7 @@ struct WanetParams : PoisonAmount {
   std::string target_class;
   std::string captions = "real";
   std::int64_t k = 4;
-  double s = 1;
+  double s = 8;
   double grid_rescale = 1;
   double noise_ratio = 0;
 

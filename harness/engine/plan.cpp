@@ -7,6 +7,7 @@
 #include "harness/model/clip.h"
 #include "harness/train/trainer.h"
 #include "roclip/error.h"
+#include "roclip/metric.h"
 
 namespace roclip::bench {
 
@@ -143,12 +144,21 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
   return cells;
 }
 
-void expect_batches_fit(const std::vector<Cell>& cells, std::int64_t pairs, const std::string& where) {
+void expect_data_fits(const std::vector<Cell>& cells, std::int64_t pairs, std::int64_t held_out, const Matrix& matrix,
+                      const Registry& registry) {
   for (const auto& cell : cells) {
     const std::int64_t batch_size = cell.config.at("training").at("batch_size");
     if (batch_size <= pairs) continue;
-    throw Error(ErrorKind::kMatrix, where + ": expected at most " + std::to_string(pairs) +
-                                        ", the training pairs of the data, got " + std::to_string(batch_size));
+    throw Error(ErrorKind::kMatrix, matrix.where("/training/batch_size") + ": expected at most " +
+                                        std::to_string(pairs) + ", the training pairs of the data, got " +
+                                        std::to_string(batch_size));
+  }
+  if (held_out > 0) return;
+  for (const Json& metric : cells.front().config.at("metrics")) {
+    if (!registry.make_metric(metric.at("plugin").get<std::string>(), metric.at("params"))->needs_held_out()) continue;
+    throw Error(ErrorKind::kMatrix, matrix.where("/metrics") + ": " + plugin_name(metric.at("plugin")) +
+                                        " needs labelled images, and the data has none; name some in \"data\", key "
+                                        "\"labelled\", or leave this metric out");
   }
 }
 

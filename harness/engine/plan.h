@@ -15,7 +15,10 @@ namespace roclip::bench {
 /// default) and for gates that fit no cell; Error(kPlugin)
 std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry);
 
-/// @param pairs of the training set. @throws Error(kMatrix) for a batch size above it
-void expect_batches_fit(const std::vector<Cell>& cells, std::int64_t pairs, const std::string& where);
+/// What can be known before training once the data is. @param pairs of the training set. @param held_out labelled
+/// images. @throws Error(kMatrix) for a batch size above the pairs, and for a metric that needs labelled images where
+/// there are none
+void expect_data_fits(const std::vector<Cell>& cells, std::int64_t pairs, std::int64_t held_out, const Matrix& matrix,
+                      const Registry& registry);
 
 }  // namespace roclip::bench

@@ -101,7 +101,7 @@ int prepare(const PrepareTask& task) {
   if (!first.record.at("rows").empty()) {  // the user's own data: of ours, what is left out is documented
     for (const auto& line : left_out_lines(first.record)) tell(Warning{"WARNING: " + line});
   }
-  expect_batches_fit(cells, first.train->size(), matrix.where("/training/batch_size"));
+  expect_data_fits(cells, first.train->size(), first.held_out.size(), matrix, registry);
   DataReady ready{.data_hash = first.hash, .trainings = {}, .checkpoints = {}};
   for (const auto& cell : cells) {
     if (!cell.refused.empty()) continue;

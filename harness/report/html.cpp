@@ -174,8 +174,9 @@ std::string render_html(const Study& study, const Summary& summary) {
          " p: exact paired test against " + reference +
          "; corrected: after Holm's correction over the table; underlined: "
          "better than " +
-         reference + ", corrected p below 0.05.</p>\n" + grids(summary) + trade_offs(summary) + curves(study) +
-         sweeps(study, summary) + example_predictions(study) + provenance(study) + "</html>\n";
+         reference + ", corrected p below 0.05." + (summary.correction.empty() ? "" : " " + summary.correction + ".") +
+         "</p>\n" + grids(summary) + trade_offs(summary) + curves(study) + sweeps(study, summary) +
+         example_predictions(study) + provenance(study) + "</html>\n";
 }
 
 }  // namespace roclip::bench

@@ -89,6 +89,7 @@ std::vector<std::string> remarks(const Table& table, const Summary& summary) {
                     counted(std::int64_t(table.comparisons), "paired comparison"));
   }
   if (const auto limit = detectable(table, summary.seeds.size()); !limit.empty()) lines.push_back(limit);
+  if (!summary.correction.empty()) lines.push_back(summary.correction);
   return lines;
 }
 
@@ -193,6 +194,7 @@ std::string render_markdown(const Summary& summary) {
     }
     if (const auto limit = detectable(table, summary.seeds.size()); !limit.empty()) text += "\n" + limit + ".\n";
   }
+  if (!summary.correction.empty()) text += "\n" + summary.correction + ".\n";
   if (!summary.problems.empty()) text += "\n## Cells that did not end with status ok\n\n";
   for (const auto& cell : summary.problems) {
     text += "- " + escape_markdown(cell.id + ": " + std::string(to_string(cell.status)) + ": " + cell.reason) + "\n";

@@ -167,6 +167,10 @@ Summary summarise(const Study& study) {
     adjust(table);
     summary.tables.push_back(std::move(table));
   }
+  if (study.looks > 1) {
+    summary.correction = "Seeds were added until the gates were decided: `check` corrects their confidence for up to " +
+                         std::to_string(study.looks) + " looks (Bonferroni); the intervals here are not corrected";
+  }
   for (const auto& cell : study.cells) {
     if (cell.status == Status::kMissing) ++summary.missing;
     if (!cell.ok() && cell.status != Status::kMissing) summary.problems.push_back(cell);
@@ -225,7 +229,8 @@ Json to_json(const Summary& summary) {
           {"interval", "95 %: Wilson for one seed, t over seeds with at least the spread of counting"},
           {"tables", std::move(tables)},
           {"problems", std::move(problems)},
-          {"missing", summary.missing}};
+          {"missing", summary.missing},
+          {"correction", summary.correction.empty() ? Json() : Json(summary.correction)}};
 }
 
 std::string detectable(const Table& table, std::size_t seeds) {

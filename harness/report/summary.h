@@ -71,6 +71,7 @@ struct Summary {
   std::vector<Table> tables;
   std::vector<StudyCell> problems;  ///< cells that did not end ok, missing ones left out
   std::size_t missing = 0;
+  std::string correction = {};  ///< how `check` corrects gates where seeds were added until they were decided, or ""
 };
 
 /// The headlines of an attack, a defense and a metric, one a seed that has one.

@@ -12,6 +12,7 @@ class PoisonDetection : public Metric {
 
   Measures measures() const override { return Measures::kDetection; }
   std::string headline() const override { return "auroc"; }
+  bool needs_held_out() const override { return false; }
   MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const override;
 };
 

@@ -12,11 +12,12 @@ import unittest
 from program import PROGRAM, ROOT, InFolder, bits, files, read, run, start, write_matrix
 
 KILLS = int(os.environ.get("ROCLIP_TEST_KILLS", "12"))
-# emoji-quick, shortened.
+# emoji-attacks, shortened: shared stages, stages of their own, triggers in images and text.
 STUDY = {
-    **{key: value for key, value in read(ROOT / "results/emoji-quick/matrix.json").items() if key != "$schema"},
+    **{key: value for key, value in read(ROOT / "results/emoji-attacks/matrix.json").items() if key != "$schema"},
+    "seeds": [1],
     "training": {"epochs": 2, "batch_size": 256},
-    "metrics": ["attack_success", "zero_shot"],
+    "metrics": ["attack_success", "zero_shot", "poison_detection"],
     "checkpoint": {"every_s": 0.3},
 }
 
@@ -59,7 +60,7 @@ class Resume(InFolder):
             process.stdout.close(), process.stderr.close()
         self.finish(matrix, self.out)
         self.assertEqual(bits(self.out), bits(undisturbed))
-        self.assertEqual(len(bits(self.out)), 9)
+        self.assertEqual(len(bits(self.out)), 20)
         self.assertEqual(files(self.out), files(undisturbed))
 
     def test_a_killed_cell_goes_on_from_its_checkpoint(self):

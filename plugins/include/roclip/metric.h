@@ -94,6 +94,8 @@ class Metric {
   virtual Measures measures() const { return Measures::kCleanAccuracy; }
   /// Name of the count or value that stands for the metric in grids, gates and comparisons.
   virtual std::string headline() const { return "top1"; }
+  /// Whether it needs held-out images with labels; without them, a matrix file that asks for it is refused.
+  virtual bool needs_held_out() const { return true; }
   /// Runs without gradient, model in evaluation mode. Must leave the weights as it found them. [one thread]
   virtual MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const = 0;
 };

@@ -13,15 +13,20 @@ using Catch::Contains;
 
 namespace {
 
-std::vector<Cell> planned(const Json& changes) {
+const Registry& shipped() {
+  static const Registry registry({ROCLIP_PLUGIN_DIR});
+  return registry;
+}
+
+Matrix matrix_with(const Json& changes) {
   const ScratchFolder folder;
   Json json = {{"schema_version", 1}, {"name", "x"},          {"data", "emoji"},
                {"attacks", {"none"}}, {"defenses", {"clip"}}, {"metrics", {"zero_shot"}}};
   json.update(changes);
-  const auto matrix = load_matrix(folder.write("matrix.json", json.dump()));
-  static const Registry registry({ROCLIP_PLUGIN_DIR});
-  return make_plan(matrix, registry);
+  return load_matrix(folder.write("matrix.json", json.dump()));
 }
+
+std::vector<Cell> planned(const Json& changes) { return make_plan(matrix_with(changes), shipped()); }
 
 std::string only_id(const Json& changes) {
   const auto cells = planned(changes);
@@ -132,9 +137,18 @@ TEST_CASE("a metric that stands twice is refused, for results know it by its id"
 
 TEST_CASE("a batch larger than the training set is refused when the data is known", "[plan]") {
   const auto cells = planned({{"training", {{"batch_size", {{"sweep", {64, 512}}}}}}});
-  expect_batches_fit(cells, 512, "m.json: /training/batch_size");
-  CHECK_THROWS_WITH(expect_batches_fit(cells, 511, "m.json: /training/batch_size"),
-                    Contains("m.json: /training/batch_size: expected at most 511") && Contains("got 512"));
+  const auto matrix = matrix_with(Json::object());
+  expect_data_fits(cells, 512, 9, matrix, shipped());
+  CHECK_THROWS_WITH(expect_data_fits(cells, 511, 9, matrix, shipped()),
+                    Contains("/training/batch_size: expected at most 511") && Contains("got 512"));
+}
+
+TEST_CASE("metrics that need labelled images are refused when the data has none", "[plan]") {
+  const auto matrix = matrix_with(Json::object());
+  CHECK_THROWS_WITH(
+      expect_data_fits(planned({{"metrics", {"poison_detection", "zero_shot"}}}), 512, 0, matrix, shipped()),
+      Contains("/metrics: zero_shot needs labelled images, and the data has none"));
+  expect_data_fits(planned({{"metrics", {"poison_detection"}}}), 512, 0, matrix, shipped());
 }
 
 TEST_CASE("limits and checkpoints are not part of a cell's id, and an entry's limits come before the matrix's",
