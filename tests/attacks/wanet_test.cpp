@@ -8,7 +8,7 @@
 #include "support/toy_dataset.h"
 
 using namespace roclip;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 
