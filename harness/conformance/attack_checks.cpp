@@ -10,8 +10,8 @@
 #include <opencv2/core/mat.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
-#include "harness/conformance/small_training.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/record/hash.h"
 #include "roclip/attack.h"
@@ -40,7 +40,7 @@ class SmallLab final : public Lab {
   std::uint64_t seed() const override { return 1; }
   ClipModel& surrogate(std::int64_t) override {
     if (!training_) {
-      training_ = std::make_unique<SmallTraining>(data_, plain_);
+      training_ = std::make_unique<SmallTraining>(data_);
       training_->run();
     }
     return training_->model();
@@ -49,15 +49,12 @@ class SmallLab final : public Lab {
  private:
   const Dataset& data_;
   AttackView view_;
-  Defense plain_;
   std::unique_ptr<SmallTraining> training_;
 };
 
 Artifact prepared(const Attack& attack, const Subject& subject) {
   SmallLab lab(subject.data);
-  Artifact artifact;
-  call_hook("", "prepare()", [&] { artifact = attack.prepare(lab); });
-  return artifact;
+  return call_hook("", "prepare()", [&] { return attack.prepare(lab); });
 }
 
 /// Ready to plan and to stamp.
@@ -70,19 +67,13 @@ std::unique_ptr<Attack> make(const Subject& subject) {
 }
 
 PoisonPlan plan_of(const Attack& attack, const Subject& subject, std::uint64_t seed = 1) {
-  PoisonPlan plan;
-  call_hook("", "plan()", [&] {
-    plan = attack.plan(view_of(subject.data, attack.knows_defense() ? &some_defense() : nullptr),
-                       stream(seed, role::kPoison));
-  });
-  return plan;
+  const auto view = view_of(subject.data, attack.knows_defense() ? &some_defense() : nullptr);
+  return call_hook("", "plan()", [&] { return attack.plan(view, stream(seed, role::kPoison)); });
 }
 
 /// Stamps a copy, so that an attack that writes to its argument does so in one check only.
 torch::Tensor stamped(const Attack& attack, const torch::Tensor& images, std::span<const Draw> draws) {
-  torch::Tensor stamped;
-  call_hook("", "apply_trigger()", [&] { stamped = attack.apply_trigger(images.clone(), draws); });
-  return stamped;
+  return call_hook("", "apply_trigger()", [&] { return attack.apply_trigger(images.clone(), draws); });
 }
 torch::Tensor stamped(const Attack& attack, const torch::Tensor& images) {
   return stamped(attack, images, some_draws(images.size(0)));
@@ -97,7 +88,7 @@ bool stamps(const PoisonPlan& plan) {
 }
 
 void expect_equal(const torch::Tensor& a, const torch::Tensor& b, const std::string& seen, const std::string& fix) {
-  if (a.sizes() != b.sizes() || !a.equal(b)) throw ContractViolation(seen, fix);
+  expect(a.sizes() == b.sizes() && a.equal(b), seen, fix);
 }
 
 Finding prepare_is_pure(const Subject& subject) {
@@ -109,10 +100,8 @@ Finding prepare_is_pure(const Subject& subject) {
     return hashes;
   };
   const Json hashes = hash();
-  if (hash() != hashes) {
-    throw ContractViolation("a second prepare() gives another artifact",
-                            "draw from Rng(lab.seed()) only, and change nothing of the surrogate");
-  }
+  expect(hash() == hashes, "a second prepare() gives another artifact",
+         "draw from Rng(lab.seed()) only, and change nothing of the surrogate");
   return {std::to_string(hashes.size()) + " equal tensors from 2 calls and 2 processes", hashes};
 }
 
@@ -125,21 +114,17 @@ Finding text_trigger_pure(const Subject& subject) {
   for (std::int64_t i = 0; i < kImages; ++i) texts.push_back(subject.data.held_out.pairs->caption(i));
   const auto draws = some_draws(kImages);
   const auto triggered = [&](std::span<const std::string> captions, std::span<const Draw> of) {
-    std::vector<std::string> result;
-    call_hook("", "apply_text_trigger()", [&] { result = attack->apply_text_trigger(captions, of); });
-    return result;
+    return call_hook("", "apply_text_trigger()", [&] { return attack->apply_text_trigger(captions, of); });
   };
   const auto all = triggered(texts, draws);
-  if (all.size() != texts.size()) {
-    throw ContractViolation(
-        "apply_text_trigger() gives " + std::to_string(all.size()) + " texts for " + std::to_string(texts.size()),
-        "return one text for each caption");
-  }
-  if (all == texts) throw ContractViolation("apply_text_trigger() changes no caption", "put the trigger in");
+  expect(all.size() == texts.size(),
+         "apply_text_trigger() gives " + std::to_string(all.size()) + " texts for " + std::to_string(texts.size()),
+         "return one text for each caption");
+  expect(all != texts, "apply_text_trigger() changes no caption", "put the trigger in");
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (triggered({&texts[i], 1}, {&draws[i], 1}).at(0) == all[i]) continue;
-    throw ContractViolation("a caption gets another text alone than among others",
-                            "let the trigger depend on the caption and its draw only");
+    expect(triggered({&texts[i], 1}, {&draws[i], 1}).at(0) == all[i],
+           "a caption gets another text alone than among others",
+           "let the trigger depend on the caption and its draw only");
   }
   return {"\"" + texts.front() + "\" becomes \"" + all.front() + "\"", {{"texts", all}}};
 }
@@ -168,10 +153,8 @@ Finding plan_is_pure(const Subject& subject) {
   } catch (const std::exception&) {  // what trigger_pure will tell
   }
   const std::string fix = "draw from Rng(seed) only: no clock, no std::random_device, no counter that outlives a call";
-  if (plan_of(*first, subject, 1) != plan)
-    throw ContractViolation("the same seed gives another plan at the second call", fix);
-  if (plan_of(*second, subject, 1) != plan)
-    throw ContractViolation("the same seed gives another plan in another object", fix);
+  expect(plan_of(*first, subject) == plan, "the same seed gives another plan at the second call", fix);
+  expect(plan_of(*second, subject) == plan, "the same seed gives another plan in another object", fix);
   return {"equal plans from 2 objects, 2 calls and 2 processes", {{"hash", hash_hex(manifest(plan).dump())}}};
 }
 
@@ -192,13 +175,11 @@ Finding plan_depends_on_seed(const Subject& subject) {
 Finding trigger_pure(const Subject& subject) {
   const auto attack = make(subject);
   const auto images = some_images(subject), before = images.clone();
-  torch::Tensor once;
-  const auto draws = some_draws(images.size(0));
-  call_hook("", "apply_trigger()", [&] { once = attack->apply_trigger(images, draws); });
+  const auto draws = some_draws(kImages);
+  const auto once = call_hook("", "apply_trigger()", [&] { return attack->apply_trigger(images, draws); });
   expect_equal(images, before, "apply_trigger() changes its argument", "stamp a copy: auto stamped = images.clone()");
   check_stamped(once, images);
-  if (once.is_alias_of(images))
-    throw ContractViolation("apply_trigger() returns its argument", "return a copy: images.clone()");
+  expect(!once.is_alias_of(images), "apply_trigger() returns its argument", "return a copy: images.clone()");
   const std::string fix =
       "let the trigger depend on the parameters, the image and its draw only; draw a pattern in the constructor from a "
       "stream of a fixed seed, what differs from image to image from Rng(draw.value)";
@@ -210,12 +191,10 @@ Finding trigger_pure(const Subject& subject) {
 Finding trigger_area(const Subject& subject) {
   const auto attack = make(subject);
   const auto images = some_images(subject);
-  const auto area = attack->trigger_area(images.clone(), some_draws(images.size(0)));
+  const auto area = attack->trigger_area(images.clone(), some_draws(kImages));
   if (!area) return skipped("trigger_area() says that all pixels may change");
-  if (area->scalar_type() != torch::kBool || area->sizes() != images.select(1, 0).sizes()) {
-    throw ContractViolation("trigger_area() gives something else than bool [B, H, W]",
-                            "return one mask for each image");
-  }
+  expect(area->scalar_type() == torch::kBool && area->sizes() == images.select(1, 0).sizes(),
+         "trigger_area() gives something else than bool [B, H, W]", "return one mask for each image");
   const auto outside = ((stamped(*attack, images) != images).any(1) & ~*area).nonzero();  // [pixels, 3]
   if (outside.size(0) > 0) {
     const auto at = [&](int column) { return std::to_string(outside[0][column].item<std::int64_t>()); };
@@ -233,7 +212,7 @@ Finding trigger_same_in_train_and_test(const Subject& subject) {
   const auto images = some_images(subject);
   const auto expected = stamped(*attack, images);
   std::vector<torch::Tensor> alone;
-  const auto draws = some_draws(images.size(0));
+  const auto draws = some_draws(kImages);
   for (std::int64_t i = 0; i < images.size(0); ++i) {
     alone.push_back(stamped(*attack, images.narrow(0, i, 1), {&draws[static_cast<std::size_t>(i)], 1}));
   }
@@ -279,7 +258,7 @@ Finding trigger_survives(const Subject& subject) {
   const auto a = to_pixels(clean, torch::kCPU), b = to_pixels(triggered, torch::kCPU);
   const auto trigger = b - a;
   const double energy = trigger.square().sum().item<double>();
-  if (energy == 0) throw ContractViolation("apply_trigger() changes no pixel", "override apply_trigger()");
+  expect(energy != 0, "apply_trigger() changes no pixel", "override apply_trigger()");
 
   constexpr int kDraws = 4;
   double augmented = 0;
@@ -296,17 +275,15 @@ Finding trigger_survives(const Subject& subject) {
   };
   const double png = stored(".png", 0), jpeg_90 = stored(".jpg", 90), jpeg_75 = stored(".jpg", 75);
   const auto percent = [](double share) { return text_of("%.0f %%", 100 * share); };
-  const auto text = percent(augmented) + " of its energy left after augmentation, " + percent(jpeg_90) +
-                    " after JPEG of quality 90, " + percent(jpeg_75) + " after 75";
-  if (std::min({augmented, png, jpeg_90}) < kLeastEnergyLeft) {
-    throw ContractViolation(
-        "of the trigger's energy, " + percent(augmented) + " is left after augmentation, " + percent(png) +
-            " after PNG, " + percent(jpeg_90) + " after JPEG of quality 90",
-        "at least " + percent(kLeastEnergyLeft) +
-            " should be: make the trigger stronger, larger or smoother; where it is meant for images that "
-            "nobody stores or augments, pass --accept trigger_survives");
-  }
-  return {text, {{"augmentation", augmented}, {"png", png}, {"jpeg_90", jpeg_90}, {"jpeg_75", jpeg_75}}};
+  expect(std::min({augmented, png, jpeg_90}) >= kLeastEnergyLeft,
+         "of the trigger's energy, " + percent(augmented) + " is left after augmentation, " + percent(png) +
+             " after PNG, " + percent(jpeg_90) + " after JPEG of quality 90",
+         "at least " + percent(kLeastEnergyLeft) +
+             " should be: make the trigger stronger, larger or smoother; where it is meant for images that "
+             "nobody stores or augments, pass --accept trigger_survives");
+  return {percent(augmented) + " of its energy left after augmentation, " + percent(jpeg_90) +
+              " after JPEG of quality 90, " + percent(jpeg_75) + " after 75",
+          {{"augmentation", augmented}, {"png", png}, {"jpeg_90", jpeg_90}, {"jpeg_75", jpeg_75}}};
 }
 
 Finding thread_safety(const Subject& subject) {
@@ -340,20 +317,21 @@ Finding thread_safety(const Subject& subject) {
   for (const auto& exception : thrown) {
     if (exception) std::rethrow_exception(exception);
   }
-  if (other_pixels > 0) {
-    throw ContractViolation(std::to_string(other_pixels) + " of " + std::to_string(kThreads * kRounds) +
-                                " calls of apply_trigger(), from 8 threads at once, give other pixels than alone",
-                            "keep no scratch values in members or statics: const functions may run at the same time");
-  }
+  expect(other_pixels == 0,
+         std::to_string(other_pixels) + " of " + std::to_string(kThreads * kRounds) +
+             " calls of apply_trigger(), from 8 threads at once, give other pixels than alone",
+         "keep no scratch values in members or statics: const functions may run at the same time");
   return {"equal pixels from 8 threads at once"};
 }
 
-void use(const Subject& subject) {
-  const auto attack = make(subject);
-  plan_of(*attack, subject);
-  const auto images = some_images(subject);
-  stamped(*attack, images);
-  attack->trigger_area(images, some_draws(images.size(0)));
+Finding no_leak(const Subject& subject) {
+  return check_no_leak([&] {
+    const auto attack = make(subject);
+    plan_of(*attack, subject);
+    const auto images = some_images(subject);
+    stamped(*attack, images);
+    attack->trigger_area(images, some_draws(kImages));
+  });
 }
 
 Finding time_per_call(const Subject& subject) {
@@ -398,10 +376,7 @@ const std::vector<Check>& attack_checks() {
        "Threads may plan and stamp at the same time.",
        {"plan_is_pure", "trigger_same_in_train_and_test"},
        &thread_safety},
-      {"no_leak",
-       "Memory comes back.",
-       {"edits_valid", "trigger_pure"},
-       [](const Subject& subject) { return check_no_leak([&] { use(subject); }); }},
+      {"no_leak", "Memory comes back.", {"edits_valid", "trigger_pure"}, &no_leak},
       {"time_per_call", "How long it takes.", {"edits_valid", "trigger_pure"}, &time_per_call},
   };
   return checks;

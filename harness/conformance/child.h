@@ -1,4 +1,4 @@
-/// Work in a process of its own, which may crash or hang.
+/// Work in a process of its own, which may crash or hang, and processes that a sanitizer must be in.
 #pragma once
 
 #include <functional>
@@ -23,5 +23,12 @@ struct ChildEnd {
 /// machine's memory. @pre this process has one thread
 /// @param work must not throw. @throws Error(kInternal) if there can be no process
 ChildEnd in_child(const std::function<Json()>& work, double limit_s, const Signals& signals);
+
+/// For a plugin that was built with -fsanitize=address or thread, in a program that was not. The library of a sanitizer
+/// must be in a process before all others: starts this program again with it, unless it is there. Does not return then.
+/// Sets the options ASAN_OPTIONS and TSAN_OPTIONS unless the user has.
+/// @param library Stamp::sanitizer. @param task of the engine, to begin with again
+/// @throws Error(kPlugin) if the library cannot be loaded
+void start_with_sanitizer(const std::string& library, const Json& task);
 
 }  // namespace roclip::bench::conformance

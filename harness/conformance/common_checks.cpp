@@ -28,17 +28,9 @@ std::int64_t allocated_bytes() {
 }
 
 void make_and_delete(const PluginDescriptor& plugin, const Json& params) {
-  switch (plugin.kind) {
-    case PluginKind::kAttack:
-      delete plugin.make_attack(params);
-      break;
-    case PluginKind::kDefense:
-      delete plugin.make_defense(params);
-      break;
-    case PluginKind::kMetric:
-      delete plugin.make_metric(params);
-      break;
-  }
+  if (plugin.make_attack != nullptr) delete plugin.make_attack(params);
+  if (plugin.make_defense != nullptr) delete plugin.make_defense(params);
+  if (plugin.make_metric != nullptr) delete plugin.make_metric(params);
 }
 
 /// Whether an integer parameter can be neither this nor beyond: a bound that is none.
@@ -87,10 +79,9 @@ Finding check_parameters(const Subject& subject) {
   const auto effective = [&](const Json& params) { return subject.plugin.effective(params, "parameters"); };
   for (const Json& params : {Json::object(), subject.params}) {
     const Json values = effective(params);
-    if (effective(values) != values) {
-      throw ContractViolation("the values of " + params.dump() + " give other values when they are passed again",
-                              "let declare() only declare: no value may depend on another");
-    }
+    expect(effective(values) == values,
+           "the values of " + params.dump() + " give other values when they are passed again",
+           "let declare() only declare: no value may depend on another");
   }
   std::int64_t refused = 0, made = 0;
   const auto must_refuse = [&](const Json& params) {
@@ -108,10 +99,8 @@ Finding check_parameters(const Subject& subject) {
   for (const auto& parameter : parameters) {
     const auto name = parameter.at("name").get<std::string>();
     for (const char* key : {"doc", "source"}) {
-      if (parameter.at(key).get<std::string>().empty()) {
-        throw ContractViolation("parameter \"" + name + "\" has no " + key,
-                                "say what it means, and where its default is from");
-      }
+      expect(parameter.at(key) != "", "parameter \"" + name + "\" has no " + key,
+             "say what it means, and where its default is from");
     }
     for (const auto& value : wrong_values(parameter)) must_refuse({{name, value}});
     for (const auto& value : allowed_values(parameter)) {

@@ -1,16 +1,16 @@
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <memory>
 #include <set>
+#include <tuple>
 
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
-#include "harness/conformance/small_training.h"
 #include "harness/record/cell.h"
 
 namespace roclip::bench::conformance {
@@ -21,33 +21,9 @@ std::unique_ptr<Defense> make(const Subject& subject) {
   return std::unique_ptr<Defense>(subject.plugin.make_defense(subject.params));
 }
 
-void expect(bool holds, const std::string& seen, const std::string& fix) {
-  if (!holds) throw ContractViolation(seen, fix);
-}
-
-/// Watches and times every hook.
-class WatchedDefense final : public CheckedDefense {
- public:
-  explicit WatchedDefense(const Subject& subject) : CheckedDefense(make(subject), "") {}
-
-  /// Wall time by hook.
-  const std::map<std::string, double>& hook_s() const { return hook_s_; }
-
- protected:
-  void call(const char* hook, const std::function<void()>& work) const override {
-    const auto start = std::chrono::steady_clock::now();
-    CheckedDefense::call(hook, work);
-    hook_s_[hook] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-
- private:
-  mutable std::map<std::string, double> hook_s_;
-};
-
 /// @return hash of the weights at the end
 std::string trained(const Subject& subject, const TrainHooks& hooks = {}) {
-  WatchedDefense defense(subject);
-  SmallTraining training(subject.data, defense);
+  SmallTraining training(subject.data, make(subject));
   training.run(hooks);
   return training.model().weights_hash();
 }
@@ -57,14 +33,13 @@ std::string counted_stages(const TrainReport& report) {
 }
 
 Finding trains(const Subject& subject) {
-  WatchedDefense defense(subject);
-  SmallTraining training(subject.data, defense);
+  SmallTraining training(subject.data, make(subject));
   const auto report = training.run();
   for (const auto& weights : training.model().trainable()) {
     expect(weights.isfinite().all().item<bool>(), "the trained model has weights that are not finite",
            "check what after_stage() does to the weights");
   }
-  if (const auto suspicion = defense.suspicion()) {
+  if (const auto suspicion = training.defense().suspicion()) {
     expect(suspicion->scores.numel() == training.pairs().size(),
            "suspicion() gives " + std::to_string(suspicion->scores.numel()) + " scores for " +
                std::to_string(training.pairs().size()) + " training pairs",
@@ -115,29 +90,24 @@ std::vector<std::int64_t> stopping_steps(const TrainReport& report) {
 }
 
 Finding resumes_to_the_same_bits(const Subject& subject) {
-  WatchedDefense defense(subject);
-  SmallTraining training(subject.data, defense);
+  SmallTraining training(subject.data, make(subject));
   const auto report = training.run();
   const auto epochs = std::ssize(report.epochs);
   const auto undisturbed = training.model().weights_hash();
-  const auto scores = [](const Defense& trained) {
-    const auto suspicion = trained.suspicion();
+  const auto scores = [](const SmallTraining& of) {
+    const auto suspicion = of.defense().suspicion();
     return suspicion ? suspicion->scores : torch::Tensor();
   };
   const std::string fix =
       "write in save(), and read in load(), all that changes after the constructor: counters, pools, scores; draw from "
       "context.rng, which is saved, not from torch's global generator";
 
-  struct Stop {
-    std::string words;
-    std::int64_t step, epoch;
-  };
-  std::vector<Stop> stops;
+  std::vector<std::tuple<std::string, std::int64_t, std::int64_t>> stops;
   for (const auto step : stopping_steps(report)) {
-    stops.push_back({"after step " + std::to_string(step) + " of " + std::to_string(report.steps()), step, 0});
+    stops.emplace_back("after step " + std::to_string(step) + " of " + std::to_string(report.steps()), step, 0);
   }
   for (std::int64_t epoch = 1; epoch < epochs; ++epoch) {
-    stops.push_back({"between epochs " + std::to_string(epoch) + " and " + std::to_string(epoch + 1), 0, epoch});
+    stops.emplace_back("between epochs " + std::to_string(epoch) + " and " + std::to_string(epoch + 1), 0, epoch);
   }
   for (const auto& [words, step, epoch] : stops) {
     CheckpointStore checkpoints(subject.scratch / (std::to_string(step) + "-" + std::to_string(epoch)),
@@ -147,13 +117,12 @@ Finding resumes_to_the_same_bits(const Subject& subject) {
     train_until(subject, checkpoints, step, epoch);
     expect(trained(subject, hooks) == undisturbed,
            "stopped " + words + " and resumed by another object, it ends with other bits", fix);
-    WatchedDefense again(subject);
-    SmallTraining finished(subject.data, again);
+    SmallTraining finished(subject.data, make(subject));
     finished.run(hooks);
     expect(finished.model().weights_hash() == undisturbed,
            "stopped " + words + ", resumed, and loaded again after its end, it has other bits", fix);
-    expect(scores(again).defined() == scores(defense).defined() &&
-               (!scores(again).defined() || scores(again).equal(scores(defense))),
+    const auto now = scores(finished), before = scores(training);
+    expect(now.defined() == before.defined() && (!now.defined() || now.equal(before)),
            "stopped " + words + " and resumed, it ends with other suspicion scores", fix);
   }
   CheckpointStore each_epoch(subject.scratch / "each epoch", {.every_s = 0, .every_epochs = 1});
@@ -167,22 +136,19 @@ Finding resumes_to_the_same_bits(const Subject& subject) {
 }
 
 Finding no_leak(const Subject& subject) {
-  return check_no_leak([&] {
-    WatchedDefense defense(subject);
-    SmallTraining(subject.data, defense, /*epochs=*/2).run();
-  });
+  return check_no_leak([&] { SmallTraining(subject.data, make(subject), /*epochs=*/2).run(); });
 }
 
 Finding time_per_step(const Subject& subject) {
-  WatchedDefense defense(subject);
-  SmallTraining training(subject.data, defense);
-  const auto report = training.run();
+  PhaseClock clock;
+  const auto report = SmallTraining(subject.data, make(subject), SmallTraining::kEpochs, &clock).run();
   double wall_s = 0;
   for (const auto& stage : report.stages) wall_s += stage.wall_s;
   const double step_s = wall_s / static_cast<double>(report.steps());
   Json shares = Json::object();
   std::string text = "a step of this small model takes " + duration(step_s);
-  for (const auto& [hook, seconds] : defense.hook_s()) {
+  for (const auto& [hook, seconds] : clock.phases()) {
+    if (!hook.ends_with("()")) continue;
     const double share = seconds / wall_s;
     shares[hook] = share;
     if (share >= 0.02) text += ", " + hook + text_of(" %.0f %% of it", 100 * share);

@@ -4,15 +4,16 @@
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <utility>
 
 #include <stdlib.h>
 #include <torch/types.h>
 #include <torch/utils.h>
+#include <boost/algorithm/string/join.hpp>
 
-#include "harness/conformance/built_in_data.h"
+#include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
 #include "harness/conformance/child.h"
-#include "harness/conformance/sanitizer.h"
 #include "harness/record/files.h"
 #include "registry.h"
 
@@ -22,17 +23,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// How a check ended. Statuses: pass, fail, skip, accepted (failed, and the user said that it may).
-struct Outcome {
-  std::string status, measured, fix;
-  Json values = Json::object();
-};
-
-Json to_json(const Outcome& outcome) {
-  return {{"status", outcome.status}, {"measured", outcome.measured}, {"fix", outcome.fix}, {"values", outcome.values}};
+/// How a check ended, as the report has it. Statuses: pass, fail, skip, accepted (failed, and the user said that it
+/// may).
+Json outcome(const char* status, const std::string& measured, const std::string& fix = "",
+             const Json& values = Json::object()) {
+  return {{"status", status}, {"measured", measured}, {"fix", fix}, {"values", values}};
 }
 
-Outcome failed(std::string seen, std::string fix) { return {"fail", std::move(seen), std::move(fix), Json::object()}; }
+Json failed(const std::string& seen, const std::string& fix) { return outcome("fail", seen, fix); }
 
 /// The folder of checkpoints, for the time of a run.
 class Scratch {
@@ -98,7 +96,7 @@ const PluginDescriptor& load(const fs::path& file) {
 }
 
 /// In a child: an outcome whatever is thrown.
-Outcome guarded_outcome(const std::function<Outcome()>& work, const std::string& classes) {
+Json guarded_outcome(const std::function<Json()>& work, const std::string& classes) {
   try {
     return work();
   } catch (const ContractViolation& e) {
@@ -124,12 +122,9 @@ struct Told {
 };
 
 /// How a child ended; a crash is an outcome, too.
-Outcome outcome_of(const ChildEnd& end) {
+Json outcome_of(const ChildEnd& end) {
   if (end.signal != 0) throw Told{end.signal};
-  if (end.result) {
-    const Json& json = *end.result;
-    return {json.at("status"), json.at("measured"), json.at("fix"), json.at("values")};
-  }
+  if (end.result) return *end.result;
   const auto seen = end.how + (end.output.empty() ? "" : "; it printed:\n" + end.output);
   if (end.took_too_much) {
     return failed(seen, "look for what has no end; --limit-s gives more time to what is only slow");
@@ -141,33 +136,42 @@ Outcome outcome_of(const ChildEnd& end) {
                    "a data set are memory that may only be read");
 }
 
-Outcome outcome_of(const Finding& finding) {
-  return {finding.skipped ? "skip" : "pass", finding.measured, "", finding.values};
-}
-
 /// One plugin under test: runs checks, tells each as it ends, keeps all.
 class Test {
  public:
-  Test(fs::path file, std::string sanitizer, const Json& task)
-      : file_(std::move(file)),
-        sanitizer_(std::move(sanitizer)),
-        params_(task.at("params")),
+  Test(const fs::path& file, const std::string& sanitizer, const Json& task)
+      : file_(file),
         accept_(task.at("accept")),
         only_(task.at("only")),
         limit_s_(task.at("limit_s")),
         json_(task.at("json")),
-        data_(built_in_data()) {}
+        data_(built_in_data()) {
+    for (const auto& info : data_.classes) classes_.push_back(info.name);
+    report_ = {{"schema_version", 1},
+               {"plugin", {{"file", file}, {"sanitizer", sanitizer}}},
+               {"params", task.at("params")},
+               {"data",
+                {{"pairs", data_.train->size()},
+                 {"probe", data_.probe.size()},
+                 {"held_out", data_.held_out.size()},
+                 {"image_px", data_.train->image_px()},
+                 {"classes", classes_}}}};
+  }
 
   int run() {
-    const Outcome loaded = load_it();
-    const auto* checks = loaded.status == "pass" ? &checks_of(loaded.values.at("kind").get<std::string>()) : nullptr;
-    if (checks != nullptr) known_names_only(*checks);
-    print_head(loaded.values);
-    tell({"loads", "The library passes the handshake.", {}, nullptr}, loaded, 0);
-    if (checks != nullptr) {
-      for (const auto& check : *checks) {
-        if (only_.empty() || std::ranges::find(only_, check.name) != only_.end()) run(check);
-      }
+    const Json loaded = in_process([&] {
+      const auto& plugin = load(file_);
+      return outcome("pass", "ABI " + std::to_string(plugin.abi), "",
+                     {{"kind", to_string(plugin.kind)}, {"id", plugin.id}, {"summary", plugin.summary}});
+    });
+    const std::vector<Check> none;
+    const auto& checks =
+        loaded.at("status") == "pass" ? checks_of(loaded.at("values").at("kind").get<std::string>()) : none;
+    if (&checks != &none) known_names_only(checks);
+    print_head(loaded.at("values"));
+    tell({"loads", "The library passes the handshake.", {}, nullptr}, loaded);
+    for (const auto& check : checks) {
+      if (only_.empty() || contains(only_, check.name)) run(check);
     }
     const bool ok = count("fail") == 0;
     if (json_) {
@@ -181,50 +185,42 @@ class Test {
   }
 
  private:
-  Outcome load_it() {
-    double wall_s = 0;
-    return in_process(
-        [&]() -> Outcome {
-          const auto& plugin = load(file_);
-          return {"pass",
-                  "ABI " + std::to_string(plugin.abi),
-                  "",
-                  {{"kind", to_string(plugin.kind)}, {"id", plugin.id}, {"summary", plugin.summary}}};
-        },
-        wall_s);
+  static bool contains(const std::vector<std::string>& list, const std::string& name) {
+    return std::ranges::find(list, name) != list.end();
   }
 
   void run(const Check& check) {
     const auto missing =
         std::ranges::find_if(check.needs, [&](const auto& name) { return ended_.contains(name) && !stands(name); });
     if (missing != check.needs.end()) {
-      return tell(check, {"skip", "needs " + *missing + ", which did not pass", "", Json::object()}, 0);
+      return tell(check, outcome("skip", "needs " + *missing + ", which did not pass"));
     }
-    double wall_s = 0;
-    auto outcome = outcome_of_check(check, wall_s);
-    if (check.in_two_processes && outcome.status == "pass") {
-      auto again = outcome_of_check(check, wall_s);
-      const bool differs = again.status == "pass" && again.values != outcome.values;
-      outcome = !differs ? std::move(again)
-                         : failed("another process gets another result",
-                                  "take nothing from the process: no clock, std::random_device or address, not even "
-                                  "once in a static");
+    Json ended = outcome_of_check(check);
+    if (check.in_two_processes && ended["status"] == "pass") {
+      const Json first = std::exchange(ended, outcome_of_check(check));
+      if (ended["status"] == "pass" && ended["values"] != first["values"]) {
+        ended.update(failed("another process gets another result",
+                            "take nothing from the process: no clock, std::random_device or address, not even once in "
+                            "a static"));
+      }
     }
-    if (outcome.status == "fail" && std::ranges::find(accept_, check.name) != accept_.end()) {
-      outcome.status = "accepted";
-    }
-    tell(check, outcome, wall_s);
+    if (ended["status"] == "fail" && contains(accept_, check.name)) ended["status"] = "accepted";
+    tell(check, std::move(ended));
   }
 
   /// Works in a process of its own.
-  Outcome in_process(const std::function<Outcome()>& work, double& wall_s) const {
-    const auto end = in_child([&] { return to_json(guarded_outcome(work, class_names(data_))); }, limit_s_, signals_);
-    wall_s = end.wall_s;
-    return outcome_of(end);
+  Json in_process(const std::function<Json()>& work) const {
+    const auto end = in_child([&] { return guarded_outcome(work, boost::join(classes_, ", ")); }, limit_s_, signals_);
+    Json ended = outcome_of(end);
+    ended["wall_s"] = end.wall_s;
+    return ended;
   }
-  Outcome outcome_of_check(const Check& check, double& wall_s) const {
+  Json outcome_of_check(const Check& check) const {
     const auto scratch = scratch_.make(check.name);
-    return in_process([&] { return outcome_of(check.run({load(file_), params_, data_, scratch})); }, wall_s);
+    return in_process([&] {
+      const auto finding = check.run({load(file_), report_.at("params"), data_, scratch});
+      return outcome(finding.skipped ? "skip" : "pass", finding.measured, "", finding.values);
+    });
   }
 
   bool stands(const std::string& name) const { return ended_.at(name) == "pass" || ended_.at(name) == "accepted"; }
@@ -239,74 +235,64 @@ class Test {
     for (const auto& check : checks) names.push_back(check.name);
     for (const auto& [option, list] : {std::pair("--accept", &accept_), std::pair("--only", &only_)}) {
       for (const auto& name : *list) {
-        if (std::ranges::find(names, name) != names.end()) continue;
-        std::string known;
-        for (const auto& each : names) known += (known.empty() ? "" : ", ") + each;
+        if (contains(names, name)) continue;
         throw Error(ErrorKind::kUsage, std::string(option) + ": unknown check \"" + name + "\"" +
-                                           did_you_mean(name, names) + " (known: " + known + ")");
+                                           did_you_mean(name, names) + " (known: " + boost::join(names, ", ") + ")");
       }
     }
   }
 
   void print_head(const Json& plugin) {
-    report_["schema_version"] = 1;
-    report_["plugin"] = plugin;
-    report_["plugin"]["file"] = file_;
-    report_["plugin"]["sanitizer"] = sanitizer_;
-    report_["params"] = params_;
-    report_["data"] = {{"pairs", data_.train->size()},
-                       {"probe", data_.probe.size()},
-                       {"held_out", data_.held_out.size()},
-                       {"image_px", data_.train->image_px()},
-                       {"classes", Json::array()}};
-    for (const auto& info : data_.classes) report_["data"]["classes"].push_back(info.name);
+    report_["plugin"].update(plugin);
     if (json_) return;
     if (!plugin.empty()) {
       std::printf("%s %s: %s\n", plugin.at("kind").get<std::string>().c_str(),
                   plugin.at("id").get<std::string>().c_str(), plugin.at("summary").get<std::string>().c_str());
     }
     std::printf("  file    %s\n  params  %s\n  data    %lld pairs, %lld held-out images, %lld px; classes %s\n",
-                file_.c_str(), params_.dump().c_str(), static_cast<long long>(data_.train->size()),
+                file_.c_str(), report_.at("params").dump().c_str(), static_cast<long long>(data_.train->size()),
                 static_cast<long long>(data_.held_out.size()), static_cast<long long>(data_.train->image_px()),
-                class_names(data_).c_str());
-    if (!sanitizer_.empty()) std::printf("  with    %s\n", sanitizer_.c_str());
+                boost::join(classes_, ", ").c_str());
+    if (const std::string sanitizer = report_["plugin"]["sanitizer"]; !sanitizer.empty()) {
+      std::printf("  with    %s\n", sanitizer.c_str());
+    }
   }
 
-  void tell(const Check& check, const Outcome& outcome, double wall_s) {
-    ended_[check.name] = outcome.status;
-    Json entry = to_json(outcome);
-    entry["name"] = check.name;
-    entry["asks"] = check.asks;
-    entry["wall_s"] = wall_s;
-    report_["checks"].push_back(std::move(entry));
+  void tell(const Check& check, Json ended) {
+    const std::string status = ended.at("status");
+    ended_[check.name] = status;
+    ended["name"] = check.name;
+    ended["asks"] = check.asks;
+    ended.emplace("wall_s", 0.0);
+    report_["checks"].push_back(ended);
     if (json_) return;
-    const bool bad = outcome.status == "fail" || outcome.status == "accepted";
-    std::printf("%-8s  %-31s %s\n", outcome.status == "fail" ? "FAIL" : outcome.status.c_str(), check.name.c_str(),
-                outcome.measured.c_str());
-    if (bad) std::printf("%10sasked: %s\n", "", check.asks.c_str());
-    if (bad && !outcome.fix.empty()) std::printf("%10sto fix: %s\n", "", outcome.fix.c_str());
+    std::printf("%-8s  %-31s %s\n", status == "fail" ? "FAIL" : status.c_str(), check.name.c_str(),
+                ended.at("measured").get<std::string>().c_str());
+    if (status == "fail" || status == "accepted") {
+      std::printf("%10sasked: %s\n", "", check.asks.c_str());
+      const std::string fix = ended.at("fix");
+      if (!fix.empty()) std::printf("%10sto fix: %s\n", "", fix.c_str());
+    }
     std::fflush(stdout);
   }
 
   fs::path file_;
-  std::string sanitizer_;
-  Json params_;
   std::vector<std::string> accept_, only_;
   double limit_s_;
   bool json_;
   Dataset data_;
+  std::vector<std::string> classes_;
   Signals signals_;
   Scratch scratch_;
   std::map<std::string, std::string> ended_;  ///< name of a check -> status
-  Json report_ = Json::object();
+  Json report_;
 };
 
 }  // namespace
 
 int plugin_test(const Json& task) {
   at::set_num_threads(1);  // and no thread may run before fork()
-  const std::vector<fs::path> folders = task.at("plugin_path");
-  const auto file = find_file(task.at("plugin"), plugin_search_path(folders));
+  const auto file = find_file(task.at("plugin"), plugin_search_path(task.at("plugin_path")));
   const auto stamp = read_stamp(file);
   const std::string sanitizer = stamp ? stamp->sanitizer : "";
   start_with_sanitizer(sanitizer, task);

@@ -6,8 +6,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
-#include "harness/conformance/small_training.h"
 #include "harness/record/hash.h"
 #include "harness/record/metric_record.h"
 #include "roclip/metric.h"
@@ -65,22 +65,15 @@ MetricResult evaluate(const Metric& metric, ClipModel& model, const Subject& sub
                           .suspicion = suspicion,
                           .seed = stream(1, role::kEvaluation)};
   const torch::NoGradGuard no_grad;
-  MetricResult result;
-  call_hook("", "evaluate()", [&] { result = metric.evaluate(model, inputs); });
-  return result;
+  return call_hook("", "evaluate()", [&] { return metric.evaluate(model, inputs); });
 }
 
-/// A small trained model, in evaluation mode.
-class TrainedModel {
- public:
-  explicit TrainedModel(const Subject& subject) : training_(subject.data, plain_) { training_.run(); }
-  TrainableClip& operator*() { return training_.model(); }
-  TrainableClip* operator->() { return &training_.model(); }
-
- private:
-  Defense plain_;
-  SmallTraining training_;
-};
+/// Trained once a process, in evaluation mode.
+TrainableClip& trained_model(const Subject& subject) {
+  static SmallTraining training(subject.data);
+  static const auto report = training.run();
+  return training.model();
+}
 
 /// "top1 3/72", "auroc 0.98", or why there is nothing.
 std::string said(const MetricResult& result) {
@@ -94,18 +87,17 @@ std::string said(const MetricResult& result) {
 
 Finding counts_consistent(const Subject& subject) {
   const auto metric = make(subject);
-  TrainedModel model(subject);
+  auto& model = trained_model(subject);
   std::string text;
   Json values = Json::object();
   for (const auto& situation : kSituations) {
-    const auto result = evaluate(*metric, *model, subject, situation);
+    const auto result = evaluate(*metric, model, subject, situation);
     try {
       check_result(result, metric->headline(), subject.data.train->size());
     } catch (const ContractViolation& e) {
       throw ContractViolation(std::string("with ") + situation.name + ", " + e.what(), e.fix());
     }
-    text += std::string(text.empty() ? "" : "; ") + situation.name + ": ";
-    text += said(result);
+    text += std::string(text.empty() ? "" : "; ") + situation.name + ": " + said(result);
     values[situation.name] = result.counts.size();
   }
   return {text, values};
@@ -113,71 +105,53 @@ Finding counts_consistent(const Subject& subject) {
 
 Finding leaves_the_model_alone(const Subject& subject) {
   const auto metric = make(subject);
-  TrainedModel model(subject);
+  auto& model = trained_model(subject);
   const auto images = subject.data.held_out.images(0, subject.data.held_out.size());
   const std::string fix = "undo what it changes: train(false), NoGradGuard, copies of weights; work on a copy";
   for (const auto& situation : kSituations) {
-    const auto weights = model->weights_hash();
-    const auto embeddings = embed_images(*model, images);
-    evaluate(*metric, *model, subject, situation);
-    if (model->weights_hash() != weights) {
-      throw ContractViolation("evaluate() changes weights or batch statistics of the model", fix);
-    }
-    if (!embed_images(*model, images).equal(embeddings)) {
-      throw ContractViolation("after evaluate() the model embeds images otherwise: it is left in training mode", fix);
-    }
-    if (!torch::GradMode::is_enabled()) throw ContractViolation("evaluate() leaves gradients switched off", fix);
-    for (const auto& parameter : model->trainable()) {
-      if (!parameter.requires_grad()) throw ContractViolation("evaluate() leaves a weight that needs no gradient", fix);
-    }
+    const auto weights = model.weights_hash();
+    const auto embeddings = embed_images(model, images);
+    evaluate(*metric, model, subject, situation);
+    expect(model.weights_hash() == weights, "evaluate() changes weights or batch statistics of the model", fix);
+    expect(embed_images(model, images).equal(embeddings),
+           "after evaluate() the model embeds images otherwise: it is left in training mode", fix);
+    expect(torch::GradMode::is_enabled(), "evaluate() leaves gradients switched off", fix);
+    expect(std::ranges::all_of(model.trainable(), &torch::Tensor::requires_grad),
+           "evaluate() leaves a weight that needs no gradient", fix);
   }
   return {"equal weights, statistics and mode"};
 }
 
-bool same(const MetricResult& a, const MetricResult& b) {
-  const auto equal = [](const Count& x, const Count& y) {
-    return x.name == y.name && x.items == y.items && x.outcomes == y.outcomes;
-  };
-  const auto equal_value = [](const Value& x, const Value& y) { return x.name == y.name && x.value == y.value; };
-  return std::ranges::equal(a.counts, b.counts, equal) && std::ranges::equal(a.values, b.values, equal_value) &&
-         a.details == b.details && a.not_applicable == b.not_applicable;
-}
-
 Finding repeatable(const Subject& subject) {
   const auto metric = make(subject), other = make(subject);
-  TrainedModel model(subject);
   const std::string fix = "draw from Rng(inputs.seed) only: no clock, no std::random_device, no static state";
   Json hashes = Json::object();
   for (const auto& situation : kSituations) {
-    const auto result = evaluate(*metric, *model, subject, situation);
-    if (!same(evaluate(*metric, *model, subject, situation), result)) {
-      throw ContractViolation("a second call gives another result", fix);
-    }
-    if (!same(evaluate(*other, *model, subject, situation), result)) {
-      throw ContractViolation("another object of the same parameters gives another result", fix);
-    }
-    hashes[situation.name] = hash_hex(to_json(metric_record(result, *metric)).dump());
+    const auto record_of = [&](const Metric& made) {
+      return metric_record(evaluate(made, trained_model(subject), subject, situation), made);
+    };
+    const auto record = record_of(*metric);
+    expect(record_of(*metric) == record, "a second call gives another result", fix);
+    expect(record_of(*other) == record, "another object of the same parameters gives another result", fix);
+    hashes[situation.name] = hash_hex(to_json(record).dump());
   }
   return {"equal results from 2 objects, 2 calls and 2 processes", hashes};
 }
 
-void use(const Subject& subject, ClipModel& model) {
-  const auto metric = make(subject);
-  for (const auto& situation : kSituations) evaluate(*metric, model, subject, situation);
-}
-
 Finding no_leak(const Subject& subject) {
-  TrainedModel model(subject);
-  return check_no_leak([&] { use(subject, *model); });
+  return check_no_leak([&] {
+    const auto metric = make(subject);
+    for (const auto& situation : kSituations) evaluate(*metric, trained_model(subject), subject, situation);
+  });
 }
 
 Finding time_per_call(const Subject& subject) {
   const auto metric = make(subject);
-  TrainedModel model(subject);
+  auto& model = trained_model(subject);
   std::string text;
   Json values = Json::object();
   for (const auto& situation : kSituations) {
-    const double seconds = median_s(3, [&] { evaluate(*metric, *model, subject, situation); });
+    const double seconds = median_s(3, [&] { evaluate(*metric, model, subject, situation); });
     text += std::string(text.empty() ? "" : ", ") + duration(seconds) + " with " + situation.name;
     values[situation.name] = seconds;
   }

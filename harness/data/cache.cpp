@@ -12,6 +12,7 @@
 #include <map>
 
 #include "harness/data/pack.h"
+#include "harness/record/descriptor.h"
 #include "harness/record/hash.h"
 #include "harness/record/paths.h"
 #include "roclip/error.h"
@@ -32,7 +33,7 @@ class FileLock {
     while (!is_locked_) {
       if (!try_lock(file)) {
         progress("waiting for another process that prepares the same data", 0, 0);
-        while (flock(descriptor_, LOCK_EX) != 0) {
+        while (flock(descriptor_.get(), LOCK_EX) != 0) {
           if (errno != EINTR) fail(file);
         }
       }
@@ -41,9 +42,6 @@ class FileLock {
   }
   /// Does not wait: look at is_locked().
   explicit FileLock(const fs::path& file) { is_locked_ = try_lock(file) && is_still(file); }
-  ~FileLock() { close(descriptor_); }
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
   bool is_locked() const { return is_locked_; }
 
  private:
@@ -51,18 +49,17 @@ class FileLock {
     throw Error(ErrorKind::kData, file.string() + ": cannot be locked: " + std::strerror(errno));
   }
   bool try_lock(const fs::path& file) {
-    if (descriptor_ >= 0) close(descriptor_);
-    descriptor_ = open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) fail(file);
-    return flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+    descriptor_ = Descriptor(open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666));
+    if (!descriptor_) fail(file);
+    return flock(descriptor_.get(), LOCK_EX | LOCK_NB) == 0;
   }
   /// Whether the file that was locked is the one of that name: clean_cache() deletes it with its pack.
   bool is_still(const fs::path& file) const {
     struct stat held {
     }, there{};
-    return fstat(descriptor_, &held) == 0 && stat(file.c_str(), &there) == 0 && held.st_ino == there.st_ino;
+    return fstat(descriptor_.get(), &held) == 0 && stat(file.c_str(), &there) == 0 && held.st_ino == there.st_ino;
   }
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   bool is_locked_ = false;
 };
 

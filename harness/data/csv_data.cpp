@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <fstream>
 #include <set>
+#include <string_view>
 
 #include <xxhash.h>
 #include <boost/algorithm/string.hpp>
 
 #include "harness/data/cache.h"
 #include "harness/data/captions.h"
-#include "harness/data/csv.h"
 #include "harness/data/image.h"
 #include "roclip/error.h"
 #include "roclip/params.h"
@@ -43,19 +43,6 @@ struct Spec {
     list.add("prompts", prompts, "zero-shot templates, {} is the class word", "Radford et al. 2021");
   }
 };
-
-bool is_utf8(const std::string& text) {
-  try {
-    Json(text).dump();
-    return true;
-  } catch (const Json::type_error&) {
-    return false;
-  }
-}
-
-std::string show_utf8(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 /// `json` has been validated by effective_csv().
 Spec spec_of(const Json& json) { return read_params<Spec>(json, "data"); }
@@ -214,7 +201,9 @@ Json effective_csv(const Json& data, const fs::path& base, const std::string& wh
   for (const auto& [key, path] : paths) {
     if (path->empty()) continue;
     *path = fs::absolute(base / *path).lexically_normal().string();
-    if (!is_utf8(*path)) refuse(key, "the path " + show_utf8(*path) + " is not UTF-8; rename the folder");
+    if (is_utf8(*path)) continue;
+    const auto shown = Json(*path).dump(-1, ' ', false, Json::error_handler_t::replace);
+    refuse(key, "the path " + shown + " is not UTF-8; rename the folder");
   }
   if (spec.name.empty()) spec.name = fs::path(spec.pairs).stem().string();
   return write_params(spec);
@@ -294,6 +283,49 @@ Collection read_csv_data(const Json& effective) {
   data.probe = items(probe, spec.probe.empty() ? "labelled" : "probe");
   data.held_out = items(held_out, "labelled");
   return data;
+}
+
+CsvReader::CsvReader(std::istream& in, char delimiter) : in_(in), delimiter_(delimiter) {
+  char mark[3];
+  if (in_.read(mark, sizeof mark) && std::string_view(mark, sizeof mark) == "\xEF\xBB\xBF") return;
+  in_.clear();
+  in_.seekg(0);
+}
+
+bool CsvReader::next(std::vector<std::string>& record) {
+  while (in_.peek() == '\n' || in_.peek() == '\r') line_ += in_.get() == '\n';
+  if (in_.peek() == std::istream::traits_type::eof()) return false;
+  record_line_ = line_;
+  record.assign(1, "");
+  bool quoted = false, at_start = true;
+  char c;
+  while (in_.get(c)) {
+    line_ += c == '\n';
+    if (quoted) {
+      if (c != '"') {
+        record.back() += c;
+      } else if (in_.peek() == '"') {
+        record.back() += static_cast<char>(in_.get());
+      } else {
+        quoted = false;
+      }
+    } else if (c == '"' && at_start) {
+      quoted = true;
+      at_start = false;
+    } else if (c == delimiter_) {
+      record.emplace_back();
+      at_start = true;
+    } else if (c == '\n') {
+      return true;
+    } else if (c != '\r' || in_.peek() != '\n') {
+      record.back() += c;
+      at_start = false;
+    }
+  }
+  if (quoted) {
+    throw Error(ErrorKind::kData, "line " + std::to_string(record_line_) + ": a quoted field that is never closed");
+  }
+  return true;
 }
 
 }  // namespace roclip::bench

@@ -1,6 +1,7 @@
 #include "harness/data/data.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include <unistd.h>
@@ -10,7 +11,6 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/data/cache.h"
-#include "harness/data/clean_subset.h"
 #include "harness/data/csv_data.h"
 #include "harness/data/emoji.h"
 #include "harness/data/image.h"
@@ -19,6 +19,7 @@
 #include "harness/record/hash.h"
 #include "harness/record/machine.h"
 #include "roclip/error.h"
+#include "roclip/rng.h"
 
 namespace roclip::bench {
 
@@ -154,6 +155,13 @@ Json effective_data(const Json& data, const fs::path& base, const std::string& w
   return effective(object);
 }
 
+std::vector<std::int64_t> clean_subset(std::int64_t pairs, double share) {
+  const auto count = std::llround(share * static_cast<double>(pairs));
+  auto indices = Rng(stream(0, "clean subset")).sample(pairs, count);
+  std::ranges::sort(indices);
+  return indices;
+}
+
 fs::path prepare_data(const Json& effective, const Progress& progress) {
   const auto file = ensure(effective, &verify_pack, progress);
   for (const auto& line : left_out_lines(record_of(open_pack(file)))) progress(line, 0, 0);
@@ -229,38 +237,41 @@ LoadedData load_data(const Json& effective, std::int64_t image_px, const Progres
   return data;
 }
 
-std::vector<PackInfo> list_packs() {
-  std::vector<PackInfo> list;
+Json list_packs() {
+  Json list = Json::array();
   for (const auto& file : cached_files()) {
-    PackInfo info{file, "", 0, 0};
+    Json& entry = list.emplace_back(Json{{"file", file.path},
+                                         {"bytes", file.bytes},
+                                         {"last_used", file.last_used},
+                                         {"data", "not complete or damaged"},
+                                         {"image_px", 0},
+                                         {"images", 0}});
     try {
       const Pack pack = open_pack(file.path);
-      info.image_px = pack.images.size(2);
-      info.images = pack.images.size(0);
-      info.data = pack.metadata.contains("name") ? pack.metadata.at("name").get<std::string>() : "a resized copy";
+      entry["image_px"] = pack.images.size(2);
+      entry["images"] = pack.images.size(0);
+      entry["data"] = pack.metadata.value("name", "a resized copy");
     } catch (const std::exception&) {
-      info.data = "not complete or damaged";
     }
-    list.push_back(std::move(info));
   }
   return list;
 }
 
-std::vector<DataInfo> list_data() {
-  DataInfo info;
-  info.name = kEmoji;
-  info.summary = "drawings of about 1,900 emoji in eight styles; six to train on, two held out";
-  info.file = emoji_file();
+Json list_data() {
+  Json info = {
+      {"name", kEmoji},    {"summary", "drawings of about 1,900 emoji in eight styles; six to train on, two held out"},
+      {"prepared", false}, {"file", emoji_file()},
+      {"pairs", 0},        {"held_out", 0},
+      {"classes", 0}};
   try {
-    const Json json = open_pack(info.file).metadata;
-    const auto size = [&](const char* key) { return static_cast<std::int64_t>(json.at(key).at("captions").size()); };
-    info.pairs = size("train");
-    info.held_out = size("held_out");
-    info.classes = static_cast<std::int64_t>(json.at("classes").size());
-    info.prepared = true;
+    const Json json = open_pack(emoji_file()).metadata;
+    info["pairs"] = json.at("train").at("captions").size();
+    info["held_out"] = json.at("held_out").at("captions").size();
+    info["classes"] = json.at("classes").size();
+    info["prepared"] = true;
   } catch (const Error&) {  // missing or damaged: not prepared
   }
-  return {info};
+  return Json::array({info});
 }
 
 }  // namespace roclip::bench

@@ -10,7 +10,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "harness/data/cache.h"
 #include "harness/record/progress.h"
 #include "roclip/dataset.h"
 #include "roclip/params.h"
@@ -22,6 +21,15 @@ namespace roclip::bench {
 /// @param base folder of the matrix file: what relative paths are relative to.
 /// @param where front of the messages, "matrix.json: /data". @throws Error(kMatrix)
 Json effective_data(const Json& data, const std::filesystem::path& base, const std::string& where);
+
+/// Share of the trusted pairs of emoji, unless the matrix says otherwise; of the user's own data it is 0.
+inline constexpr double kEmojiCleanShare = 0.05;
+/// The trusted pairs of a training set, for defenses that need some: no attack may touch them. All cells of all seeds
+/// trust the same pairs, so that stored poisons of any seed leave them alone.
+/// @param share parameter "clean_share" of a matrix file's data. @return indices of round(share * pairs) training
+/// pairs, ascending, drawn from a fixed stream; a larger share contains a smaller one. @pre pairs >= 0 and 0 <= share
+/// <= 1
+std::vector<std::int64_t> clean_subset(std::int64_t pairs, double share);
 
 /// Makes sure that the packed file exists and that its checksum is right; prepares it (again) otherwise. Tells what was
 /// left out of it. Safe when several processes do it at once or when one is killed.
@@ -48,22 +56,13 @@ LoadedData load_data(const Json& effective, std::int64_t image_px, const Progres
 /// LoadedData has it
 std::vector<std::string> left_out_lines(const Json& record);
 
-/// A data set that needs nothing but its name.
-struct DataInfo {
-  std::string name, summary;
-  bool prepared = false;
-  std::filesystem::path file;
-  std::int64_t pairs = 0, held_out = 0, classes = 0;  ///< 0 unless prepared
-};
-std::vector<DataInfo> list_data();
+/// The data sets that need nothing but their names: [{"name", "summary", "prepared", "file", "pairs", "held_out",
+/// "classes"}], counts 0 unless prepared.
+Json list_data();
 
-/// A packed file in the cache, and what is in it.
-struct PackInfo {
-  CachedFile file;
-  std::string data;  ///< name of the data set
-  std::int64_t image_px = 0, images = 0;
-};
-std::vector<PackInfo> list_packs();
+/// The packed files in the cache: [{"file", "bytes", "last_used" in seconds since 1970, "data": name of the data set,
+/// "image_px", "images"}].
+Json list_packs();
 
 /// Draws `count` images of a split with their captions and classes, chosen by `seed`, into a PNG file.
 /// @param split "train" or "held_out". @throws Error(kUsage) for another split, Error(kData) if it cannot be written.

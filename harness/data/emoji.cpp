@@ -9,7 +9,7 @@
 #include "harness/data/cache.h"
 #include "harness/data/captions.h"
 #include "harness/data/icons.h"
-#include "harness/data/svg.h"
+#include "harness/data/image.h"
 #include "harness/record/files.h"
 #include "harness/record/paths.h"
 #include "roclip/error.h"

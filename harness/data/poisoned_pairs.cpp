@@ -8,6 +8,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "harness/data/captions.h"
+
 namespace roclip::bench {
 
 namespace {
@@ -22,32 +24,19 @@ ImageRef image_from_json(const Json& json) {
   return {static_cast<ImageRef::Set>(set - kSets), json.at("index")};
 }
 
-template <class... Cases>
-struct Overload : Cases... {
-  using Cases::operator()...;
-};
-
 Json to_json(const Goal& goal) {
-  Json json = std::visit(
-      Overload{[](const NoGoal&) { return Json::object(); },
-               [](const TargetImagesGoal& g) {
-                 Json targets = Json::array();
-                 for (const auto& target : g.targets) {
-                   targets.push_back({{"held_out", target.held_out}, {"adversarial_class", target.adversarial_class}});
-                 }
-                 return Json{{"targets", std::move(targets)}};
-               },
-               [](const TriggeredImagesGoal& g) {
-                 return Json{{"target_class", g.target_class}};
-               },
-               [](const TriggeredTextGoal& g) {
-                 return Json{{"target_class", g.target_class}};
-               },
-               [](const ConfusedClassesGoal& g) {
-                 return Json{{"image_class", g.image_class}, {"caption_class", g.caption_class}};
-               }},
-      goal);
-  json["kind"] = kind_of(goal);
+  Json json = {{"kind", kind_of(goal)}};
+  if (const auto* targeted = std::get_if<TargetImagesGoal>(&goal)) {
+    json["targets"] = Json::array();
+    for (const auto& target : targeted->targets) {
+      json["targets"].push_back({{"held_out", target.held_out}, {"adversarial_class", target.adversarial_class}});
+    }
+  } else if (const auto* classes = target_classes(goal)) {
+    json["target_class"] = *classes;
+  } else if (const auto* confused = std::get_if<ConfusedClassesGoal>(&goal)) {
+    json["image_class"] = confused->image_class;
+    json["caption_class"] = confused->caption_class;
+  }
   return json;
 }
 
@@ -66,77 +55,6 @@ Goal goal_from_json(const Json& json) {
   return goal;
 }
 
-bool is_utf8(const std::string& text) {
-  try {
-    Json(text).dump();
-  } catch (const Json::exception&) {
-    return false;
-  }
-  return true;
-}
-
-/// Checks a plan, part by part.
-class PlanCheck {
- public:
-  explicit PlanCheck(const AttackView& view) : view_(view), gone_(static_cast<std::size_t>(view.train.size())) {}
-
-  void edit(const Edit& edit, std::int64_t triggers) {
-    if (edit.image.set == ImageRef::Set::kTrain) index(edit.image.index, view_.train.size(), "train image");
-    if (edit.image.set == ImageRef::Set::kHeldOut) index(edit.image.index, view_.held_out.size(), "held-out image");
-    if (!is_utf8(edit.caption)) refuse("a caption is not UTF-8");
-    if (edit.trigger && triggers > 0) index(edit.trigger->trigger, triggers, "trigger of an edit");
-    if (edit.trigger && edit.trigger->test) refuse("an edit's draw says that it is a test");
-    if (edit.replaces) disappears(*edit.replaces, "replaced");
-  }
-
-  void disappears(std::int64_t pair, const std::string& how) {
-    index(pair, view_.train.size(), how + " pair");
-    if (gone_[static_cast<std::size_t>(pair)]) refuse("pair " + std::to_string(pair) + " is " + how + " twice");
-    if (!view_.may_change(pair)) {
-      refuse("pair " + std::to_string(pair) + " is " + how +
-             ", but belongs to the clean subset, which no attack may "
-             "touch: ask view.may_change()");
-    }
-    gone_[static_cast<std::size_t>(pair)] = true;
-  }
-
-  void operator()(const NoGoal&) const {}
-  void operator()(const TargetImagesGoal& goal) const {
-    std::set<std::int64_t> targets;
-    for (const auto& target : goal.targets) {
-      index(target.held_out, view_.held_out.size(), "target image");
-      class_of(target.adversarial_class, "adversarial class");
-      if (!targets.insert(target.held_out).second) {
-        refuse("image " + std::to_string(target.held_out) + " is a target twice");
-      }
-    }
-    if (targets.empty()) refuse("its goal has no target images");
-  }
-  void operator()(const TriggeredImagesGoal& goal) const { classes(goal.target_class); }
-  void operator()(const TriggeredTextGoal& goal) const { classes(goal.target_class); }
-  void operator()(const ConfusedClassesGoal& goal) const {
-    class_of(goal.image_class, "image class");
-    class_of(goal.caption_class, "caption class");
-  }
-
- private:
-  [[noreturn]] static void refuse(const std::string& what) {
-    throw Error(ErrorKind::kPlugin, "the attack's plan is not valid: " + what);
-  }
-  static void index(std::int64_t index, std::int64_t size, const std::string& what) {
-    if (index >= 0 && index < size) return;
-    refuse(what + " " + std::to_string(index) + " is not in [0, " + std::to_string(size) + ")");
-  }
-  void class_of(std::int64_t label, const std::string& what) const { index(label, std::ssize(view_.classes), what); }
-  void classes(const std::vector<std::int64_t>& target_class) const {
-    if (target_class.empty()) refuse("its goal has no target class");
-    for (const auto label : target_class) class_of(label, "target class");
-  }
-
-  const AttackView& view_;
-  std::vector<bool> gone_;
-};
-
 }  // namespace
 
 std::string_view kind_of(const Goal& goal) {
@@ -145,34 +63,74 @@ std::string_view kind_of(const Goal& goal) {
   return kKinds[goal.index()];
 }
 
-std::int64_t triggers_of(const Goal& goal) {
-  return std::visit(Overload{[](const TriggeredImagesGoal& g) { return std::ssize(g.target_class); },
-                             [](const TriggeredTextGoal& g) { return std::ssize(g.target_class); },
-                             [](const auto&) { return std::ptrdiff_t{0}; }},
-                    goal);
+const std::vector<std::int64_t>* target_classes(const Goal& goal) {
+  if (const auto* images = std::get_if<TriggeredImagesGoal>(&goal)) return &images->target_class;
+  const auto* text = std::get_if<TriggeredTextGoal>(&goal);
+  return text != nullptr ? &text->target_class : nullptr;
 }
 
 std::int64_t trials_of(const Goal& goal, const LabelledImages& held_out) {
-  const auto of_other_classes = [&](const std::vector<std::int64_t>& target_class) {
-    std::int64_t trials = 0;
-    for (const auto label : target_class) trials += (held_out.labels != label).sum().item<std::int64_t>();
-    return trials;
-  };
-  return std::visit(Overload{[](const NoGoal&) { return std::int64_t{0}; },
-                             [](const TargetImagesGoal& g) { return static_cast<std::int64_t>(g.targets.size()); },
-                             [&](const TriggeredImagesGoal& g) { return of_other_classes(g.target_class); },
-                             [&](const TriggeredTextGoal& g) { return of_other_classes(g.target_class); },
-                             [&](const ConfusedClassesGoal& g) {
-                               return (held_out.labels == g.image_class).sum().item<std::int64_t>();
-                             }},
-                    goal);
+  if (const auto* targeted = std::get_if<TargetImagesGoal>(&goal)) return std::ssize(targeted->targets);
+  if (const auto* confused = std::get_if<ConfusedClassesGoal>(&goal)) {
+    return (held_out.labels == confused->image_class).sum().item<std::int64_t>();
+  }
+  std::int64_t trials = 0;
+  if (const auto* classes = target_classes(goal)) {
+    for (const auto label : *classes) trials += (held_out.labels != label).sum().item<std::int64_t>();
+  }
+  return trials;
 }
 
 void check_plan(const PoisonPlan& plan, const AttackView& view) {
-  PlanCheck check(view);
-  for (const auto& edit : plan.edits) check.edit(edit, triggers_of(plan.goal));
-  for (const auto pair : plan.removes) check.disappears(pair, "removed");
-  std::visit(check, plan.goal);
+  const auto refuse = [](const std::string& what) {
+    throw Error(ErrorKind::kPlugin, "the attack's plan is not valid: " + what);
+  };
+  const auto check_index = [&](std::int64_t index, std::int64_t size, const std::string& what) {
+    if (index >= 0 && index < size) return;
+    refuse(what + " " + std::to_string(index) + " is not in [0, " + std::to_string(size) + ")");
+  };
+  const auto check_class = [&](std::int64_t label, const std::string& what) {
+    check_index(label, std::ssize(view.classes), what);
+  };
+  std::vector<bool> gone(static_cast<std::size_t>(view.train.size()));
+  const auto disappears = [&](std::int64_t pair, const std::string& how) {
+    check_index(pair, view.train.size(), how + " pair");
+    if (gone[static_cast<std::size_t>(pair)]) refuse("pair " + std::to_string(pair) + " is " + how + " twice");
+    if (!view.may_change(pair)) {
+      refuse("pair " + std::to_string(pair) + " is " + how +
+             ", but belongs to the clean subset, which no attack may touch: ask view.may_change()");
+    }
+    gone[static_cast<std::size_t>(pair)] = true;
+  };
+
+  const auto* classes = target_classes(plan.goal);
+  for (const auto& [replaces, image, trigger, caption] : plan.edits) {
+    if (image.set == ImageRef::Set::kTrain) check_index(image.index, view.train.size(), "train image");
+    if (image.set == ImageRef::Set::kHeldOut) check_index(image.index, view.held_out.size(), "held-out image");
+    if (!is_utf8(caption)) refuse("a caption is not UTF-8");
+    if (trigger && classes != nullptr && !classes->empty()) {
+      check_index(trigger->trigger, std::ssize(*classes), "trigger of an edit");
+    }
+    if (trigger && trigger->test) refuse("an edit's draw says that it is a test");
+    if (replaces) disappears(*replaces, "replaced");
+  }
+  for (const auto pair : plan.removes) disappears(pair, "removed");
+
+  if (const auto* targeted = std::get_if<TargetImagesGoal>(&plan.goal)) {
+    std::set<std::int64_t> targets;
+    for (const auto& [held_out, adversarial_class] : targeted->targets) {
+      check_index(held_out, view.held_out.size(), "target image");
+      check_class(adversarial_class, "adversarial class");
+      if (!targets.insert(held_out).second) refuse("image " + std::to_string(held_out) + " is a target twice");
+    }
+    if (targets.empty()) refuse("its goal has no target images");
+  } else if (classes != nullptr) {
+    if (classes->empty()) refuse("its goal has no target class");
+    for (const auto label : *classes) check_class(label, "target class");
+  } else if (const auto* confused = std::get_if<ConfusedClassesGoal>(&plan.goal)) {
+    check_class(confused->image_class, "image class");
+    check_class(confused->caption_class, "caption class");
+  }
 }
 
 Json manifest(const PoisonPlan& plan) {

@@ -31,19 +31,6 @@ class Skipped : public Error {
   using Error::Error;
 };
 
-class Stopwatch {
- public:
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    const double seconds = std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-    return seconds;
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 std::unique_ptr<Defense> make_defense(const Registry& registry, const Json& config) {
   const auto id = plugin_of(config.at("defense"));
   return std::make_unique<CheckedDefense>(registry.make_defense(id, config.at("defense").at("params")), id);
@@ -57,9 +44,14 @@ std::shared_ptr<const Vocabulary> vocabulary_of(const Dataset& data, const Poiso
   return std::make_shared<const Vocabulary>(*data.train, model.vocabulary_min_count, poisons);
 }
 
-PluginRecord plugin_record(const Registry& registry, PluginKind kind, const Json& choice) {
-  const auto& info = find_plugin(registry, kind, choice);
-  return {info.file.filename(), plugin_hash(info)};
+/// The attack, the defense and the metrics.
+std::vector<const PluginInfo*> plugins_of(const Json& config, const Registry& registry) {
+  std::vector<const PluginInfo*> plugins = {&find_plugin(registry, PluginKind::kAttack, config.at("attack")),
+                                            &find_plugin(registry, PluginKind::kDefense, config.at("defense"))};
+  for (const auto& metric : config.at("metrics")) {
+    plugins.push_back(&find_plugin(registry, PluginKind::kMetric, metric));
+  }
+  return plugins;
 }
 
 TrainingRecord training_record(const TrainReport& report, const TrainingKeys& keys, TrainableClip& model) {
@@ -68,14 +60,10 @@ TrainingRecord training_record(const TrainReport& report, const TrainingKeys& ke
                         .resumed = report.resumed,
                         .steps = report.steps(),
                         .parameters = parameter_count(model),
-                        .weights_hash = model.weights_hash()};
-  for (const auto& s : report.stages) {
-    record.stages.push_back({s.name, s.steps, s.pairs, s.wall_s, s.trained_by});
-    record.pairs_seen += s.pairs;
-  }
-  for (const auto& e : report.epochs) {
-    record.epochs.push_back({e.stage, e.epoch, e.loss, e.logit_scale, e.wall_s, e.watched});
-  }
+                        .weights_hash = model.weights_hash(),
+                        .epochs = report.epochs,
+                        .stages = report.stages};
+  for (const auto& stage : report.stages) record.pairs_seen += stage.pairs_seen;
   return record;
 }
 
@@ -154,27 +142,25 @@ TrainingKeys training_keys(const Json& config, const std::string& data_hash, con
 
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry) {
   std::map<std::string, std::string> builds;
-  const auto add = [&](PluginKind kind, const Json& choice) {
-    builds[plugin_of(choice)] = plugin_hash(find_plugin(registry, kind, choice));
-  };
-  add(PluginKind::kAttack, config.at("attack"));
-  add(PluginKind::kDefense, config.at("defense"));
-  for (const auto& metric : config.at("metrics")) add(PluginKind::kMetric, metric);
+  for (const auto* plugin : plugins_of(config, registry)) builds[plugin->id()] = plugin_hash(*plugin);
   return builds;
 }
 
-CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) {
+namespace {
+
+/// @return the record with status "ok". @throws Error, Interrupted, and whatever a plugin throws
+CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) {
   const Json& config = cell.config;
   const Registry& registry = around.registry;
   const auto seed = static_cast<std::uint64_t>(cell.seed);
-  Stopwatch total, watch;
-  std::map<std::string, double> phases;
+  const auto start = std::chrono::steady_clock::now();
+  PhaseClock clock;
 
   const LoadedData data = open_data(config, [](auto...) {});
-  phases["data"] = watch.lap();
+  clock.lap("data");
 
   const auto ready = ready_attack(config, data, registry, around.out, around.device);
-  phases["prepare"] = watch.lap();
+  clock.lap("prepare");
   const Attack& attack = *ready.attack;
   const StoredPlan poison = poison_plan(config, data, registry, ready, around.out);
   store_manifest(poison, around.out);
@@ -183,14 +169,14 @@ CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks
   const auto evaluation_seed = stream(seed, role::kEvaluation);
   const Examples examples(plan, data, attack, evaluation_seed);
   examples.store(around.out.examples_file(poison.name), pairs);
-  phases["poison"] = watch.lap();
+  clock.lap("poison");
 
   const auto model_config = read_params<ModelParams>(config.at("model"), "model");
   const auto vocabulary = vocabulary_of(data, plan, model_config);
   const auto model = make_clip(model_config, vocabulary, stream(seed, role::kInit), around.device);
   const auto defense = make_defense(registry, config);
   const auto clean_subset = granted_subset(*defense, pairs);
-  phases["model"] = watch.lap();
+  clock.lap("model");
 
   const auto keys = training_keys(config, data.hash, registry, around.device);
   CheckpointStore own(around.out.checkpoint_folder(keys.own), around.checkpoint);
@@ -204,15 +190,12 @@ CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks
   const SimilarityWatch watch_similarity(pairs, evaluation_seed);
   hooks.at_epoch_end = [&] { return watch_similarity(*model); };
   const auto report = trainer.run(hooks);
-  for (const auto& [phase, wall_s] : report.phase_s) phases["train." + phase] = wall_s;
-  const double here_s = watch.lap();
+  clock.lap("train");
   double trained_s = 0, own_s = 0;  // what another cell trained is that cell's cost
   for (const auto& stage : report.stages) {
     trained_s += stage.wall_s;
     if (stage.trained_by == cell.id) own_s += stage.wall_s;
   }
-  phases["train"] = trained_s;
-  const double earlier_s = std::max(0.0, own_s - here_s);  // what stopped workers of this cell had done
 
   auto goal = plan.goal;
   if (auto* targeted = std::get_if<TargetImagesGoal>(&goal)) {
@@ -233,14 +216,13 @@ CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks
     const auto id = plugin_of(choice);
     const auto metric = registry.make_metric(id, choice.at("params"));
     record.metrics[id] = metric_record(evaluate_checked(*metric, id, *model, inputs), *metric);
-    record.plugins[id] = plugin_record(registry, PluginKind::kMetric, choice);
-    phases["evaluate." + id] = watch.lap();
+    clock.lap("evaluate." + id);
   }
   record.examples = examples.predictions(*model);
-  phases["examples"] = watch.lap();
-  record.plugins[plugin_of(config.at("attack"))] = plugin_record(registry, PluginKind::kAttack, config.at("attack"));
-  record.plugins[plugin_of(config.at("defense"))] = plugin_record(registry, PluginKind::kDefense, config.at("defense"));
-
+  clock.lap("examples");
+  for (const auto* plugin : plugins_of(config, registry)) {
+    record.plugins[plugin->id()] = {plugin->file.filename(), plugin_hash(*plugin)};
+  }
   record.capability = to_string(defense->capability());
   record.attack_knows_defense = attack.knows_defense();
   record.data_hash = data.hash;
@@ -255,7 +237,11 @@ CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks
     record.poison.artifact = {"artifacts/" + ready.artifact.name + ".safetensors", ready.artifact.hash};
   }
   record.training = training_record(report, keys, *model);
-  const double worker_s = total.lap();
+  const double worker_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  auto phases = clock.phases();
+  const double earlier_s = std::max(0.0, own_s - phases["train"]);  // what stopped workers of this cell had done
+  phases["train"] = trained_s;
+  for (const auto& [phase, wall_s] : report.phase_s) phases["train." + phase] = wall_s;
   record.cost = {.wall_s = earlier_s + worker_s,
                  .worker_s = worker_s,
                  .cpu_s = cpu_time_s(),
@@ -264,38 +250,35 @@ CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks
   return record;
 }
 
-std::optional<CellRecord> run_cell_recorded(const Cell& cell, const CellSurroundings& around,
-                                            TrainHooks hooks) noexcept {
-  const auto failure = [&](Status status, const std::string& reason) { return cell_record(cell, status, reason); };
-  const auto run = [&]() -> std::optional<CellRecord> {
-    try {
-      return run_cell(cell, around, std::move(hooks));
-    } catch (const Interrupted&) {
-      return std::nullopt;
-    } catch (const Skipped& e) {
-      return failure(Status::kSkipped, e.what());
-    } catch (const Diverged& e) {
-      return failure(Status::kDiverged, e.what());
-    } catch (const std::bad_alloc&) {
-      return failure(Status::kOutOfMemory, "out of memory: an allocation failed at the limit of " +
-                                               std::to_string(std::llround(cell.limits.memory_mib)) +
-                                               " MiB (limits/memory_mib)");
-    } catch (const c10::Error& e) {
-      const std::string message = e.what_without_backtrace();
-      return failure(is_out_of_memory(message) ? Status::kOutOfMemory : Status::kFailed, message);
-    } catch (const ContractViolation& e) {
-      return failure(Status::kFailed, std::string(e.what()) + (e.fix().empty() ? "" : "; to fix: ") + e.fix() +
-                                          "; `roclip-bench plugin test` may find more mistakes");
-    } catch (const std::exception& e) {
-      return failure(Status::kFailed, e.what());
-    } catch (...) {
-      return failure(Status::kFailed, "a plugin threw something that is not a std::exception");
-    }
-  };
-  auto record = run();
-  if (!record) return record;
-  record->environment = environment(around.device, around.command_line);
-  record->code = loaded_code();
+}  // namespace
+
+std::optional<CellRecord> run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) noexcept {
+  CellRecord record;
+  const auto failed = [&](Status status, const std::string& reason) { record = cell_record(cell, status, reason); };
+  try {
+    record = run_to_end(cell, around, std::move(hooks));
+  } catch (const Interrupted&) {
+    return std::nullopt;
+  } catch (const Skipped& e) {
+    failed(Status::kSkipped, e.what());
+  } catch (const Diverged& e) {
+    failed(Status::kDiverged, e.what());
+  } catch (const std::bad_alloc&) {
+    failed(Status::kOutOfMemory, "out of memory: an allocation failed at the limit of " +
+                                     std::to_string(std::llround(cell.limits.memory_mib)) + " MiB (limits/memory_mib)");
+  } catch (const c10::Error& e) {
+    const std::string message = e.what_without_backtrace();
+    failed(is_out_of_memory(message) ? Status::kOutOfMemory : Status::kFailed, message);
+  } catch (const ContractViolation& e) {
+    failed(Status::kFailed, std::string(e.what()) + (e.fix().empty() ? "" : "; to fix: ") + e.fix() +
+                                "; `roclip-bench plugin test` may find more mistakes");
+  } catch (const std::exception& e) {
+    failed(Status::kFailed, e.what());
+  } catch (...) {
+    failed(Status::kFailed, "a plugin threw something that is not a std::exception");
+  }
+  record.environment = environment(around.device, around.command_line);
+  record.code = loaded_code();
   return record;
 }
 

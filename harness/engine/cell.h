@@ -47,13 +47,9 @@ TrainingKeys training_keys(const Json& config, const std::string& data_hash, con
 
 /// Of each plugin that the cell uses: id -> hash of its file.
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry);
-/// Poisons, trains and evaluates. Single-threaded on the CPU: the same cell gives the same bits.
-/// @return the record with status "ok". @throws Error, Interrupted, and whatever a plugin throws
-CellRecord run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks);
 
-/// run_cell(), where an error becomes a record: "failed", "diverged", "oom" or "skipped".
-/// @return nothing if it was interrupted
-std::optional<CellRecord> run_cell_recorded(const Cell& cell, const CellSurroundings& around,
-                                            TrainHooks hooks) noexcept;
+/// Poisons, trains and evaluates. Single-threaded on the CPU: the same cell gives the same bits. What is thrown becomes
+/// a record: "failed", "diverged", "oom" or "skipped". @return nothing if it was interrupted
+std::optional<CellRecord> run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) noexcept;
 
 }  // namespace roclip::bench

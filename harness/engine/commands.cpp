@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
+#include <iomanip>
 #include <iostream>
 
 #include <unistd.h>
@@ -43,16 +44,17 @@ Json character(const PluginDescriptor& plugin) {
   return nullptr;
 }
 
-Json to_json(const PluginInfo& plugin) {
-  Json json = {{"kind", to_string(plugin.descriptor->kind)},
-               {"id", plugin.id()},
-               {"summary", plugin.descriptor->summary},
-               {"file", plugin.file},
-               {"abi", plugin.descriptor->abi},
-               {"build", plugin.descriptor->build_id},
-               {"parameters", plugin.descriptor->describe()}};
-  if (plugin.descriptor->kind == PluginKind::kDefense) json["capability"] = character(*plugin.descriptor);
-  if (plugin.descriptor->kind == PluginKind::kMetric) json["better"] = character(*plugin.descriptor);
+Json to_json(const PluginInfo& info) {
+  const auto& plugin = *info.descriptor;
+  Json json = {{"kind", to_string(plugin.kind)},
+               {"id", plugin.id},
+               {"summary", plugin.summary},
+               {"file", info.file},
+               {"abi", plugin.abi},
+               {"build", plugin.build_id},
+               {"parameters", plugin.describe()}};
+  if (plugin.kind == PluginKind::kDefense) json["capability"] = character(plugin);
+  if (plugin.kind == PluginKind::kMetric) json["better"] = character(plugin);
   return json;
 }
 
@@ -77,22 +79,22 @@ std::string allowed(const Json& parameter) {
   return high ? "<= " + bound(parameter.at("max")) : "";
 }
 
-void print(const PluginInfo& plugin) {
-  std::printf("%s %s\n  %s\n  file %s\n  built for ABI %u, %s\n",
-              std::string(to_string(plugin.descriptor->kind)).c_str(), plugin.descriptor->id,
-              plugin.descriptor->summary, plugin.file.c_str(), plugin.descriptor->abi, plugin.descriptor->build_id);
-  if (const Json what = character(*plugin.descriptor); what.is_string()) {
-    std::printf("  %s %s\n", plugin.descriptor->kind == PluginKind::kDefense ? "is given" : "better",
-                what.get<std::string>().c_str());
+std::string text_at(const Json& json, const char* key) { return text_of(json.at(key)); }
+
+/// @param plugin as to_json() has it
+void print(const Json& plugin) {
+  std::cout << text_at(plugin, "kind") << " " << text_at(plugin, "id") << "\n  " << text_at(plugin, "summary")
+            << "\n  file " << text_at(plugin, "file") << "\n  built for ABI " << text_at(plugin, "abi") << ", "
+            << text_at(plugin, "build") << "\n";
+  for (const auto& [key, words] : {std::pair("capability", "is given"), std::pair("better", "better")}) {
+    if (plugin.value(key, Json()).is_string()) std::cout << "  " << words << " " << text_at(plugin, key) << "\n";
   }
-  const Json parameters = plugin.descriptor->describe();
-  std::puts(parameters.empty() ? "  no parameters" : "  parameters");
-  for (const auto& p : parameters) {
-    const std::string unit = p.value("unit", "1") == "1" ? "" : " " + p.at("unit").get<std::string>();
-    std::printf("    %s = %s%s   (%s%s%s)\n      %s\n      source: %s\n", p.at("name").get<std::string>().c_str(),
-                p.at("default").dump().c_str(), unit.c_str(), p.at("type").get<std::string>().c_str(),
-                allowed(p).empty() ? "" : ", ", allowed(p).c_str(), p.at("doc").get<std::string>().c_str(),
-                p.at("source").get<std::string>().c_str());
+  std::cout << (plugin.at("parameters").empty() ? "  no parameters\n" : "  parameters\n");
+  for (const auto& p : plugin.at("parameters")) {
+    const std::string unit = p.value("unit", "1") == "1" ? "" : " " + text_at(p, "unit");
+    std::cout << "    " << text_at(p, "name") << " = " << p.at("default") << unit << "   (" << text_at(p, "type")
+              << (allowed(p).empty() ? "" : ", ") << allowed(p) << ")\n      " << text_at(p, "doc")
+              << "\n      source: " << text_at(p, "source") << "\n";
   }
 }
 
@@ -104,8 +106,6 @@ std::string day(std::int64_t seconds) {
   std::strftime(text.data(), text.size(), "%F", ::localtime_r(&time, &parts));
   return text.data();
 }
-
-Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
 
 /// @throws Error(kPlugin), always
 [[noreturn]] void unknown_plugin(const std::string& name, const Registry& registry) {
@@ -129,6 +129,8 @@ Json data_named(const std::string& text) {
   return effective_data(text, ".", "data");
 }
 
+Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
+
 Progress show_progress() {
   return [](std::string_view what, std::int64_t done, std::int64_t total) {
     const std::string text(what);
@@ -146,24 +148,21 @@ Progress show_progress() {
 int plugin_info(const Json& task) {
   const Registry registry = registry_of(task);
   const std::string name = task.at("plugin");
-  const bool json = task.at("json");
-  bool found = false;
   Json list = Json::array();
   for (const auto& plugin : registry.plugins()) {
-    if (plugin.name() != name && plugin.id() != name) continue;
-    found = true;
-    if (json) {
-      list.push_back(to_json(plugin));
-    } else {
-      print(plugin);
-    }
+    if (plugin.name() == name || plugin.id() == name) list.push_back(to_json(plugin));
   }
-  if (!found) unknown_plugin(name, registry);
-  if (json) std::cout << list.dump(2) << "\n";
+  if (list.empty()) unknown_plugin(name, registry);
+  if (task.at("json")) {
+    std::cout << list.dump(2) << "\n";
+  } else {
+    std::ranges::for_each(list, &print);
+  }
   return 0;
 }
 
 int plugin_validate(const Json& task) {
+  const bool json = task.at("json");
   Json list = Json::array();
   bool all = true;
   for (const fs::path file : task.at("files")) {
@@ -171,15 +170,15 @@ int plugin_validate(const Json& task) {
     const Registry registry({fs::canonical(file)});
     for (const auto& plugin : registry.plugins()) {
       list.push_back(to_json(plugin));
-      if (!task.at("json")) print(plugin);
+      if (!json) print(list.back());
     }
     for (const auto& [refused, reason] : registry.refused()) {
       all = false;
       list.push_back({{"file", refused}, {"refused", reason}});
-      if (!task.at("json")) std::printf("refused %s: it %s\n", refused.c_str(), reason.c_str());
+      if (!json) std::cout << "refused " << refused.string() << ": it " << reason << "\n";
     }
   }
-  if (task.at("json")) std::cout << list.dump(2) << "\n";
+  if (json) std::cout << list.dump(2) << "\n";
   return all ? 0 : static_cast<int>(ErrorKind::kPlugin);
 }
 
@@ -214,82 +213,64 @@ int schema(const Json& task) {
 }
 
 int data_prepare(const Json& task) {
-  const auto file = prepare_data(data_named(task.at("data")), show_progress());
-  std::printf("%s\n", file.c_str());
+  std::cout << prepare_data(data_named(task.at("data")), show_progress()).string() << "\n";
   return 0;
 }
 
 int data_list(const Json& task) {
-  const bool json = task.at("json");
-  Json list = Json::array(), files = Json::array();
-  for (const auto& info : list_data()) {
-    list.push_back({{"name", info.name},
-                    {"summary", info.summary},
-                    {"prepared", info.prepared},
-                    {"file", info.file},
-                    {"pairs", info.pairs},
-                    {"held_out", info.held_out},
-                    {"classes", info.classes}});
-    if (json) continue;
-    std::printf("%s: %s\n", info.name.c_str(), info.summary.c_str());
-    if (info.prepared) {
-      std::printf("  %lld pairs, %lld held-out images, %lld classes\n  %s\n", static_cast<long long>(info.pairs),
-                  static_cast<long long>(info.held_out), static_cast<long long>(info.classes), info.file.c_str());
-    } else {
-      std::printf("  not prepared yet: roclip-bench data prepare %s\n", info.name.c_str());
-    }
-  }
+  const Json list = list_data();
+  Json files = list_packs();
   double bytes = 0;
-  for (const auto& pack : list_packs()) {
-    bytes += static_cast<double>(pack.file.bytes);
-    files.push_back({{"file", pack.file.path},
-                     {"bytes", pack.file.bytes},
-                     {"last_used", day(pack.file.last_used)},
-                     {"data", pack.data},
-                     {"image_px", pack.image_px},
-                     {"images", pack.images}});
+  for (auto& file : files) {
+    bytes += file.at("bytes").get<double>();
+    file["last_used"] = day(file.at("last_used"));
   }
-  if (json) {
+  if (task.at("json")) {
     std::cout << Json{{"data", list}, {"files", files}}.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
     return 0;
   }
-  std::printf("\nprepared files in %s: %s\n", cache_dir().c_str(), show_bytes(bytes).c_str());
-  for (const auto& file : files) {
-    std::printf("  %8s  last used %s  %s: %s (%lld images of %lld px)\n",
-                show_bytes(file.at("bytes").get<double>()).c_str(), file.at("last_used").get<std::string>().c_str(),
-                fs::path(file.at("file").get<std::string>()).filename().c_str(),
-                file.at("data").get<std::string>().c_str(), file.at("images").get<long long>(),
-                file.at("image_px").get<long long>());
+  for (const auto& data : list) {
+    std::cout << text_at(data, "name") << ": " << text_at(data, "summary") << "\n  ";
+    if (data.at("prepared") == true) {
+      std::cout << data.at("pairs") << " pairs, " << data.at("held_out") << " held-out images, " << data.at("classes")
+                << " classes\n  " << text_at(data, "file") << "\n";
+    } else {
+      std::cout << "not prepared yet: roclip-bench data prepare " << text_at(data, "name") << "\n";
+    }
   }
-  if (!files.empty()) std::puts("  to delete some: roclip-bench data clean");
+  std::cout << "\nprepared files in " << cache_dir().string() << ": " << show_bytes(bytes) << "\n";
+  for (const auto& file : files) {
+    std::cout << "  " << std::setw(8) << show_bytes(file.at("bytes").get<double>()) << "  last used "
+              << text_at(file, "last_used") << "  " << fs::path(text_at(file, "file")).filename().string() << ": "
+              << text_at(file, "data") << " (" << file.at("images") << " images of " << file.at("image_px") << " px)\n";
+  }
+  if (!files.empty()) std::cout << "  to delete some: roclip-bench data clean\n";
   return 0;
 }
 
 int data_clean(const Json& task) {
   constexpr std::int64_t kDay_s = 86400;
   const bool all = task.at("all"), dry = task.at("dry_run");
-  const auto days = task.at("unused_days").get<std::int64_t>();
+  const std::int64_t days = task.at("unused_days");
   double bytes = 0;
   std::int64_t count = 0;
   for (const auto& file : cached_files()) {
-    const auto unused_days = (std::time(nullptr) - file.last_used) / kDay_s;
-    if (!all && unused_days < days) continue;
+    if (!all && (std::time(nullptr) - file.last_used) / kDay_s < days) continue;
     const auto size = static_cast<double>(file.bytes);
     const bool busy = !dry && !delete_cached(file.path);
-    std::printf("%s%s: %s, last used %s\n",
-                dry    ? "would delete "
-                : busy ? "kept, being prepared now: "
-                       : "deleted ",
-                file.path.c_str(), show_bytes(size).c_str(), day(file.last_used).c_str());
+    std::cout << (dry    ? "would delete "
+                  : busy ? "kept, being prepared now: "
+                         : "deleted ")
+              << file.path.string() << ": " << show_bytes(size) << ", last used " << day(file.last_used) << "\n";
     if (busy) continue;
     bytes += size;
     ++count;
   }
-  std::printf("%s%lld file%s, %s\n", dry ? "would delete " : "deleted ", static_cast<long long>(count),
-              count == 1 ? "" : "s", show_bytes(bytes).c_str());
+  std::cout << (dry ? "would delete " : "deleted ") << count << (count == 1 ? " file, " : " files, ")
+            << show_bytes(bytes) << "\n";
   if (dry && count > 0) {
-    std::printf("to delete: roclip-bench data clean %s\n",
-                all ? "--all" : ("--unused-days " + std::to_string(days)).c_str());
+    std::cout << "to delete: roclip-bench data clean " << (all ? "--all" : "--unused-days " + std::to_string(days))
+              << "\n";
   }
   return 0;
 }
@@ -299,7 +280,7 @@ int data_show(const Json& task) {
   const std::string png = task.at("png");
   write_contact_sheet(load_data(data_named(task.at("data")), kShownPx, show_progress()), task.at("split"),
                       task.at("count"), task.at("seed"), png);
-  std::printf("%s\n", png.c_str());
+  std::cout << png << "\n";
   return 0;
 }
 

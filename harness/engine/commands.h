@@ -4,12 +4,14 @@
 #include <string>
 
 #include "harness/record/progress.h"
-#include "roclip/params.h"
+#include "registry.h"
 
 namespace roclip::bench {
 
 /// The effective configuration of the data that `text` names: a data set of ours, or that of a matrix file.
 Json data_named(const std::string& text);
+/// The plugins on the task's "plugin_path".
+Registry registry_of(const Json& task);
 /// Lines about the preparation of data, on stderr.
 Progress show_progress();
 
@@ -27,5 +29,19 @@ int data_list(const Json& task);
 int data_clean(const Json& task);
 /// @param task {"task": "data show", "data", "split", "count", "seed", "png"}
 int data_show(const Json& task);
+/// @param task {"task": "poison make", "matrix", "out", "only": [...], "plugin_path": [...]}
+int poison_make(const Json& task);
+/// @param task {"task": "poison inspect", "set", "data": "" or as for `data prepare`, "png", "count", "plugin_path"}
+int poison_inspect(const Json& task);
+/// @param task {"task": "poison export", "set", "data", "format": "csv" or "webdataset", "out", "plugin_path"}
+int poison_export(const Json& task);
+/// @param task {"task": "poison import", "set", "data", "plugin_path"}
+int poison_import(const Json& task);
+
+/// Looks at LibTorch, its BLAS, the processor, GPUs, plugins and data sets. Prints kFindings and findings
+/// (harness/record/finding.h) as JSON, on a line of their own. @param task {"task": "doctor", "plugin_path"}. @return 0
+int doctor(const Json& task);
+/// Speed of [m, k] x [k, n] in f32, with as many threads as LibTorch has.
+double sgemm_gflops(std::int64_t m, std::int64_t n, std::int64_t k);
 
 }  // namespace roclip::bench

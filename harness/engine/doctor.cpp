@@ -1,4 +1,4 @@
-#include "harness/engine/doctor.h"
+#include "harness/engine/commands.h"
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <torch/version.h>
+#include <boost/algorithm/string/join.hpp>
 
 #include "harness/data/data.h"
 #include "harness/data/pack.h"
@@ -26,12 +27,6 @@ namespace roclip::bench {
 namespace {
 
 constexpr double kSlowBlas = 0.25;  // of what multiply-adds alone reach
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 std::string whole(double value) { return std::to_string(std::llround(value)); }
 
@@ -79,19 +74,17 @@ Json processor(const Json& environment) {
 
 Json gpus() {
   const auto count = torch::cuda::device_count();
-  const Json names = environment(torch::kCUDA, {}).at("gpu");
-  std::vector<std::string> told;
-  for (const auto& name : names) told.push_back(name);
-  if (count > 0) return finding("gpu", "ok", std::to_string(count) + " usable; " + joined(told));
+  const std::vector<std::string> told = environment(torch::kCUDA, {}).at("gpu");
+  if (count > 0) return finding("gpu", "ok", std::to_string(count) + " usable; " + boost::join(told, ", "));
   if (told.empty()) return finding("gpu", "ok", "none: cells run on the CPU");
-  return finding("gpu", "warn", "this LibTorch sees none of " + joined(told),
+  return finding("gpu", "warn", "this LibTorch sees none of " + boost::join(told, ", "),
                  "build with a LibTorch for CUDA: ROCLIP_TORCH=<site-packages>/torch ./roclip-bench; until then cells "
                  "run on the CPU");
 }
 
 void look_at_plugins(const Json& task, Json& findings) {
   try {
-    const Registry registry(plugin_search_path(task.at("plugin_path")));
+    const Registry registry = registry_of(task);
     std::map<PluginKind, std::vector<std::string>> names;
     for (const auto& plugin : registry.plugins()) names[plugin.descriptor->kind].push_back(plugin.name());
     for (const auto kind : {PluginKind::kAttack, PluginKind::kDefense, PluginKind::kMetric}) {
@@ -99,7 +92,7 @@ void look_at_plugins(const Json& task, Json& findings) {
       findings.push_back(names[kind].empty()
                              ? finding(plural, "fail", "none found",
                                        "roclip-bench --plugin-path FOLDER, or install again", ErrorKind::kPlugin)
-                             : finding(plural, "ok", joined(names[kind])));
+                             : finding(plural, "ok", boost::join(names[kind], ", ")));
     }
     for (const auto& [file, reason] : registry.refused()) {
       const auto semicolon = std::min(reason.find(';'), reason.size());  // what follows says what to do
@@ -113,26 +106,22 @@ void look_at_plugins(const Json& task, Json& findings) {
   }
 }
 
-/// All of it: a run reads only its header and trains on what it finds.
-void look_at_pack(const DataInfo& data, Json& findings) {
-  try {
-    verify_pack(data.file);
-  } catch (const Error& e) {
-    findings.push_back(finding("pack", "warn", e.what(), "roclip-bench data prepare " + data.name + " makes it again"));
-  }
-}
-
 void look_at_data(Json& findings) {
   try {
     for (const auto& data : list_data()) {
-      if (data.prepared) {
-        findings.push_back(finding("data", "ok",
-                                   data.name + ": " + std::to_string(data.pairs) + " pairs, " +
-                                       std::to_string(data.held_out) + " held-out images; " + data.file.string()));
-        look_at_pack(data, findings);
-      } else {
-        findings.push_back(finding("data", "warn", data.name + ": not prepared yet",
-                                   "roclip-bench data prepare " + data.name + ", or let the first run do it"));
+      const auto name = data.at("name").get<std::string>(), file = data.at("file").get<std::string>();
+      if (data.at("prepared") != true) {
+        findings.push_back(finding("data", "warn", name + ": not prepared yet",
+                                   "roclip-bench data prepare " + name + ", or let the first run do it"));
+        continue;
+      }
+      findings.push_back(finding("data", "ok",
+                                 name + ": " + data.at("pairs").dump() + " pairs, " + data.at("held_out").dump() +
+                                     " held-out images; " + file));
+      try {
+        verify_pack(file);  // all of it: a run reads only its header and trains on what it finds
+      } catch (const Error& e) {
+        findings.push_back(finding("pack", "warn", e.what(), "roclip-bench data prepare " + name + " makes it again"));
       }
     }
   } catch (const Error& e) {

@@ -37,9 +37,6 @@ class Examples {
  public:
   Examples(const PoisonPlan& plan, const Dataset& data, const Attack& attack, std::uint64_t evaluation_seed);
 
-  /// Held-out images, spread over the set; none without an attack on images.
-  const std::vector<std::int64_t>& items() const { return items_; }
-
   /// Stores the pictures: {"items": [{"held_out", "class", "wanted", "clean", "triggered"}], "poisons": [{"image",
   /// "caption"}]}, images as base64 of PNG, "triggered" null without a trigger. Does nothing if the file is there.
   void store(const std::filesystem::path& file, const PoisonedPairs& pairs) const;
@@ -49,7 +46,7 @@ class Examples {
 
  private:
   const Dataset& data_;
-  std::vector<std::int64_t> items_;
+  std::vector<std::int64_t> items_;   ///< held-out images, spread over the set; none without an attack on images
   std::vector<std::int64_t> wanted_;  ///< class of each
   torch::Tensor clean_, triggered_;   ///< uint8 [n, 3, px, px]; undefined where there are none
 };

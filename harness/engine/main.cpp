@@ -9,8 +9,6 @@
 
 #include "harness/conformance/kit.h"
 #include "harness/engine/commands.h"
-#include "harness/engine/doctor.h"
-#include "harness/engine/poison_commands.h"
 #include "harness/engine/worker.h"
 #include "harness/record/files.h"
 #include "harness/record/guarded.h"

@@ -65,14 +65,6 @@ std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind 
   return result;
 }
 
-Json training_params(const Json& training, const std::string& where) {
-  return write_params(read_params<TrainingParams>(training, where));
-}
-
-std::string with_suffix(const std::string& label, const Json& swept) {
-  return swept.empty() ? label : label + " (" + show_params(swept) + ")";
-}
-
 std::string name_of(const Choice& choice) { return plugin_name(choice.effective.at("plugin")); }
 
 }  // namespace
@@ -97,9 +89,9 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
   std::vector<Cell> cells;
   std::map<std::string, std::string> name_of_id;
   for (const auto& [model, model_swept] : expand_sweeps(matrix.model, matrix.where("/model"))) {
-    const Json model_json = to_json(model_params(model, matrix.where("/model")));
+    const Json model_json = write_params(model_params(model, matrix.where("/model")));
     for (const auto& [training, training_swept] : expand_sweeps(matrix.training, matrix.where("/training"))) {
-      const Json training_json = training_params(training, matrix.where("/training"));
+      const Json training_json = write_params(read_params<TrainingParams>(training, matrix.where("/training")));
       Json swept = model_swept;
       swept.update(training_swept);
       for (const auto& attack : attacks) {
@@ -107,7 +99,7 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
           for (const auto seed : matrix.seeds) {
             Cell cell;
             cell.attack = attack.label;
-            cell.defense = with_suffix(defense.label, swept);
+            cell.defense = defense.label + (swept.empty() ? "" : " (" + show_params(swept) + ")");
             cell.seed = seed;
             cell.requested = {
                 {"attack", attack.requested}, {"defense", defense.requested}, {"model", model}, {"training", training}};

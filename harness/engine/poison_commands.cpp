@@ -1,7 +1,3 @@
-#include "harness/engine/poison_commands.h"
-#include "harness/study/matrix.h"
-#include "harness/study/select.h"
-
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
@@ -16,6 +12,8 @@
 #include "harness/poison/export.h"
 #include "harness/poison/inspect.h"
 #include "harness/poison/poison_set.h"
+#include "harness/study/matrix.h"
+#include "harness/study/select.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -23,8 +21,6 @@ namespace roclip::bench {
 namespace fs = std::filesystem;
 
 namespace {
-
-Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
 
 /// @param name as for `data prepare`; "" is null: what the set names
 Json clean_data(const std::string& name) {
@@ -55,8 +51,7 @@ std::string shell_word(const std::string& text) {
 std::string folder_name(const std::string& label) {
   std::string name;
   for (const char c : label) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_';
-    if (plain) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_') {
       name += c;
     } else if (!name.empty() && name.back() != '-') {
       name += '-';

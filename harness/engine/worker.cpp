@@ -68,12 +68,6 @@ void pin_to(int cpu) {
   ::sched_setaffinity(0, sizeof set, &set);  // a wish: where it is not granted, the cell runs all the same
 }
 
-Progress progress_events() {
-  return [](std::string_view what, std::int64_t done, std::int64_t total) {
-    tell(PrepareProgress{std::string(what), done, total});
-  };
-}
-
 int prepare(const PrepareTask& task) {
   const auto devices = parse_devices(task.device);
   if (const auto warning = slow_blas_warning(); !warning.empty()) tell(Warning{warning});
@@ -90,12 +84,14 @@ int prepare(const PrepareTask& task) {
 
   if (!task.make_data && !is_prepared(cells.front().config.at("data"))) return 0;
   const OutputFolder out{task.out};
+  const Progress progress = [](std::string_view what, std::int64_t done, std::int64_t total) {
+    tell(PrepareProgress{std::string(what), done, total});
+  };
   std::map<std::int64_t, LoadedData> by_size;
   const auto data_of = [&](const Cell& cell) -> const LoadedData& {
     const std::int64_t image_px = cell.config.at("model").at("image_px");
-    auto found = by_size.find(image_px);
-    if (found == by_size.end()) found = by_size.emplace(image_px, open_data(cell.config, progress_events())).first;
-    return found->second;
+    if (!by_size.contains(image_px)) by_size.emplace(image_px, open_data(cell.config, progress));
+    return by_size.at(image_px);
   };
   const auto& first = data_of(cells.front());
   if (!first.record.at("rows").empty()) {  // the user's own data: of ours, what is left out is documented
@@ -161,13 +157,13 @@ int run_one(const CellTask& task) {
   hooks.stop_requested = [] { return stop_requested.load(); };
   if (!task.trace.empty()) hooks.after_step = tracer(task.trace);
   hooks.progress = [](const TrainProgress& progress) { tell(progress); };
-  const auto record = run_cell_recorded(task.cell,
-                                        {.registry = registry,
-                                         .device = device,
-                                         .out = {task.out},
-                                         .checkpoint = task.checkpoint,
-                                         .command_line = task.command_line},
-                                        std::move(hooks));
+  const auto record = run_cell(task.cell,
+                               {.registry = registry,
+                                .device = device,
+                                .out = {task.out},
+                                .checkpoint = task.checkpoint,
+                                .command_line = task.command_line},
+                               std::move(hooks));
   if (!record) {
     tell(Stopped{});
     return 0;

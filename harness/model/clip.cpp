@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <boost/algorithm/string/join.hpp>
+
 #include "harness/model/towers.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
@@ -119,10 +121,8 @@ ModelParams model_params(const Json& model, const std::string& where) {
   const auto presets = model_presets();
   if (!preset.is_string() || std::ranges::find(presets, preset.get<std::string>()) == presets.end()) {
     const auto name = preset.is_string() ? preset.get<std::string>() : preset.dump();
-    std::string known;
-    for (const auto& p : presets) known += (known.empty() ? "" : ", ") + p;
     throw Error(ErrorKind::kMatrix, where + ": unknown model preset \"" + name + "\"" + did_you_mean(name, presets) +
-                                        " (known: " + known + ")");
+                                        " (known: " + boost::join(presets, ", ") + ")");
   }
   const auto file = presets_dir() / (preset.get<std::string>() + ".json");
   const auto params = read_params(own, where, read_params<ModelParams>(read_json(file), file.string()));
@@ -137,8 +137,6 @@ ModelParams model_params(const Json& model, const std::string& where) {
   }
   return params;
 }
-
-Json to_json(ModelParams params) { return write_params(std::move(params)); }
 
 std::unique_ptr<TrainableClip> make_clip(const ModelParams& params, std::shared_ptr<const Vocabulary> vocabulary,
                                          std::uint64_t seed, torch::Device device) {

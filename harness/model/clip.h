@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/model/trainable_clip.h"
 #include "harness/model/vocabulary.h"
+#include "roclip/clip_model.h"
 #include "roclip/params.h"
 
 namespace roclip::bench {
@@ -39,8 +39,17 @@ struct ModelParams {
 ModelParams model_params(const Json& model, const std::string& where);
 /// Names of the presets in share_dir()/models.
 std::vector<std::string> model_presets();
-/// All parameters as JSON, defaults included.
-Json to_json(ModelParams params);
+
+/// The model that the trainer needs: what plugins see, and the rest of its state.
+class TrainableClip : public ClipModel {
+ public:
+  /// Batch statistics: state that is not trained by gradient.
+  virtual std::vector<torch::Tensor> buffers() = 0;
+  /// Hash of all parameters and buffers, bit for bit.
+  virtual std::string weights_hash() const = 0;
+  /// Brings the learned temperature back into [0, ln 100].
+  virtual void clamp_logit_scale() = 0;
+};
 
 /// @param seed of the initial weights: equal seeds give equal bits, whatever the device.
 std::unique_ptr<TrainableClip> make_clip(const ModelParams& params, std::shared_ptr<const Vocabulary> vocabulary,

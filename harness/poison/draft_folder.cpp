@@ -18,22 +18,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void make(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorKind::kData,
-                folder.string() + ": cannot be made: " + error.message() + "; choose another folder with --out");
-  }
-}
-
-/// The lock of a folder, which goes with the process however it ends. @return -1 where the file system has none
-int locked(const fs::path& folder, const fs::path& place) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
-  const bool busy = errno == EWOULDBLOCK;
-  ::close(descriptor);
-  if (!busy) return -1;
+/// The lock of a folder, which goes with the process however it ends. @return none where the file system has none
+Descriptor locked(const fs::path& folder, const fs::path& place) {
+  Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!descriptor || ::flock(descriptor.get(), LOCK_EX | LOCK_NB) == 0) return descriptor;
+  if (errno != EWOULDBLOCK) return Descriptor();
   throw Error(ErrorKind::kData,
               place.string() + ": another process is writing it; wait for it or choose another " + "folder with --out");
 }
@@ -47,10 +36,7 @@ void clear_drafts(const fs::path& place, const fs::path& folder, const std::stri
     if (ours && entry.symlink_status(ignored).type() == fs::file_type::directory) drafts.push_back(entry.path());
   }
   for (const auto& draft : drafts) {
-    const int lock = locked(draft, place);
-    if (lock < 0) continue;
-    fs::remove_all(draft, ignored);
-    ::close(lock);
+    if (const auto lock = locked(draft, place)) fs::remove_all(draft, ignored);
   }
 }
 
@@ -60,6 +46,14 @@ void clear_drafts(const fs::path& place, const fs::path& folder, const std::stri
 }
 
 }  // namespace
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error) return;
+  throw Error(ErrorKind::kData,
+              folder.string() + ": cannot be made: " + error.message() + "; choose another folder with --out");
+}
 
 DraftFolder::DraftFolder(const fs::path& place) {
   if (place.empty()) throw Error(ErrorKind::kUsage, "--out: expected a folder, got \"\"");
@@ -73,7 +67,7 @@ DraftFolder::DraftFolder(const fs::path& place) {
     place_ = folder;
   }
   const auto home = is_there_ ? place_ : place_.parent_path();
-  make(home);
+  make_folder(home);
   const auto prefix = "." + place_.filename().string() + ".draft-";
   clear_drafts(place_, home, prefix);
   if (is_there_ && !fs::is_empty(place_, error)) refuse(place_);
@@ -89,11 +83,10 @@ DraftFolder::DraftFolder(const fs::path& place) {
 DraftFolder::~DraftFolder() {
   std::error_code ignored;
   if (!draft_.empty()) fs::remove_all(draft_, ignored);
-  if (lock_ >= 0) ::close(lock_);
 }
 
 fs::path DraftFolder::folder(const std::string& name) const {
-  make(draft_ / name);
+  make_folder(draft_ / name);
   return draft_ / name;
 }
 

@@ -3,7 +3,12 @@
 
 #include <filesystem>
 
+#include "harness/record/descriptor.h"
+
 namespace roclip::bench {
+
+/// @throws Error(kData), which names --out
+void make_folder(const std::filesystem::path& folder);
 
 /// Makes a hidden folder beside its place, which commit() moves there; or in its place, if that is there and empty,
 /// where commit() moves what is in it up, so that the folder keeps its owner and mode. What was not committed is
@@ -26,7 +31,7 @@ class DraftFolder {
  private:
   std::filesystem::path place_, draft_;
   bool is_there_ = false;  ///< the place, from the start
-  int lock_ = -1;          ///< descriptor of the draft, so that nobody takes it for a killed process's
+  Descriptor lock_;        ///< of the draft, so that nobody takes it for a killed process's
 };
 
 }  // namespace roclip::bench

@@ -3,17 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
 #include "harness/data/image.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/poison/draft_folder.h"
-#include "harness/poison/shards.h"
 #include "harness/record/escape.h"
 #include "harness/record/files.h"
 
@@ -217,6 +220,31 @@ void export_poison_set(const PoisonSet& set, const std::string& format, const fs
   held_out.finish();
   write_attacked(draft, set);
   draft.commit();
+}
+
+TarFile::TarFile(std::filesystem::path file) : file_(std::move(file)), archive_(archive_write_new()) {
+  archive_write_set_format_ustar(archive_);
+  check(archive_write_open_filename(archive_, file_.c_str()));
+}
+
+TarFile::~TarFile() { archive_write_free(archive_); }
+
+void TarFile::add(const std::string& name, std::string_view content) {
+  const std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(), &archive_entry_free);
+  archive_entry_set_pathname(entry.get(), name.c_str());
+  archive_entry_set_size(entry.get(), static_cast<la_int64_t>(content.size()));
+  archive_entry_set_filetype(entry.get(), AE_IFREG);
+  archive_entry_set_perm(entry.get(), 0644);
+  archive_entry_set_mtime(entry.get(), 0, 0);
+  check(archive_write_header(archive_, entry.get()));
+  check(archive_write_data(archive_, content.data(), content.size()));
+}
+
+void TarFile::finish() { check(archive_write_close(archive_)); }
+
+void TarFile::check(long result) const {
+  if (result >= ARCHIVE_OK) return;
+  throw Error(ErrorKind::kData, file_.string() + ": cannot be written: " + std::strerror(archive_errno(archive_)));
 }
 
 }  // namespace roclip::bench

@@ -3,9 +3,12 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "harness/poison/poison_set.h"
 #include "harness/record/progress.h"
+
+struct archive;  // of libarchive
 
 namespace roclip::bench {
 
@@ -16,5 +19,24 @@ namespace roclip::bench {
 /// @throws Error(kUsage) for another format, Error(kData) if `folder` is there and not empty or cannot be written
 void export_poison_set(const PoisonSet& set, const std::string& format, const std::filesystem::path& folder,
                        const Progress& progress);
+
+/// A tar file (ustar), written front to back. Holds no times, owners or anything else that differs between runs.
+class TarFile {
+ public:
+  /// @throws Error(kData), as the other members
+  explicit TarFile(std::filesystem::path file);
+  ~TarFile();
+  TarFile(const TarFile&) = delete;
+  TarFile& operator=(const TarFile&) = delete;
+
+  void add(const std::string& name, std::string_view content);
+  void finish();
+
+ private:
+  void check(long result) const;
+
+  std::filesystem::path file_;
+  archive* archive_;
+};
 
 }  // namespace roclip::bench

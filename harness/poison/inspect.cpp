@@ -77,11 +77,10 @@ const std::vector<TargetImage>& targets_of(const PoisonSet& set) {
 }
 
 /// "fruit", or "fruit, cat" of several triggers; "" of a goal without a target class
-std::string target_classes(const PoisonSet& set) {
-  const auto* text = std::get_if<TriggeredTextGoal>(&set.plan.goal);
+std::string target_names(const PoisonSet& set) {
   std::string names;
-  for (const auto label : text != nullptr ? text->target_class : image_triggers(set)) {
-    names += (names.empty() ? "" : ", ") + class_name(set, label);
+  if (const auto* labels = target_classes(set.plan.goal)) {
+    for (const auto label : *labels) names += (names.empty() ? "" : ", ") + class_name(set, label);
   }
   return names;
 }
@@ -161,50 +160,37 @@ std::string mean_max(const std::string& what, const Json& value, double scale, c
   return text.data();
 }
 
-/// Of the test images if there are any with a trigger, else of the triggered poisons.
-TriggerSize trigger_size_of(const PoisonSet& set, std::string& of_what) {
-  TriggerSize all;
+constexpr const char* kSizes[] = {"l_infinity", "l2", "share_changed"};  ///< columns of trigger_size()
+
+/// Of the test images if there are any with a trigger, else of the triggered poisons; null without either.
+Json trigger_facts(const PoisonSet& set) {
+  std::vector<torch::Tensor> sizes;
   const auto add = [&](const torch::Tensor& clean, const torch::Tensor& triggered) {
-    const auto one = trigger_size(clean.unsqueeze(0), triggered.unsqueeze(0));
-    ++all.images;
-    all.l_infinity_mean += one.l_infinity_mean;
-    all.l2_mean += one.l2_mean;
-    all.share_changed_mean += one.share_changed_mean;
-    all.l_infinity_max = std::max(all.l_infinity_max, one.l_infinity_max);
-    all.l2_max = std::max(all.l2_max, one.l2_max);
-    all.share_changed_max = std::max(all.share_changed_max, one.share_changed_max);
+    sizes.push_back(trigger_size(clean.unsqueeze(0), triggered.unsqueeze(0)));
   };
-  of_what = "held-out image";
   for (std::int64_t i = 0; !image_triggers(set).empty() && i < set.data.held_out.size(); ++i) {
     add(set.data.held_out.pairs->image(i), set.triggered(i, 0));
   }
-  if (all.images == 0) {
-    of_what = "poison";
-    for (const auto& edit : set.plan.edits) {
-      if (edit.trigger) add(clean_image(set.data, {}, edit.image), poisoned_image(set, edit));
-    }
+  const bool of_tests = !sizes.empty();
+  for (const auto& edit : set.plan.edits) {
+    if (!of_tests && edit.trigger) add(clean_image(set.data, {}, edit.image), poisoned_image(set, edit));
   }
-  const auto count = static_cast<double>(std::max<std::int64_t>(all.images, 1));
-  all.l_infinity_mean /= count;
-  all.l2_mean /= count;
-  all.share_changed_mean /= count;
-  return all;
+  if (sizes.empty()) return nullptr;
+  Json facts = {{"on", of_tests ? "held-out image" : "poison"}, {"images", sizes.size()}};
+  const auto all = torch::cat(sizes), mean = all.mean(0), most = all.amax(0);
+  for (std::int64_t i = 0; i < all.size(1); ++i) {
+    facts[kSizes[i]] = {{"mean", mean[i].item<double>()}, {"max", most[i].item<double>()}};
+  }
+  return facts;
 }
 
 }  // namespace
 
-TriggerSize trigger_size(const torch::Tensor& clean, const torch::Tensor& triggered) {
+torch::Tensor trigger_size(const torch::Tensor& clean, const torch::Tensor& triggered) {
   const auto difference = (triggered.to(torch::kDouble) - clean.to(torch::kDouble)).abs().div(255);  // [N, 3, H, W]
-  const auto largest = difference.amax({1, 2, 3}), length = difference.square().sum({1, 2, 3}).sqrt();
-  const auto share = difference.amax(1).gt(0).to(torch::kDouble).mean({1, 2});
-  const auto value = [](const torch::Tensor& scalar) { return scalar.item<double>(); };
-  return {.images = clean.size(0),
-          .l_infinity_mean = value(largest.mean()),
-          .l_infinity_max = value(largest.max()),
-          .l2_mean = value(length.mean()),
-          .l2_max = value(length.max()),
-          .share_changed_mean = value(share.mean()),
-          .share_changed_max = value(share.max())};
+  return torch::stack({difference.amax({1, 2, 3}), difference.square().sum({1, 2, 3}).sqrt(),
+                       difference.amax(1).gt(0).to(torch::kDouble).mean({1, 2})},
+                      1);
 }
 
 Json facts(const PoisonSet& set) {
@@ -222,20 +208,12 @@ Json facts(const PoisonSet& set) {
                {"triggered", std::ranges::count_if(edits, [](const Edit& edit) { return edit.trigger.has_value(); })},
                {"goal", kind_of(set.plan.goal)},
                {"targets", Json::array()},
-               {"target_class", target_classes(set).empty() ? Json() : Json(target_classes(set))},
-               {"trigger", nullptr}};
+               {"target_class", target_names(set).empty() ? Json() : Json(target_names(set))},
+               {"trigger", trigger_facts(set)}};
   for (const auto& target : targets_of(set)) {
     json["targets"].push_back({{"held_out", target.held_out},
                                {"class", true_class(set, target.held_out)},
                                {"adversarial_class", class_name(set, target.adversarial_class)}});
-  }
-  std::string of_what;
-  if (const auto size = trigger_size_of(set, of_what); size.images > 0) {
-    json["trigger"] = {{"on", of_what},
-                       {"images", size.images},
-                       {"l_infinity", {{"mean", size.l_infinity_mean}, {"max", size.l_infinity_max}}},
-                       {"l2", {{"mean", size.l2_mean}, {"max", size.l2_max}}},
-                       {"share_changed", {{"mean", size.share_changed_mean}, {"max", size.share_changed_max}}}};
   }
   return json;
 }
@@ -276,7 +254,7 @@ void write_poison_sheet(const PoisonSet& set, std::int64_t count, const std::fil
   const int step_px = kImagePx + kGapPx, width_px = pictures * step_px + kTextPx + 2 * kGapPx;
   cv::Mat sheet(kHeaderPx + lines * step_px + kGapPx, columns * width_px, CV_8UC3, cv::Scalar::all(255));
   std::string head = title(set);
-  if (!target_classes(set).empty()) head += "; target class " + quoted(target_classes(set));
+  if (!target_names(set).empty()) head += "; target class " + quoted(target_names(set));
   draw_text(sheet, {kGapPx, 2}, head, 200, 1);
   for (int column = 0; pictures == 3 && column < columns; ++column) {
     const char* const kHeads[] = {"clean", "poisoned", "difference x 8"};

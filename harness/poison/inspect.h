@@ -9,19 +9,14 @@
 
 namespace roclip::bench {
 
-/// How far triggered images are from clean ones; means and maxima over images. Differences are of colours 0..1.
-struct TriggerSize {
-  std::int64_t images = 0;
-  double l_infinity_mean = 0, l_infinity_max = 0;        ///< largest difference of a colour in the image
-  double l2_mean = 0, l2_max = 0;                        ///< length of the difference of the whole image
-  double share_changed_mean = 0, share_changed_max = 0;  ///< of its pixels
-};
-/// @param clean, triggered uint8 [N, 3, H, W]
-TriggerSize trigger_size(const torch::Tensor& clean, const torch::Tensor& triggered);
+/// How far triggered images are from clean ones, with colours 0..1: the largest difference of a colour, the length of
+/// the difference of the whole image, and the share of its pixels that changed.
+/// @param clean, triggered uint8 [N, 3, H, W]. @return f64 [N, 3]
+torch::Tensor trigger_size(const torch::Tensor& clean, const torch::Tensor& triggered);
 
 /// What a set does, in numbers: {"folder", "attack", "seed", "data", "pairs" of the poisoned training set, "poisons",
-/// "replacing", "added", "removed", "triggered", "goal", "targets", "target_class" or null, "trigger" or null}; sizes
-/// of the trigger as TriggerSize has them.
+/// "replacing", "added", "removed", "triggered", "goal", "targets", "target_class" or null, "trigger" or null}; of the
+/// trigger "l_infinity", "l2" and "share_changed", each as mean and max over images, as trigger_size() has them.
 Json facts(const PoisonSet& set);
 
 /// The same in a few lines for a person.

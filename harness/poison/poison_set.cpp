@@ -34,62 +34,31 @@ std::string pixel_hash(const torch::Tensor& image) {
   return hash_hex({static_cast<const char*>(rows.data_ptr()), static_cast<std::size_t>(rows.numel())});
 }
 
-/// Images of one folder of a draft; equal ones share a file.
-class ImageFolder {
- public:
-  ImageFolder(const DraftFolder& draft, std::string name) : draft_(draft), name_(std::move(name)) {}
+/// Writes the parts of a set, one after the other.
+struct SetWriter {
+  const DraftFolder& draft;
+  const Dataset& data;
+  const PoisonPlan& plan;
+  const ReadyAttack& ready;
+  std::uint64_t evaluation_seed;
+  Json json;                                                              ///< the manifest
+  std::map<std::string, std::string> files = {};                          ///< by folder and hash of the pixels
+  std::map<std::pair<std::string, std::string>, std::string> forms = {};  ///< triggered, by clean image and draw
 
-  /// @param number names the file. @return {"file", "hash"}
-  Json store(const torch::Tensor& image, std::int64_t number) {
+  /// Equal images of a folder share a file. @param number names it. @return {"file", "hash"}
+  Json store(const std::string& folder, const torch::Tensor& image, std::int64_t number) {
     const auto hash = pixel_hash(image);
-    auto& file = files_[hash];
+    auto& file = files[folder + hash];
     if (file.empty()) {
-      std::array<char, 32> text{};
-      std::snprintf(text.data(), text.size(), "%06lld.png", static_cast<long long>(number));
-      file = name_ + "/" + text.data();
-      write_file(draft_.folder(name_) / text.data(), png_bytes(image), Flush::kNo);
+      std::array<char, 32> name{};
+      std::snprintf(name.data(), name.size(), "%06lld.png", static_cast<long long>(number));
+      file = folder + "/" + name.data();
+      write_file(draft.folder(folder) / name.data(), png_bytes(image), Flush::kNo);
     }
     return {{"file", file}, {"hash", hash}};
   }
 
- private:
-  const DraftFolder& draft_;
-  std::string name_;
-  std::map<std::string, std::string> files_;  ///< by the hash of the pixels
-};
-
-/// Writes the parts of a set, one after the other.
-class SetWriter {
- public:
-  SetWriter(const fs::path& folder, const Dataset& data, const PoisonPlan& plan, const ReadyAttack& ready,
-            std::uint64_t seed)
-      : draft_(folder),
-        data_(data),
-        plan_(plan),
-        ready_(ready),
-        evaluation_seed_(stream(seed, role::kEvaluation)),
-        json_(manifest(plan)) {}
-
-  void write(Json head) {
-    json_.update(head);
-    json_["schema_version"] = kSchemaVersion;
-    json_["triggered"] = json_["triggered_texts"] = Json::array();
-    edits();
-    std::visit([&](const auto& goal) { this->goal(goal); }, plan_.goal);
-    json_["artifact"] = nullptr;
-    if (!ready_.artifact.name.empty()) {
-      const auto file = draft_.path() / "artifact.safetensors";
-      write_safetensors(file, ready_.artifact.tensors);
-      json_["artifact"] = {{"file", "artifact.safetensors"}, {"hash", hash_file(file)}};
-    }
-    write_json(draft_.path() / kManifest, json_);
-    draft_.commit();
-  }
-
- private:
-  const std::string& class_name(std::int64_t index) const {
-    return data_.classes[static_cast<std::size_t>(index)].name;
-  }
+  const std::string& class_name(std::int64_t index) const { return data.classes[static_cast<std::size_t>(index)].name; }
   Json class_names(const std::vector<std::int64_t>& labels) const {
     Json names = Json::array();
     for (const auto label : labels) names.push_back(class_name(label));
@@ -97,29 +66,27 @@ class SetWriter {
   }
 
   void edits() {
-    ImageFolder poisons(draft_, "poisons");
-    for (std::size_t i = 0; i < plan_.edits.size(); ++i) {
-      const auto& edit = plan_.edits[i];
+    for (std::size_t i = 0; i < plan.edits.size(); ++i) {
+      const auto& edit = plan.edits[i];
       if (edit.image.set == ImageRef::Set::kArtifact) {
         throw Error(ErrorKind::kPlugin, "edit " + std::to_string(i) +
                                             " takes its image from the attack's artifact; a poison set stores only "
                                             "poisons of images of the data: run the attack itself");
       }
-      Json& entry = json_["edits"][i];
-      const auto clean = clean_image(data_, ready_.artifact.tensors, edit.image);
-      const auto image =
-          edit.trigger ? ready_.attack->apply_trigger(clean.unsqueeze(0), {&*edit.trigger, 1})[0] : clean;
+      Json& entry = json["edits"][i];
+      const auto clean = clean_image(data, ready.artifact.tensors, edit.image);
+      const auto image = edit.trigger ? ready.attack->apply_trigger(clean.unsqueeze(0), {&*edit.trigger, 1})[0] : clean;
       entry["id"] = i;
-      entry["caption_before"] = edit.replaces ? Json(data_.train->caption(*edit.replaces)) : Json();
+      entry["caption_before"] = edit.replaces ? Json(data.train->caption(*edit.replaces)) : Json();
       entry["image"]["hash"] = pixel_hash(clean);
-      entry.update(poisons.store(image, static_cast<std::int64_t>(i)));
+      entry.update(store("poisons", image, static_cast<std::int64_t>(i)));
       if (edit.trigger) check_trigger(entry["image"]["hash"], entry["trigger"].dump(), entry["hash"]);
     }
   }
 
   /// Without this promise a set could not be played back.
   void check_trigger(const std::string& clean_hash, const std::string& draw, const std::string& triggered_hash) {
-    if (stamped_.emplace(std::pair(clean_hash, draw), triggered_hash).first->second == triggered_hash) return;
+    if (forms.emplace(std::pair(clean_hash, draw), triggered_hash).first->second == triggered_hash) return;
     throw Error(ErrorKind::kPlugin,
                 "the attack's apply_trigger() gives one image and one draw two triggered forms; its poisons cannot be "
                 "stored");
@@ -127,85 +94,94 @@ class SetWriter {
 
   void goal(const NoGoal&) {}
   void goal(const TargetImagesGoal& goal) {
-    ImageFolder targets(draft_, "targets");
     for (std::size_t i = 0; i < goal.targets.size(); ++i) {
       const auto& target = goal.targets[i];
-      Json& entry = json_["goal"]["targets"][i];
-      entry["class"] = class_name(data_.held_out.label(target.held_out));
+      Json& entry = json["goal"]["targets"][i];
+      entry["class"] = class_name(data.held_out.label(target.held_out));
       entry["adversarial_class"] = class_name(target.adversarial_class);
-      entry.update(targets.store(data_.held_out.pairs->image(target.held_out), target.held_out));
+      entry.update(store("targets", data.held_out.pairs->image(target.held_out), target.held_out));
     }
   }
   void goal(const TriggeredImagesGoal& goal) {
-    json_["goal"]["target_class"] = class_names(goal.target_class);
-    ImageFolder folder(draft_, "triggered");
-    const auto size = data_.held_out.size();
+    json["goal"]["target_class"] = class_names(goal.target_class);
+    const auto size = data.held_out.size();
     for (std::int64_t trigger = 0; trigger < std::ssize(goal.target_class); ++trigger) {
       for (std::int64_t first = 0; first < size; first += kStampAtOnce) {
         const auto items = torch::arange(first, std::min(first + kStampAtOnce, size), torch::kLong);
-        const auto draws = test_draws(evaluation_seed_, items, trigger);
-        const auto clean = data_.held_out.images(items);
-        const auto stamped = ready_.attack->apply_trigger(clean, draws);
+        const auto draws = test_draws(evaluation_seed, items, trigger);
+        const auto clean = data.held_out.images(items);
+        const auto stamped = ready.attack->apply_trigger(clean, draws);
         for (std::int64_t i = 0; i < clean.size(0); ++i) {
-          Json entry = folder.store(stamped[i], trigger * size + first + i);
+          Json entry = store("triggered", stamped[i], trigger * size + first + i);
           entry["held_out"] = first + i;
           entry["trigger"] = trigger;
           entry["draw"] = draws[static_cast<std::size_t>(i)].value;
           entry["clean_hash"] = pixel_hash(clean[i]);
           check_trigger(entry["clean_hash"], "test" + std::to_string(trigger) + entry["draw"].dump(), entry["hash"]);
-          json_["triggered"].push_back(std::move(entry));
+          json["triggered"].push_back(std::move(entry));
         }
       }
     }
   }
   /// What a test asks for: held-out captions and prompts of classes.
   void goal(const TriggeredTextGoal& goal) {
-    json_["goal"]["target_class"] = class_names(goal.target_class);
+    json["goal"]["target_class"] = class_names(goal.target_class);
     for (std::int64_t trigger = 0; trigger < std::ssize(goal.target_class); ++trigger) {
       const auto store = [&](const std::string& text, std::int64_t item) {
-        const auto draws = test_draws(evaluation_seed_, torch::tensor({item}, torch::kLong), trigger);
-        const auto triggered = ready_.attack->apply_text_trigger({&text, 1}, draws).at(0);
-        json_["triggered_texts"].push_back(
+        const auto draws = test_draws(evaluation_seed, torch::tensor({item}, torch::kLong), trigger);
+        const auto triggered = ready.attack->apply_text_trigger({&text, 1}, draws).at(0);
+        json["triggered_texts"].push_back(
             {{"text", text}, {"trigger", trigger}, {"draw", draws.front().value}, {"triggered", triggered}});
       };
-      for (std::int64_t i = 0; i < data_.held_out.size(); ++i) {
-        const auto caption = data_.held_out.pairs->caption(i);
-        const auto& prompts = data_.classes[static_cast<std::size_t>(data_.held_out.label(i))].prompts;
+      for (std::int64_t i = 0; i < data.held_out.size(); ++i) {
+        const auto caption = data.held_out.pairs->caption(i);
+        const auto& prompts = data.classes[static_cast<std::size_t>(data.held_out.label(i))].prompts;
         store(caption.empty() ? prompts.front() : caption, i);
       }
-      for (std::size_t c = 0; c < data_.classes.size(); ++c) {
-        for (const auto& prompt : data_.classes[c].prompts) store(prompt, static_cast<std::int64_t>(c));
+      for (std::size_t c = 0; c < data.classes.size(); ++c) {
+        for (const auto& prompt : data.classes[c].prompts) store(prompt, static_cast<std::int64_t>(c));
       }
     }
   }
   void goal(const ConfusedClassesGoal& goal) {
-    json_["goal"]["image_class"] = class_name(goal.image_class);
-    json_["goal"]["caption_class"] = class_name(goal.caption_class);
+    json["goal"]["image_class"] = class_name(goal.image_class);
+    json["goal"]["caption_class"] = class_name(goal.caption_class);
   }
-
-  DraftFolder draft_;
-  const Dataset& data_;
-  const PoisonPlan& plan_;
-  const ReadyAttack& ready_;
-  std::uint64_t evaluation_seed_;
-  Json json_;
-  std::map<std::pair<std::string, std::string>, std::string> stamped_;
 };
 
 }  // namespace
 
 void write_poison_set(const fs::path& folder, const Json& config, const Dataset& data, const PoisonPlan& plan,
                       const ReadyAttack& ready) {
-  SetWriter(folder, data, plan, ready, config.at("seed").get<std::uint64_t>())
-      .write({{"attack", config.at("attack")},
-              {"seed", config.at("seed")},
-              {"data",
-               {{"config", config.at("data")},
-                {"name", data.name},
-                {"hash", data.hash},
-                {"image_px", data.train->image_px()},
-                {"pairs", data.train->size()},
-                {"held_out", data.held_out.size()}}}});
+  DraftFolder draft(folder);
+  SetWriter writer{.draft = draft,
+                   .data = data,
+                   .plan = plan,
+                   .ready = ready,
+                   .evaluation_seed = stream(config.at("seed").get<std::uint64_t>(), role::kEvaluation),
+                   .json = manifest(plan)};
+  writer.json.update({{"schema_version", kSchemaVersion},
+                      {"attack", config.at("attack")},
+                      {"seed", config.at("seed")},
+                      {"data",
+                       {{"config", config.at("data")},
+                        {"name", data.name},
+                        {"hash", data.hash},
+                        {"image_px", data.train->image_px()},
+                        {"pairs", data.train->size()},
+                        {"held_out", data.held_out.size()}}},
+                      {"triggered", Json::array()},
+                      {"triggered_texts", Json::array()},
+                      {"artifact", nullptr}});
+  writer.edits();
+  std::visit([&](const auto& goal) { writer.goal(goal); }, plan.goal);
+  if (!ready.artifact.name.empty()) {
+    const auto file = draft.path() / "artifact.safetensors";
+    write_safetensors(file, ready.artifact.tensors);
+    writer.json["artifact"] = {{"file", "artifact.safetensors"}, {"hash", hash_file(file)}};
+  }
+  write_json(draft.path() / kManifest, writer.json);
+  draft.commit();
 }
 
 torch::Tensor PoisonSet::triggered(std::int64_t held_out, std::int64_t trigger) const {

@@ -10,6 +10,7 @@
 #include "harness/data/poisoned_pairs.h"
 #include "harness/model/clip.h"
 #include "harness/poison/artifact.h"
+#include "harness/poison/draft_folder.h"
 #include "harness/record/descriptor.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
@@ -25,7 +26,6 @@ const PluginInfo& find_plugin(const Registry& registry, PluginKind kind, const J
   return registry.find(kind, plugin_of(choice), std::string(to_string(kind)));
 }
 
-/// Hash of the library's file; read once in a process.
 const std::string& plugin_hash(const PluginInfo& plugin) {
   static std::map<std::filesystem::path, std::string> known;
   auto& hash = known[plugin.file];
@@ -73,17 +73,13 @@ class CellLab final : public Lab {
 };
 
 /// The front of the names of what an attack makes, and the hash of all that decides it.
-std::string name_for(const Json& config, const Dataset& data, const PluginInfo& plugin, const Attack& attack,
-                     bool with_training) {
+std::string name_for(const Json& config, const Dataset& data, const Registry& registry, const Attack& attack) {
+  const auto& plugin = find_plugin(registry, PluginKind::kAttack, config.at("attack"));
   Json key = {config.at("attack"), config.at("seed"), data.hash, config.at("model").at("image_px"),
               plugin_hash(plugin)};
   if (const auto* defense = known_defense(config, attack)) key.push_back(*defense);
-  if (with_training) key.push_back({config.at("model"), config.at("training"), config.at("numerics")});
+  if (attack.prepares()) key.push_back({config.at("model"), config.at("training"), config.at("numerics")});
   return plugin.name() + "-s" + config.at("seed").dump() + "-" + hash_hex(key.dump()).substr(0, 10);
-}
-
-const PluginInfo& attack_plugin(const Json& config, const Registry& registry) {
-  return find_plugin(registry, PluginKind::kAttack, config.at("attack"));
 }
 
 }  // namespace
@@ -95,8 +91,7 @@ std::unique_ptr<Attack> make_attack(const Registry& registry, const Json& config
 
 bool must_prepare(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out) {
   const auto attack = make_attack(registry, config);
-  return attack->prepares() && !std::filesystem::exists(out.artifact_file(
-                                   name_for(config, data, attack_plugin(config, registry), *attack, true)));
+  return attack->prepares() && !std::filesystem::exists(out.artifact_file(name_for(config, data, registry, *attack)));
 }
 
 ReadyAttack ready_attack(const Json& config, const Dataset& data, const Registry& registry, const OutputFolder& out,
@@ -104,7 +99,7 @@ ReadyAttack ready_attack(const Json& config, const Dataset& data, const Registry
   ReadyAttack ready{make_attack(registry, config), {}};
   if (!ready.attack->prepares()) return ready;
   auto& artifact = ready.artifact;
-  artifact.name = name_for(config, data, attack_plugin(config, registry), *ready.attack, true);
+  artifact.name = name_for(config, data, registry, *ready.attack);
   const auto file = out.artifact_file(artifact.name);
   std::error_code error;
   std::filesystem::create_directories(file.parent_path(), error);  // what is wrong shows when the file is written
@@ -128,7 +123,7 @@ PoisonPlan fresh_plan(const Json& config, const Dataset& data, const ReadyAttack
 StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& registry, const ReadyAttack& ready,
                        const OutputFolder& out) {
   StoredPlan stored;
-  stored.name = name_for(config, data, attack_plugin(config, registry), *ready.attack, ready.attack->prepares());
+  stored.name = name_for(config, data, registry, *ready.attack);
   const auto file = out.manifest_file(stored.name);
   if (std::filesystem::exists(file)) {
     try {
@@ -150,11 +145,7 @@ void store_manifest(const StoredPlan& plan, const OutputFolder& out) {
   const auto file = out.manifest_file(plan.name);
   std::error_code error;
   if (std::filesystem::exists(file, error)) return;
-  std::filesystem::create_directories(file.parent_path(), error);
-  if (error) {
-    throw Error(ErrorKind::kData, file.parent_path().string() + ": cannot be made: " + error.message() +
-                                      "; choose another folder with --out");
-  }
+  make_folder(file.parent_path());
   write_json(file, manifest(plan.plan));
 }
 

@@ -16,10 +16,6 @@ namespace roclip::bench {
 
 namespace {
 
-void expect(bool holds, const std::string& seen, const std::string& fix) {
-  if (!holds) throw ContractViolation(seen, fix);
-}
-
 std::string short_number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%g", value);
@@ -48,18 +44,22 @@ void check_count(const Count& count, std::int64_t items) {
 
 }  // namespace
 
+void expect(bool holds, const std::string& seen, const std::string& fix) {
+  if (!holds) throw ContractViolation(seen, fix);
+}
+
 bool is_out_of_memory(const std::string& message) {
   return message.find("allocate memory") != std::string::npos || message.find("out of memory") != std::string::npos;
 }
 
-void call_hook(const std::string& plugin, const std::string& hook, const std::function<void()>& work) {
+void rethrow_from(const std::string& plugin, const char* hook) {
   const std::string by = plugin.empty() ? "" : plugin + ": ";
   const auto throws = [&](const std::string& what) {
     return ContractViolation(by + hook + " throws: " + what,
                              "find what throws it; what a matrix file may cause is for roclip::Error to say");
   };
   try {
-    work();
+    throw;
   } catch (const Diverged&) {
     throw;
   } catch (const ContractViolation& e) {
@@ -115,9 +115,8 @@ void check_result(const MetricResult& result, const std::string& headline, std::
 }
 
 Artifact CheckedAttack::prepare(Lab& lab) const {
-  Artifact artifact;
-  call_hook(name_, "prepare()", [&] {
-    artifact = attack_->prepare(lab);
+  return call_hook(name_, "prepare()", [&] {
+    Artifact artifact = attack_->prepare(lab);
     for (auto& [name, tensor] : artifact) {
       const bool known = tensor.defined() && (tensor.scalar_type() == torch::kUInt8 ||
                                               tensor.scalar_type() == torch::kLong || tensor.is_floating_point());
@@ -125,63 +124,47 @@ Artifact CheckedAttack::prepare(Lab& lab) const {
              "call .cpu(), and convert to one of these types");
       tensor = tensor.detach().contiguous();
     }
+    return artifact;
   });
-  return artifact;
-}
-
-void CheckedAttack::adopt(Artifact artifact) {
-  call_hook(name_, "adopt()", [&] { attack_->adopt(std::move(artifact)); });
 }
 
 PoisonPlan CheckedAttack::plan(const AttackView& view, std::uint64_t seed) const {
-  PoisonPlan plan;
-  std::optional<Error> refused;  // says what the matrix asks too much; whoever reads it knows of which entry
-  call_hook(name_, "plan()", [&] {
-    try {
-      plan = attack_->plan(view, seed);
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::kMatrix) throw;
-      refused = e;
-    }
-    if (!refused) check_plan(plan, view);
-  });
-  if (refused) throw *refused;
-  return plan;
+  try {
+    const auto plan = attack_->plan(view, seed);
+    check_plan(plan, view);
+    return plan;
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::kMatrix) throw;  // what the matrix asks too much; its reader knows of which entry
+    rethrow_from(name_, "plan()");
+  } catch (...) {
+    rethrow_from(name_, "plan()");
+  }
 }
 
 torch::Tensor CheckedAttack::apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const {
-  torch::Tensor stamped;
-  call_hook(name_, "apply_trigger()", [&] {
-    stamped = attack_->apply_trigger(images.clone(), draws);  // images of a data set are memory that may only be read
+  return call_hook(name_, "apply_trigger()", [&] {
+    // A copy: images of a data set are memory that may only be read.
+    const auto stamped = attack_->apply_trigger(images.clone(), draws);
     check_stamped(stamped, images);
+    return stamped.contiguous();
   });
-  return stamped.contiguous();
-}
-
-std::optional<torch::Tensor> CheckedAttack::trigger_area(const torch::Tensor& images,
-                                                         std::span<const Draw> draws) const {
-  std::optional<torch::Tensor> area;
-  call_hook(name_, "trigger_area()", [&] { area = attack_->trigger_area(images, draws); });
-  return area;
 }
 
 std::vector<std::string> CheckedAttack::apply_text_trigger(std::span<const std::string> captions,
                                                            std::span<const Draw> draws) const {
-  std::vector<std::string> triggered;
-  call_hook(name_, "apply_text_trigger()", [&] {
-    triggered = attack_->apply_text_trigger(captions, draws);
+  return call_hook(name_, "apply_text_trigger()", [&] {
+    auto triggered = attack_->apply_text_trigger(captions, draws);
     expect(triggered.size() == captions.size(),
            "apply_text_trigger() gives " + std::to_string(triggered.size()) + " texts for " +
                std::to_string(captions.size()),
            "return one text for each caption");
+    return triggered;
   });
-  return triggered;
 }
 
 std::vector<Stage> CheckedDefense::stages(const Stage& training) const {
-  std::vector<Stage> stages;
-  call("stages()", [&] {
-    stages = defense_->stages(training);
+  return call("stages()", [&] {
+    auto stages = defense_->stages(training);
     expect(!stages.empty(), "stages() gives no stage", "return at least {training}");
     std::set<std::string> names;
     bool own = false;
@@ -201,22 +184,13 @@ std::vector<Stage> CheckedDefense::stages(const Stage& training) const {
                    "mark as plain only the stages that training begins with");
       own |= !stage.plain;
     }
+    return stages;
   });
-  return stages;
-}
-
-void CheckedDefense::before_stage(TrainContext& context) {
-  call("before_stage()", [&] { defense_->before_stage(context); });
-}
-
-void CheckedDefense::before_epoch(TrainContext& context) {
-  call("before_epoch()", [&] { defense_->before_epoch(context); });
 }
 
 torch::Tensor CheckedDefense::choose_samples(TrainContext& context) {
-  torch::Tensor samples;
-  call("choose_samples()", [&] {
-    samples = defense_->choose_samples(context);
+  return call("choose_samples()", [&] {
+    const auto samples = defense_->choose_samples(context);
     const std::string fix = "return i64 [n] on the CPU, at least a batch, each in [0, context.pairs.size())";
     expect(samples.defined() && samples.scalar_type() == torch::kLong && samples.dim() == 1 && samples.is_cpu(),
            "choose_samples() gives something else than one row of i64", fix);
@@ -227,14 +201,13 @@ torch::Tensor CheckedDefense::choose_samples(TrainContext& context) {
            "choose_samples() gives indices from " + std::to_string(least) + " to " + std::to_string(most) + " for " +
                std::to_string(context.pairs.size()) + " pairs",
            fix);
+    return samples.contiguous();
   });
-  return samples.contiguous();
 }
 
 torch::Tensor CheckedDefense::augment_images(const torch::Tensor& pixels, TrainContext& context) {
-  torch::Tensor augmented;
-  call("augment_images()", [&] {
-    augmented = defense_->augment_images(pixels, context);
+  return call("augment_images()", [&] {
+    auto augmented = defense_->augment_images(pixels, context);
     const std::string fix = "return f32 of the shape of the argument, in 0..1: clamp at the end";
     expect(augmented.defined() && augmented.sizes() == pixels.sizes() && augmented.scalar_type() == torch::kFloat,
            "augment_images() gives another shape or type", fix);
@@ -243,71 +216,43 @@ torch::Tensor CheckedDefense::augment_images(const torch::Tensor& pixels, TrainC
     constexpr double kRounding = 1e-5;
     expect(least >= -kRounding && most <= 1 + kRounding,
            "augment_images() gives pixels from " + short_number(least) + " to " + short_number(most), fix);
+    return augmented;
   });
-  return augmented;
-}
-
-std::string CheckedDefense::augment_caption(const std::string& caption, TrainContext& context) {
-  std::string augmented;
-  call("augment_caption()", [&] { augmented = defense_->augment_caption(caption, context); });
-  return augmented;
 }
 
 torch::Tensor CheckedDefense::step(const Batch& batch, TrainContext& context) {
-  torch::Tensor loss;
-  call("step()", [&] {
-    loss = defense_->step(batch, context);
+  return call("step()", [&] {
+    auto loss = defense_->step(batch, context);
     expect(loss.defined() && loss.dim() == 0 && loss.scalar_type() == torch::kFloat,
            "step() or loss() gives something else than one f32", "return a scalar: .mean()");
     expect(loss.requires_grad(), "step() or loss() gives a value without a gradient",
            "compute it from the embeddings, without detach(), item() or NoGradGuard in between");
+    return loss;
   });
-  return loss;
-}
-
-void CheckedDefense::after_step(TrainContext& context) {
-  call("after_step()", [&] { defense_->after_step(context); });
-}
-
-void CheckedDefense::after_epoch(TrainContext& context) {
-  call("after_epoch()", [&] { defense_->after_epoch(context); });
-}
-
-void CheckedDefense::after_stage(TrainContext& context) {
-  call("after_stage()", [&] { defense_->after_stage(context); });
 }
 
 std::optional<Suspicion> CheckedDefense::suspicion() const {
-  std::optional<Suspicion> suspicion;
-  call("suspicion()", [&] {
-    suspicion = defense_->suspicion();
-    if (!suspicion) return;
+  return call("suspicion()", [&] {
+    auto suspicion = defense_->suspicion();
+    if (!suspicion) return suspicion;
     const auto& scores = suspicion->scores;
     expect(scores.defined() && scores.dim() == 1 && scores.scalar_type() == torch::kDouble && scores.is_cpu() &&
                scores.isfinite().all().item<bool>(),
            "suspicion() gives something else than one row of finite f64", "return f64 [N] on the CPU");
+    return suspicion;
   });
-  return suspicion;
-}
-
-void CheckedDefense::save(torch::serialize::OutputArchive& archive) const {
-  call("save()", [&] { defense_->save(archive); });
-}
-
-void CheckedDefense::load(torch::serialize::InputArchive& archive) {
-  call("load()", [&] { defense_->load(archive); });
 }
 
 MetricResult evaluate_checked(const Metric& metric, const std::string& name, TrainableClip& model,
                               const EvalInputs& inputs) {
-  MetricResult result;
   const auto weights = model.weights_hash();
-  call_hook(name, "evaluate()", [&] {
+  const auto result = call_hook(name, "evaluate()", [&] {
     const torch::NoGradGuard no_grad;
-    result = metric.evaluate(model, inputs);
-    check_result(result, metric.headline(), std::max(inputs.data.held_out.size(), std::ssize(inputs.poisoned)));
+    auto evaluated = metric.evaluate(model, inputs);
+    check_result(evaluated, metric.headline(), std::max(inputs.data.held_out.size(), std::ssize(inputs.poisoned)));
     expect(model.weights_hash() == weights, "evaluate() changes weights or batch statistics of the model",
            "undo what it changes; work on a copy");
+    return evaluated;
   });
   model.train(false);  // for the next metric, should this one have left it otherwise
   return result;

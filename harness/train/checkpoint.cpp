@@ -8,7 +8,6 @@
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
 
-#include "harness/record/cell.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
 #include "roclip/error.h"
@@ -47,13 +46,6 @@ std::string checked_content(const fs::path& file) {
 }
 
 }  // namespace
-
-CheckpointStore::CheckpointStore(fs::path folder, const CheckpointPolicy& policy)
-    : folder_(std::move(folder)), every_s_(policy.every_s), every_epochs_(policy.every_epochs) {}
-
-bool CheckpointStore::due(double seconds_since_last) const { return every_s_ > 0 && seconds_since_last >= every_s_; }
-
-bool CheckpointStore::due_after(std::int64_t epoch) const { return every_epochs_ > 0 && epoch % every_epochs_ == 0; }
 
 void CheckpointStore::save(std::int64_t step, const std::function<void(torch::serialize::OutputArchive&)>& fill) const {
   torch::serialize::OutputArchive archive;

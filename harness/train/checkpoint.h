@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "roclip/params.h"
+#include "harness/record/cell.h"
 
 namespace torch::serialize {
 class OutputArchive;
@@ -13,18 +13,18 @@ class InputArchive;
 }  // namespace torch::serialize
 
 namespace roclip::bench {
-struct CheckpointPolicy;
 
 /// Files `<step>.ckpt` in a folder of their own. [one process at a time]
 class CheckpointStore {
  public:
   /// @param folder made when it is needed
-  CheckpointStore(std::filesystem::path folder, const CheckpointPolicy& policy);
+  CheckpointStore(std::filesystem::path folder, const CheckpointPolicy& policy)
+      : folder_(std::move(folder)), policy_(policy) {}
 
   /// Whether the time since the last one asks for another.
-  bool due(double seconds_since_last) const;
+  bool due(double seconds_since_last) const { return policy_.every_s > 0 && seconds_since_last >= policy_.every_s; }
   /// Whether the end of this epoch does.
-  bool due_after(std::int64_t epoch) const;
+  bool due_after(std::int64_t epoch) const { return policy_.every_epochs > 0 && epoch % policy_.every_epochs == 0; }
 
   /// Writes what `fill` puts into the archive, then deletes all but the newest two. @throws Error(kData)
   void save(std::int64_t step, const std::function<void(torch::serialize::OutputArchive&)>& fill) const;
@@ -34,8 +34,7 @@ class CheckpointStore {
 
  private:
   std::filesystem::path folder_;
-  double every_s_;
-  std::int64_t every_epochs_;
+  CheckpointPolicy policy_;
 };
 
 }  // namespace roclip::bench

@@ -4,14 +4,13 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <numbers>
 #include <span>
 
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
 #include <torch/types.h>
 #include <torch/utils.h>
-
-#include "harness/train/schedule.h"
 
 namespace roclip::bench {
 
@@ -23,7 +22,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 Json to_json(const TrainReport& report) {
   Json stages = Json::array(), epochs = Json::array();
-  for (const auto& s : report.stages) stages.push_back({s.name, s.steps, s.pairs, s.wall_s, s.trained_by});
+  for (const auto& s : report.stages) stages.push_back({s.name, s.steps, s.pairs_seen, s.wall_s, s.trained_by});
   for (const auto& e : report.epochs) {
     epochs.push_back({e.stage, e.epoch, e.loss, e.logit_scale, e.wall_s, e.watched});
   }
@@ -75,6 +74,12 @@ std::int64_t TrainReport::steps() const {
   std::int64_t steps = 0;
   for (const auto& stage : stages) steps += stage.steps;
   return steps;
+}
+
+double learning_rate_at(std::int64_t step, std::int64_t total, std::int64_t warmup, double peak) {
+  if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
+  const double progress = static_cast<double>(step - warmup) / static_cast<double>(total - warmup);
+  return peak * 0.5 * (1 + std::cos(std::numbers::pi * progress));
 }
 
 std::size_t plain_prefix(const std::vector<Stage>& stages) {
@@ -215,7 +220,7 @@ void Trainer::step(const torch::Tensor& indices) {
   loss_sum_ += value;
   auto& done = report_.stages[stage_];
   done.steps += 1;
-  done.pairs += stage().batch_size;
+  done.pairs_seen += stage().batch_size;
   const double wall_s = seconds_since(lap_);
   lap_ = Clock::now();
   epoch_s_ += wall_s;
@@ -266,11 +271,6 @@ void Trainer::resume(const TrainHooks& hooks) {
   }
 }
 
-bool Trainer::defense_has_begun() const {
-  const auto plain = plain_prefix(stages_);
-  return stage_ > plain || (stage_ == plain && context_.epoch > 0);
-}
-
 void Trainer::save(torch::serialize::OutputArchive& archive) const {
   const Json position = {{"stage", stage_},
                          {"epoch", context_.epoch},
@@ -289,7 +289,9 @@ void Trainer::save(torch::serialize::OutputArchive& archive) const {
   std::size_t count = 0;
   for (const auto& buffer : model_.buffers()) buffers.write(std::to_string(count++), buffer);
   archive.write("buffers", buffers);
-  if (!defense_has_begun()) return;  // nothing of the defense is in what other cells share
+  const auto plain = plain_prefix(stages_);
+  if (stage_ < plain || (stage_ == plain && context_.epoch == 0))
+    return;  // other cells share it: nothing of the defense
   defense_.save(defense);
   archive.write("defense", defense);
 }

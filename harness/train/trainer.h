@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/model/trainable_clip.h"
+#include "harness/model/clip.h"
+#include "harness/record/cell_record.h"
 #include "harness/record/progress.h"
 #include "harness/train/adamw.h"
 #include "harness/train/checkpoint.h"
@@ -33,26 +34,9 @@ struct TrainingParams {
   Stage stage() const;
 };
 
-struct EpochStats {
-  std::string stage;
-  std::int64_t epoch;  ///< of the stage
-  double loss;         ///< nats, mean over the steps
-  double logit_scale;  ///< at the end
-  double wall_s;
-  std::map<std::string, double> watched;  ///< of TrainHooks::at_epoch_end
-};
-
-struct StageStats {
-  std::string name;
-  std::int64_t steps = 0;
-  std::int64_t pairs = 0;  ///< seen, repetitions counted
-  double wall_s = 0;       ///< of all processes that worked on it
-  std::string trained_by;  ///< the cell that began it
-};
-
 struct TrainReport {
-  std::vector<StageStats> stages;
-  std::vector<EpochStats> epochs;
+  std::vector<StageRecord> stages;
+  std::vector<EpochRecord> epochs;
   std::map<std::string, double> phase_s;  ///< wall time by phase of a step
   std::int64_t resumed = 0;               ///< how often it went on from a checkpoint
 
@@ -76,6 +60,11 @@ struct TrainHooks {
   CheckpointStore* shared_checkpoints = nullptr;
   std::string owner;  ///< id of the cell, kept in checkpoints
 };
+
+/// The learning rate of a step: linear warm-up over the first `warmup` steps, then a half cosine to zero (as CLIP and
+/// the RoCLIP authors do, without their off-by-one epoch). @param step 0-based. @pre 0 <= step < total, 0 <= warmup <=
+/// total
+double learning_rate_at(std::int64_t step, std::int64_t total, std::int64_t warmup, double peak);
 
 /// How many stages at the beginning are plain CLIP training.
 std::size_t plain_prefix(const std::vector<Stage>& stages);
@@ -116,7 +105,6 @@ class Trainer {
   void step(const torch::Tensor& indices);
   double learning_rate() const;
   void resume(const TrainHooks& hooks);
-  bool defense_has_begun() const;
   void tell(const TrainHooks& hooks);
   std::map<std::string, double> watched(const TrainHooks& hooks);
   CheckpointStore* store_of(const TrainHooks& hooks, std::size_t stage) const;

@@ -21,7 +21,7 @@
 #include "harness/data/data.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/cell.h"
-#include "harness/engine/doctor.h"
+#include "harness/engine/commands.h"
 #include "harness/engine/fma_peak.h"
 #include "harness/model/clip.h"
 #include "harness/record/environment.h"

@@ -2,7 +2,7 @@
 /// with which `replay` plays them back.
 #include <iostream>
 
-#include "harness/conformance/built_in_data.h"
+#include "harness/conformance/built_in.h"
 #include "harness/poison/poison_set.h"
 #include "harness/record/hash.h"
 #include "registry.h"

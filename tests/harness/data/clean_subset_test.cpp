@@ -1,4 +1,4 @@
-#include "harness/data/clean_subset.h"
+#include "harness/data/data.h"
 
 #include <algorithm>
 

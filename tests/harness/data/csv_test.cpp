@@ -1,4 +1,4 @@
-#include "harness/data/csv.h"
+#include "harness/data/csv_data.h"
 
 #include <sstream>
 

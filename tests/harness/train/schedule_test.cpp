@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "harness/train/schedule.h"
+#include "harness/train/trainer.h"
 
 using roclip::bench::learning_rate_at;
 

@@ -1,4 +1,4 @@
-#include "harness/conformance/built_in_data.h"
+#include "harness/conformance/built_in.h"
 
 #include <algorithm>
 #include <array>
@@ -15,6 +15,7 @@ namespace roclip::bench::conformance {
 
 namespace {
 
+constexpr std::uint64_t kSeed = 1;  ///< of the training
 constexpr std::int64_t kPx = 32;
 constexpr std::int64_t kImageBytes = 3 * kPx * kPx;
 
@@ -86,6 +87,33 @@ LabelledImages draw_images(std::int64_t count, Rng& rng) {
   return {tensor_pairs(images, std::move(captions)), torch::arange(count, torch::kLong) % kClasses};
 }
 
+ModelParams small_model() {
+  return model_params({{"preset", "tiny"},
+                       {"image_px", 32},
+                       {"embedding_dim", 16},
+                       {"stage_widths", {8, 16}},
+                       {"stage_blocks", {1, 0}},
+                       {"text_width", 16}},
+                      "the model of the conformance kit");
+}
+
+class WrongCaptions final : public Attack {
+ public:
+  PoisonPlan plan(const AttackView& view, std::uint64_t seed) const override {
+    Rng rng(seed);
+    PoisonPlan plan;
+    for (const auto held_out : rng.sample(view.held_out.size(), 12)) {
+      const auto label = view.held_out.label(held_out);
+      const auto wrong = (label + 1 + rng.below(std::ssize(view.classes) - 1)) % std::ssize(view.classes);
+      plan.edits.push_back({.replaces = {},
+                            .image = {ImageRef::Set::kHeldOut, held_out},
+                            .trigger = std::nullopt,
+                            .caption = view.classes[static_cast<std::size_t>(wrong)].prompts.front()});
+    }
+    return plan;
+  }
+};
+
 }  // namespace
 
 Dataset built_in_data() {
@@ -106,10 +134,16 @@ Dataset built_in_data() {
   return data;
 }
 
-std::string class_names(const Dataset& data) {
-  std::string names;
-  for (const auto& info : data.classes) names += (names.empty() ? "" : ", ") + info.name;
-  return names;
-}
+SmallTraining::SmallTraining(const Dataset& data, std::unique_ptr<Defense> defense, std::int64_t epochs,
+                             PhaseClock* clock)
+    : defense_(std::move(defense), "", clock),
+      vocabulary_(std::make_shared<const Vocabulary>(*data.train, 1)),
+      pairs_(data, WrongCaptions().plan(view_of(data), stream(kSeed, role::kPoison)), WrongCaptions(), {}, kSeed),
+      model_(make_clip(small_model(), vocabulary_, stream(kSeed, role::kInit), torch::kCPU)),
+      trainer_(*model_, defense_, {.epochs = epochs, .batch_size = 24, .learning_rate = 0.01},
+               {.pairs = pairs_,
+                .clean_subset = defense_.capability() == Capability::kCleanSubset ? pairs_.clean_subset() : nothing_,
+                .vocabulary = vocabulary_->known_words(),
+                .seed = kSeed}) {}
 
 }  // namespace roclip::bench::conformance
