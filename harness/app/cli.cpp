@@ -1,10 +1,7 @@
-#include "harness/app/cli.h"
-
 #include <cstdlib>
 
 #include <unistd.h>
 
-#include "harness/app/help.h"
 #include "harness/app/subcommands.h"
 #include "harness/record/build_info.h"
 #include "harness/record/guarded.h"
@@ -52,7 +49,7 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
 
 std::unique_ptr<CLI::App> command_table(Invocation& invocation) {
   auto app = std::make_unique<CLI::App>(kAbout, "roclip-bench");
-  app->formatter(std::make_shared<HelpFormatter>());
+  app->formatter(help_formatter());
   app->footer(kExitCodes);
   app->set_help_flag("--help,-h", "print this help and stop");
   app->set_version_flag("--version", std::string("roclip-bench ") + kVersion, "print the version and stop");
@@ -69,7 +66,6 @@ std::unique_ptr<CLI::App> command_table(Invocation& invocation) {
   add_run_commands(*app, invocation);
   add_results_commands(*app, invocation);
   add_engine_commands(*app, invocation);
-  add_comfort_commands(*app, invocation);
   return app;
 }
 

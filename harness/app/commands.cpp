@@ -18,7 +18,6 @@
 #include "harness/report/significance.h"
 #include "harness/run/folder_lock.h"
 #include "harness/run/preparation.h"
-#include "harness/run/run.h"
 #include "harness/run/supervisor.h"
 #include "roclip/error.h"
 
@@ -26,33 +25,20 @@ namespace roclip::bench {
 
 namespace {
 
-std::string percent(double share) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%.3g %%", 100 * share);
-  return text;
-}
-
 /// Statistical power: what differences in attack success this study can show.
 void print_detectable(const Preparation& prepared, std::size_t seeds) {
-  const auto items = fewest_unanimous(), needed = fewest_unanimous();
+  const auto needed = fewest_unanimous();  // items as well as seeds
   for (const auto& [attack, trials] : prepared.trials) {
     if (trials == 0) continue;
     std::printf("  %s: %lld test items; smallest detectable difference between two defenses at one seed: %s\n",
                 escape_text(attack).c_str(), static_cast<long long>(trials),
-                trials < items
-                    ? "none, there are too few items"
-                    : (std::to_string(items) + " items, " +
-                       percent(static_cast<double>(items) / static_cast<double>(trials)) + " (McNemar, p < 0.05)")
-                          .c_str());
+                trials < needed ? "none, there are too few items"
+                                : format("%lld items, %.3g %% (McNemar, p < 0.05)", static_cast<long long>(needed),
+                                         100 * static_cast<double>(needed) / static_cast<double>(trials))
+                                      .c_str());
   }
-  std::printf("  %zu seed%s; a test over seeds (exact permutation test, p < 0.05) needs at least %lld\n", seeds,
-              seeds == 1 ? "" : "s", static_cast<long long>(needed));
-}
-
-std::string short_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
+  std::printf("  %s; a test over seeds (exact permutation test, p < 0.05) needs at least %lld\n",
+              counted(std::int64_t(seeds), "seed").c_str(), static_cast<long long>(needed));
 }
 
 void print_table(const Json& object, const std::string& indent) {
@@ -64,7 +50,7 @@ void print_table(const Json& object, const std::string& indent) {
       print_table(value, indent + "  ");
     } else {
       const std::string text = value.is_string()         ? value.get<std::string>()
-                               : value.is_number_float() ? short_number(value.get<double>())
+                               : value.is_number_float() ? format("%.4g", value.get<double>())
                                                          : value.dump();
       std::printf("%s%-*s %s\n", indent.c_str(), width, escape_text(key).c_str(), escape_text(text).c_str());
     }
@@ -92,7 +78,7 @@ Json read_status(const std::filesystem::path& file) {
 
 }  // namespace
 
-int plan_command(const PlanOptions& options) {
+int plan_command(const RunOptions& options) {
   const Signals signals;
   const Matrix matrix = load_matrix(options.matrix);
   const OutputFolder out{options.out.empty() ? default_out(matrix) : options.out};

@@ -1,4 +1,4 @@
-/// The subcommands that only look. Each returns an exit code and throws Error.
+/// What the subcommands do. Each returns an exit code and throws Error.
 #pragma once
 
 #include <filesystem>
@@ -7,21 +7,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "harness/run/run.h"
+
 namespace roclip::bench {
 
 using Json = nlohmann::json;
 using Paths = std::vector<std::filesystem::path>;
 
-struct PlanOptions {
-  std::filesystem::path matrix, out;
-  Paths plugin_path;
-  std::string device = "auto";
-  std::int64_t jobs = 0;
-  std::vector<std::string> only;
-  bool json = false;
-};
 /// Lists the cells: ids, which are done, which share a training, estimated time, statistical power. Writes nothing.
-int plan_command(const PlanOptions& options);
+int plan_command(const RunOptions& options);
 
 /// Progress of a running or finished run in this folder. @return 0
 int status_command(const std::filesystem::path& out, bool json, bool color);
@@ -33,5 +27,25 @@ int show_command(const std::filesystem::path& cell_file, bool json);
 
 /// Becomes the engine, with this task. @throws Error(kInternal) if that cannot be
 [[noreturn]] void become_engine(const Json& task);
+
+/// Looks at the machine, lets the engine look at LibTorch, plugins and data, and prints a line for each thing, with
+/// what to do unless it is well. Works, too, where the engine cannot be started.
+/// @return 0, or the exit code that the first failing thing would give to a run
+int doctor_command(const Paths& plugin_path, bool json);
+
+/// A small matrix file that runs as it is, with comments that say what to change.
+std::string starter_matrix(const std::string& name);
+/// Writes it and says what comes next. @return 0. @throws Error(kUsage) if there is such a file already,
+/// Error(kData) if it cannot be written
+int init_command(const std::filesystem::path& file);
+
+/// Plugins and refused libraries on the search path, by their stamps. @return 0
+int plugin_list_command(const Paths& plugin_path, bool json);
+/// Writes a project that builds a plugin: sources, a test, a matrix file to try it, a README to fill in.
+/// @param kind attack, defense or metric. @param name snake_case. @param folder where to; "" = ./name
+/// @throws Error(kUsage) for another name; Error(kData) if the folder is there and not empty
+int plugin_new_command(const std::string& kind, const std::string& name, const std::filesystem::path& folder);
+/// The schema of a kind of file, as shipped: "result", "results", "status", "poison", "conformance"
+int schema_command(const std::string& what);
 
 }  // namespace roclip::bench

@@ -1,9 +1,7 @@
-#include "harness/app/doctor.h"
+#include "harness/app/subcommands.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -12,16 +10,16 @@
 #include <iostream>
 #include <utility>
 
-#include <poll.h>
-#include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/app/help.h"
 #include "harness/record/build_info.h"
+#include "harness/record/files.h"
 #include "harness/record/finding.h"
 #include "harness/record/machine.h"
 #include "harness/record/paths.h"
+#include "harness/record/text.h"
 #include "harness/run/worker.h"
 
 namespace roclip::bench {
@@ -31,13 +29,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kGibi = 1024.0 * 1024 * 1024;
-constexpr std::chrono::seconds kEngineLimit(60);
+constexpr unsigned kEngineLimit_s = 60;
+constexpr int kNotStarted = 127;
 
-std::string gibi(double bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f GiB", bytes / kGibi);
-  return text;
-}
+std::string gibi(double bytes) { return format("%.1f GiB", bytes / kGibi); }
 
 Json program() {
   const std::string type = kBuildType, found = std::string("roclip-bench ") + kVersion + ", " + type + " build with " +
@@ -50,7 +45,7 @@ Json machine() {
   constexpr double kWorkerGibi = 2;
   const auto cores = allowed_cpus().size();
   const double bytes = machine_memory_mib() * 1024 * 1024;
-  const auto found = std::to_string(cores) + (cores == 1 ? " core, " : " cores, ") +
+  const auto found = counted(std::int64_t(cores), "core") + ", " +
                      (std::isfinite(bytes) ? gibi(bytes) + " of memory" : "memory of unknown size");
   if (bytes >= kWorkerGibi * static_cast<double>(cores) * kGibi) return finding("machine", "ok", found);
   const auto jobs = std::max(1, static_cast<int>(bytes / (kWorkerGibi * kGibi)));
@@ -95,46 +90,22 @@ Json tool(const std::string& name, const std::string& use, const std::string& st
   return finding(name, state, "not on the PATH; it " + use, "apt-get install " + name, ErrorKind::kData);
 }
 
-struct Ended {
-  std::string output;      ///< stdout and stderr
-  int status = 0;          ///< of waitpid()
-  bool timed_out = false;  ///< and was killed
-};
-
-Ended run_engine(const fs::path& engine, const Json& task) {
-  std::array<int, 2> ends{};
-  if (::pipe(ends.data()) != 0) throw Error(ErrorKind::kInternal, std::string("pipe: ") + std::strerror(errno));
-  const Descriptor from(ends[0]);
-  Descriptor to(ends[1]);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addclose(&actions, from.get());
-  ::posix_spawn_file_actions_adddup2(&actions, to.get(), STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, to.get(), STDERR_FILENO);
-  std::string name = engine.filename(), text = task.dump();
-  std::array<char*, 3> arguments = {name.data(), text.data(), nullptr};
-  pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, engine.c_str(), &actions, nullptr, arguments.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  Ended ended;
-  if (error != 0) return {.output = engine.string() + ": " + std::strerror(error), .status = 127 << 8};
-  to = Descriptor();
-  const auto deadline = std::chrono::steady_clock::now() + kEngineLimit;
-  std::array<char, 4096> buffer{};
-  for (ssize_t got = 1; got != 0;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    pollfd output{from.get(), POLLIN, 0};
-    ended.timed_out = left <= 0;
-    if (ended.timed_out) break;
-    if (::poll(&output, 1, static_cast<int>(left)) <= 0) continue;
-    got = ::read(from.get(), buffer.data(), buffer.size());
-    if (got > 0) ended.output.append(buffer.data(), static_cast<std::size_t>(got));
-    if (got < 0 && errno != EINTR) break;
+/// What the engine prints. @param status as of waitpid(2); SIGALRM if it took too long
+std::string run_engine(const fs::path& engine, const Json& task, int& status) {
+  const Descriptor output(::memfd_create("output", MFD_CLOEXEC));
+  const std::string name = engine.filename(), text = task.dump();
+  const pid_t pid = ::fork();
+  if (pid < 0) throw Error(ErrorKind::kInternal, std::string("fork: ") + std::strerror(errno));
+  if (pid == 0) {
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(output.get(), stream);
+    ::alarm(kEngineLimit_s);  // goes on in the engine
+    ::execl(engine.c_str(), name.c_str(), text.c_str(), nullptr);
+    ::dprintf(STDERR_FILENO, "%s: %s", engine.c_str(), std::strerror(errno));
+    ::_exit(kNotStarted);
   }
-  if (ended.timed_out) ::kill(pid, SIGKILL);
-  while (::waitpid(pid, &ended.status, 0) < 0 && errno == EINTR) {
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  return ended;
+  return read_file("/proc/self/fd/" + std::to_string(output.get()));
 }
 
 /// What to do when the engine says this instead of starting.
@@ -159,9 +130,9 @@ std::string cure(const std::string& told) {
 /// What the engine finds; why it cannot look, if it cannot.
 Json engine_findings(const Paths& plugin_path) {
   prepare_blas();  // as in a worker
-  const auto ended =
-      run_engine(program_dir() / "roclip-bench-engine", {{"task", "doctor"}, {"plugin_path", plugin_path}});
-  auto told = ended.output;
+  int status = 0;
+  auto told =
+      run_engine(program_dir() / "roclip-bench-engine", {{"task", "doctor"}, {"plugin_path", plugin_path}}, status);
   Json findings = Json::array();
   if (const auto begin = told.rfind(kFindings); begin != std::string::npos) {
     const auto end = std::min(told.find('\n', begin), told.size());
@@ -170,15 +141,16 @@ Json engine_findings(const Paths& plugin_path) {
     if (answer.is_array()) findings = std::move(answer);
     told.erase(begin, end - begin);
   }
-  if (ended.status == 0 && !findings.empty()) return findings;
+  if (status == 0 && !findings.empty()) return findings;
   while (told.ends_with('\n')) told.pop_back();
   const auto last = told.substr(told.rfind('\n') + 1);
-  if (WIFEXITED(ended.status) && WEXITSTATUS(ended.status) == 127) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNotStarted) {
     return Json::array({finding("engine", "fail", "cannot start: " + last, cure(last))});
   }
-  const auto how = ended.timed_out     ? "took more than " + std::to_string(kEngineLimit.count()) + " s"
-                   : ended.status == 0 ? "ended before it had looked"
-                                       : how_it_ended(ended.status);
+  const bool timed_out = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+  const auto how = timed_out     ? "took more than " + std::to_string(kEngineLimit_s) + " s"
+                   : status == 0 ? "ended before it had looked"
+                                 : how_it_ended(status);
   findings.push_back(finding("engine", "fail", how + (last.empty() ? "" : ": " + last),
                              "if a plugin does it, take its folder off the search path"));
   return findings;

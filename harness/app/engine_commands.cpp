@@ -1,4 +1,5 @@
-#include "harness/app/plugin_commands.h"
+#include <algorithm>
+
 #include "harness/app/subcommands.h"
 #include "harness/record/files.h"
 #include "roclip/error.h"
@@ -13,11 +14,44 @@ namespace {
   become_engine(task);
 }
 
-std::shared_ptr<bool> add_json(CLI::App* command, const std::string& what = "as JSON") {
-  const auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, what);
-  return json;
-}
+/// A subcommand that the engine does. What an option takes goes into the task, by the option's name.
+struct EngineCommand {
+  CLI::App* command;
+  std::shared_ptr<Json> task;
+
+  EngineCommand(CLI::App& parent, Invocation& invocation, const std::string& name, const std::string& summary,
+                const std::vector<std::string>& examples)
+      : command(add_command(parent, name, summary, examples)),
+        task(std::make_shared<Json>(Json{{"task", parent.get_name() + " " + name}})) {
+    command->callback([json = task, &invocation] { engine_task(invocation, *json); });
+  }
+
+  /// @param value default. @param key in the task; "" = as the option
+  template <class Value>
+  CLI::Option* add(const std::string& name, const std::string& what, const Value& value = {}, std::string key = "") {
+    if (key.empty()) key = key_of(name);
+    (*task)[key] = value;
+    auto* option = command->add_option_function<Value>(
+        name, [json = task, key](const Value& given) { (*json)[key] = given; }, what);
+    if (value != Value{}) option->default_str(CLI::detail::to_string(value));
+    return option;
+  }
+  CLI::Option* flag(const std::string& name, const std::string& what) {
+    (*task)[key_of(name)] = false;
+    return command->add_flag_callback(
+        name, [json = task, key = key_of(name)] { (*json)[key] = true; }, what);
+  }
+
+ private:
+  /// "limit_s" of "--limit-s"
+  static std::string key_of(const std::string& name) {
+    std::string key = name.substr(name.find_first_not_of('-'));
+    std::ranges::replace(key, '-', '_');
+    return key;
+  }
+};
+
+using Texts = std::vector<std::string>;
 
 void add_schema(CLI::App& app, Invocation& invocation) {
   auto* schema = add_command(app, "schema", "JSON Schema of a file, or of a plugin's entry in a matrix file",
@@ -49,27 +83,19 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
 
   auto* list =
       add_command(*plugin, "list", "list the plugins that were found and the files that were refused", {"", "--json"});
-  const auto list_json = add_json(list);
-  list->callback(
-      [list_json, &invocation] { invocation.code = plugin_list_command(invocation.plugin_path, *list_json); });
+  const auto as_json = std::make_shared<bool>(false);
+  list->add_flag("--json", *as_json, "as JSON");
+  list->callback([as_json, &invocation] { invocation.code = plugin_list_command(invocation.plugin_path, *as_json); });
 
-  const auto name = std::make_shared<std::string>();
-  auto* info =
-      add_command(*plugin, "info", "show the parameters with default, range, unit and source", {"roclip", "badnets/2"});
-  info->add_option("id", *name, "badnets, or badnets/2")->required()->type_name("PLUGIN");
-  const auto info_json = add_json(info);
-  info->callback([name, info_json, &invocation] {
-    engine_task(invocation, {{"task", "plugin info"}, {"plugin", *name}, {"json", *info_json}});
-  });
+  EngineCommand info(*plugin, invocation, "info", "show the parameters with default, range, unit and source",
+                     {"roclip", "badnets/2"});
+  info.add<std::string>("id", "badnets, or badnets/2", "", "plugin")->required()->type_name("PLUGIN");
+  info.flag("--json", "as JSON");
 
-  const auto files = std::make_shared<Paths>();
-  auto* validate = add_command(*plugin, "validate", "load plugin files; say what each is, or why it is refused",
-                               {"build/plugins/attack/my_trigger.so"});
-  validate->add_option("file", *files, "libraries")->required()->type_name("FILE");
-  const auto validate_json = add_json(validate);
-  validate->callback([files, validate_json, &invocation] {
-    engine_task(invocation, {{"task", "plugin validate"}, {"files", *files}, {"json", *validate_json}});
-  });
+  EngineCommand validate(*plugin, invocation, "validate", "load plugin files; say what each is, or why it is refused",
+                         {"build/plugins/attack/my_trigger.so"});
+  validate.add<Texts>("file", "libraries", {}, "files")->required()->type_name("FILE");
+  validate.flag("--json", "as JSON");
 
   struct New {
     std::string kind, name, folder;
@@ -85,44 +111,26 @@ void add_plugin(CLI::App& app, Invocation& invocation) {
   create->callback(
       [project, &invocation] { invocation.code = plugin_new_command(project->kind, project->name, project->folder); });
 
-  struct Test {
-    std::string plugin, params = "{}";
-    std::vector<std::string> accept, only;
-    double limit_s = 60;
-  };
-  const auto options = std::make_shared<Test>();
-  auto* test = add_command(*plugin, "test", "check that a plugin keeps its contract, on a small built-in data set",
-                           {"./mine.so", "badnets --params '{\"target_class\": \"circle\", \"rate\": 0.1}'",
-                            "roclip --only resumes_to_the_same_bits"});
-  test->add_option("plugin", options->plugin, "a library's file, or the name or id of a plugin that can be found")
+  EngineCommand test(*plugin, invocation, "test",
+                     "check that a plugin keeps its contract, on a small built-in data set",
+                     {"./mine.so", "badnets --params '{\"target_class\": \"circle\", \"rate\": 0.1}'",
+                      "roclip --only resumes_to_the_same_bits"});
+  test.add<std::string>("plugin", "a library's file, or the name or id of a plugin that can be found")
       ->required()
       ->type_name("PLUGIN");
-  test->add_option("--params", options->params, "its parameters, a JSON object, as in a matrix file")
-      ->type_name("JSON")
-      ->capture_default_str();
-  test->add_option("--accept", options->accept, "a check whose failure is accepted; may be given again")
+  test.add<std::string>("--params", "its parameters, a JSON object, as in a matrix file", "{}")->type_name("JSON");
+  test.add<Texts>("--accept", "a check whose failure is accepted; may be given again")
       ->type_name("CHECK")
       ->allow_extra_args(false);
-  test->add_option("--only", options->only, "run this check only; may be given again")
-      ->type_name("CHECK")
-      ->allow_extra_args(false);
-  test->add_option("--limit-s", options->limit_s, "seconds that a check may take")
-      ->type_name("S")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str();
-  const auto test_json = add_json(test);
-  test->callback([options, test_json, &invocation] {
-    const Json params = parse_json(options->params, "--params", ErrorKind::kUsage);
-    if (!params.is_object()) {
-      throw Error(ErrorKind::kUsage, "--params: expected a JSON object, got " + options->params);
-    }
-    engine_task(invocation, {{"task", "plugin test"},
-                             {"json", *test_json},
-                             {"plugin", options->plugin},
-                             {"params", params},
-                             {"accept", options->accept},
-                             {"only", options->only},
-                             {"limit_s", options->limit_s}});
+  test.add<Texts>("--only", "run this check only; may be given again")->type_name("CHECK")->allow_extra_args(false);
+  test.add<double>("--limit-s", "seconds that a check may take", 60)->type_name("S")->check(CLI::Range(1, 86400));
+  test.flag("--json", "as JSON");
+  test.command->callback([task = test.task, &invocation] {
+    const std::string written = task->at("params");
+    const Json params = parse_json(written, "--params", ErrorKind::kUsage);
+    if (!params.is_object()) throw Error(ErrorKind::kUsage, "--params: expected a JSON object, got " + written);
+    (*task)["params"] = params;
+    engine_task(invocation, *task);
   });
 }
 
@@ -130,63 +138,38 @@ void add_data(CLI::App& app, Invocation& invocation) {
   auto* data = add_command(app, "data", "prepare, list, show and clean data sets",
                            {"list", "prepare emoji", "show emoji", "clean"});
   data->require_subcommand(1);
-
-  struct Options {
-    std::string name, split = "train", png = "contact-sheet.png";
-    std::int64_t count = 48;
-    std::uint64_t seed = 1;
+  const auto add_name = [](EngineCommand& command) {
+    command.add<std::string>("name", "emoji, or a matrix file", "", "data")->required()->type_name("DATA");
   };
-  const auto options = std::make_shared<Options>();
-  const auto add_name = [&options](CLI::App* command) {
-    command->add_option("name", options->name, "emoji, or a matrix file")->required()->type_name("DATA");
-  };
-  auto* prepare = add_command(*data, "prepare", "prepare a data set for training, once; `run` does it too",
-                              {"emoji", "matrix.json"});
+  EngineCommand prepare(*data, invocation, "prepare", "prepare a data set for training, once; `run` does it too",
+                        {"emoji", "matrix.json"});
   add_name(prepare);
-  prepare->callback([options, &invocation] {
-    engine_task(invocation, {{"task", "data prepare"}, {"data", options->name}});
-  });
 
-  auto* list = add_command(*data, "list", "list the data sets that come with the program, and the prepared files",
-                           {"", "--json"});
-  const auto json = add_json(list);
-  list->callback([json, &invocation] { engine_task(invocation, {{"task", "data list"}, {"json", *json}}); });
+  EngineCommand list(*data, invocation, "list", "list the data sets that come with the program, and the prepared files",
+                     {"", "--json"});
+  list.flag("--json", "as JSON");
 
-  struct Clean {
-    std::int64_t unused_days = 30;
-    bool all = false, dry_run = false;
-  };
-  const auto cleaning = std::make_shared<Clean>();
-  auto* clean = add_command(*data, "clean", "delete prepared files from the cache; without an option, only list them",
-                            {"", "--unused-days 30", "--all --dry-run"});
-  auto* unused = clean->add_option("--unused-days", cleaning->unused_days, "those that were not used for so long")
+  EngineCommand clean(*data, invocation, "clean",
+                      "delete prepared files from the cache; without an option, only list them",
+                      {"", "--unused-days 30", "--all --dry-run"});
+  auto* unused = clean.add<std::int64_t>("--unused-days", "those that were not used for so long")
                      ->check(CLI::Range(0, 36500))
                      ->type_name("N");
-  auto* everything = clean->add_flag("--all", cleaning->all, "all of them")->excludes(unused);
-  clean->add_flag("--dry-run", cleaning->dry_run, "only list them");
-  clean->callback([cleaning, unused, everything, &invocation] {
-    const bool chosen = unused->count() + everything->count() > 0;
-    engine_task(invocation, {{"task", "data clean"},
-                             {"all", cleaning->all},
-                             {"unused_days", cleaning->unused_days},
-                             {"dry_run", cleaning->dry_run || !chosen}});
+  auto* everything = clean.flag("--all", "all of them")->excludes(unused);
+  clean.flag("--dry-run", "only list them");
+  clean.command->callback([task = clean.task, unused, everything, &invocation] {
+    if (unused->count() + everything->count() == 0) (*task)["dry_run"] = true;
+    if (unused->count() == 0) (*task)["unused_days"] = 30;
+    engine_task(invocation, *task);
   });
 
-  auto* show = add_command(*data, "show", "write a contact sheet of images with their captions",
-                           {"emoji", "matrix.json --split held_out --count 100 --png held-out.png"});
+  EngineCommand show(*data, invocation, "show", "write a contact sheet of images with their captions",
+                     {"emoji", "matrix.json --split held_out --count 100 --png held-out.png"});
   add_name(show);
-  show->add_option("--split", options->split, "train or held_out")->type_name("train|held_out")->capture_default_str();
-  show->add_option("--count", options->count, "images")->check(CLI::Range(1, 2000))->capture_default_str();
-  show->add_option("--seed", options->seed, "seed of the random choice")->type_name("N")->capture_default_str();
-  show->add_option("--png", options->png, "file to write")->type_name("FILE")->capture_default_str();
-  show->callback([options, &invocation] {
-    engine_task(invocation, {{"task", "data show"},
-                             {"data", options->name},
-                             {"split", options->split},
-                             {"count", options->count},
-                             {"seed", options->seed},
-                             {"png", options->png}});
-  });
+  show.add<std::string>("--split", "train or held_out", "train")->type_name("train|held_out");
+  show.add<std::int64_t>("--count", "images", 48)->check(CLI::Range(1, 2000));
+  show.add<std::uint64_t>("--seed", "seed of the random choice", 1)->type_name("N");
+  show.add<std::string>("--png", "file to write", "contact-sheet.png")->type_name("FILE");
 }
 
 void add_poison(CLI::App& app, Invocation& invocation) {
@@ -196,72 +179,53 @@ void add_poison(CLI::App& app, Invocation& invocation) {
                    "export poisons/badnets-s1 --format webdataset --out shards", "import poisons/badnets-s1"});
   poison->require_subcommand(1);
 
-  struct Options {
-    std::string matrix, set, data, png, format = "csv", out;
-    std::vector<std::string> only;
-    std::int64_t count = 12;
-    bool json = false;
-  };
-  const auto options = std::make_shared<Options>();
-  auto* make = add_command(*poison, "make", "write the poisons of each attack and seed as a folder: a poison set",
-                           {"matrix.json --out poisons", "matrix.json --out poisons --only attack=badnets,seed=1"});
-  make->add_option("matrix", options->matrix, "matrix file")->required()->type_name("FILE");
-  make->add_option("--out", options->out, "folder for the sets")->required()->type_name("FOLDER");
-  make->add_option("--only", options->only,
-                   "attack=, seed= as for `run`; terms joined by commas must all hold; may be given again for more")
+  EngineCommand make(*poison, invocation, "make", "write the poisons of each attack and seed as a folder: a poison set",
+                     {"matrix.json --out poisons", "matrix.json --out poisons --only attack=badnets,seed=1"});
+  make.add<std::string>("matrix", "matrix file")->required()->type_name("FILE");
+  make.add<std::string>("--out", "folder for the sets")->required()->type_name("FOLDER");
+  make.add<Texts>("--only",
+                  "attack=, seed= as for `run`; terms joined by commas must all hold; may be given again for more")
       ->allow_extra_args(false)
       ->type_name("TERMS");
-  make->callback([options, &invocation] {
-    engine_task(invocation,
-                {{"task", "poison make"}, {"matrix", options->matrix}, {"out", options->out}, {"only", options->only}});
-  });
 
-  const auto add_set = [&options](CLI::App* command) {
-    command->add_option("set", options->set, "folder of a poison set")->required()->type_name("SET");
-    command
-        ->add_option("--data", options->data, "the clean data: emoji, or a matrix file (default: what the set names)")
+  const auto add_set = [](EngineCommand& command) {
+    command.add<std::string>("set", "folder of a poison set")->required()->type_name("SET");
+    command.add<std::string>("--data", "the clean data: emoji, or a matrix file (default: what the set names)")
         ->type_name("DATA");
   };
-  auto* inspect = add_command(*poison, "inspect", "show what a poison set changes, in numbers and pictures",
-                              {"poisons/badnets-s1", "poisons/badnets-s1 --png sheet.png --count 24"});
+  EngineCommand inspect(*poison, invocation, "inspect", "show what a poison set changes, in numbers and pictures",
+                        {"poisons/badnets-s1", "poisons/badnets-s1 --png sheet.png --count 24"});
   add_set(inspect);
-  inspect->add_option("--png", options->png, "sheet to write: clean, poisoned, difference amplified, captions")
+  inspect.add<std::string>("--png", "sheet to write: clean, poisoned, difference amplified, captions")
       ->type_name("FILE");
-  inspect->add_option("--count", options->count, "rows of the sheet")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  inspect->add_flag("--json", options->json, "the numbers as JSON");
-  inspect->callback([options, &invocation] {
-    engine_task(invocation, {{"task", "poison inspect"},
-                             {"set", options->set},
-                             {"data", options->data},
-                             {"png", options->png},
-                             {"count", options->count},
-                             {"json", options->json}});
-  });
+  inspect.add<std::int64_t>("--count", "rows of the sheet", 12)->check(CLI::Range(1, 1000));
+  inspect.flag("--json", "the numbers as JSON");
 
-  auto* export_set = add_command(
-      *poison, "export", "write the whole poisoned data set in the layout of other programs",
+  EngineCommand export_set(
+      *poison, invocation, "export", "write the whole poisoned data set in the layout of other programs",
       {"poisons/badnets-s1 --format csv --out poisoned", "poisons/badnets-s1 --format webdataset --out shards"});
   add_set(export_set);
-  export_set->add_option("--format", options->format, "csv: tables and PNG files; webdataset: tar shards")
-      ->check(CLI::IsMember({"csv", "webdataset"}))
-      ->capture_default_str();
-  export_set->add_option("--out", options->out, "folder to write")->required()->type_name("FOLDER");
-  export_set->callback([options, &invocation] {
-    engine_task(invocation, {{"task", "poison export"},
-                             {"set", options->set},
-                             {"data", options->data},
-                             {"format", options->format},
-                             {"out", options->out}});
-  });
+  export_set.add<std::string>("--format", "csv: tables and PNG files; webdataset: tar shards", "csv")
+      ->check(CLI::IsMember({"csv", "webdataset"}));
+  export_set.add<std::string>("--out", "folder to write")->required()->type_name("FOLDER");
 
-  auto* import_set = add_command(*poison, "import", "check a poison set and print the matrix entry that runs it",
-                                 {"poisons/badnets-s1", "theirs --data matrix.json"});
+  EngineCommand import_set(*poison, invocation, "import", "check a poison set and print the matrix entry that runs it",
+                           {"poisons/badnets-s1", "theirs --data matrix.json"});
   add_set(import_set);
-  import_set->callback([options, &invocation] {
-    engine_task(invocation, {{"task", "poison import"}, {"set", options->set}, {"data", options->data}});
-  });
+}
+
+void add_comfort(CLI::App& app, Invocation& invocation) {
+  const auto file = std::make_shared<std::filesystem::path>("matrix.json");
+  auto* init = add_command(app, "init", "write a small matrix file with comments, to begin with", {"", "mine.json"});
+  init->add_option("file", *file, "file to write (default: matrix.json)")->type_name("FILE");
+  init->callback([file, &invocation] { invocation.code = init_command(*file); });
+
+  const auto json = std::make_shared<bool>(false);
+  auto* doctor =
+      add_command(app, "doctor", "check that this machine has what a run needs; say how to fix what is missing",
+                  {"", "--plugin-path my-plugins --json"});
+  doctor->add_flag("--json", *json, "as JSON");
+  doctor->callback([json, &invocation] { invocation.code = doctor_command(invocation.plugin_path, *json); });
 }
 
 }  // namespace
@@ -271,6 +235,7 @@ void add_engine_commands(CLI::App& app, Invocation& invocation) {
   add_schema(app, invocation);
   add_data(app, invocation);
   add_poison(app, invocation);
+  add_comfort(app, invocation);
 }
 
 }  // namespace roclip::bench

@@ -1,8 +1,7 @@
-#include "harness/app/help.h"
-
 #include <algorithm>
 #include <sstream>
 
+#include "harness/app/subcommands.h"
 #include "roclip/params.h"
 
 namespace roclip::bench {
@@ -15,6 +14,68 @@ std::string defaulted(const CLI::Option& option) {
   std::string value = option.get_default_str();
   CLI::detail::remove_quotes(value);
   return value.empty() ? "" : " (default: " + value + ")";
+}
+
+/// `text` with line breaks, so that no line is longer than `width` unless a word is.
+std::string wrapped(const std::string& text, std::size_t width) {
+  std::istringstream words(text);
+  std::string result;
+  std::size_t column = 0;
+  for (std::string word; words >> word; column += word.size()) {
+    if (column > 0) {
+      const bool fits = column + 1 + word.size() <= width;
+      result += fits ? ' ' : '\n';
+      column = fits ? column + 1 : 0;
+    }
+    result += word;
+  }
+  return result;
+}
+
+/// What an option takes: "FILE", "auto|N"; "" for a flag. Words in lower case are meant literally.
+std::string value_of(const CLI::Option& option) {
+  if (option.get_items_expected_max() == 0) return "";
+  // CLI11 appends what a check asks for: "TEXT:{text,md}", "INT:INT in [1 - 9]".
+  const auto full = option.get_type_name();
+  const auto colon = full.find(':');
+  auto text = colon == std::string::npos ? full : full.substr(colon + 1);
+  if (const auto range = text.find('['); range != std::string::npos) {
+    text = text.substr(range + 1, text.size() - range - 2);
+    return text.replace(text.find(" - "), 3, "..");
+  }
+  if (!text.starts_with('{')) return text;
+  text = text.substr(1, text.size() - 2);
+  std::ranges::replace(text, ',', '|');
+  return text;
+}
+
+/// CLI11's layout with wrapped descriptions, and with examples before options.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_description(const CLI::App* command) const override { return command->get_description() + "\n\n"; }
+
+  std::string make_subcommand(const CLI::App* command) const override {
+    std::ostringstream out;
+    const auto text = command->get_description(), first_line = text.substr(0, text.find('\n'));
+    CLI::detail::format_help(out, command->get_name(), wrapped(first_line, kWidth - column_width_), column_width_);
+    return out.str();
+  }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const auto value = value_of(*option);
+    return (value.empty() ? "" : " " + value) + (option->get_allow_extra_args() ? " ..." : "");
+  }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const bool required = option->get_required() && !option->get_positional();
+    return wrapped(option->get_description() + (required ? "; required" : "") + defaulted(*option),
+                   kWidth - column_width_);
+  }
+};
+
+/// Subcommands that a person is meant to see, in the order of the table.
+std::vector<const CLI::App*> shown_subcommands(const CLI::App& command) {
+  return command.get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); });
 }
 
 /// The last subcommand that a line names.
@@ -30,7 +91,9 @@ std::string unknown_option(const CLI::App* command, const std::string& word) {
   }
   std::vector<std::string> known;
   for (const auto* at = command; at != nullptr; at = at->get_parent()) {
-    for (const auto* option : options_of(*at, false)) known.push_back(option->get_name());
+    for (const auto* option : at->get_options()) {
+      if (!option->get_group().empty() && !option->get_positional()) known.push_back(option->get_name());
+    }
   }
   return "unknown option " + name + did_you_mean(name, known);
 }
@@ -48,51 +111,10 @@ std::string unknown_subcommand(const CLI::App* command, const std::string& word)
 
 }  // namespace
 
-std::string HelpFormatter::make_description(const CLI::App* command) const {
-  return command->get_description() + "\n\n";
-}
-
-std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
-  std::ostringstream out;
-  CLI::detail::format_help(out, command->get_name(), wrapped(summary_of(*command), kWidth - column_width_),
-                           column_width_);
-  return out.str();
-}
-
-std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
-  const auto value = value_of(*option);
-  return (value.empty() ? "" : " " + value) + (option->get_allow_extra_args() ? " ..." : "");
-}
-
-std::string HelpFormatter::make_option_desc(const CLI::Option* option) const {
-  const bool required = option->get_required() && !option->get_positional();
-  return wrapped(option->get_description() + (required ? "; required" : "") + defaulted(*option),
-                 kWidth - column_width_);
-}
-
-std::string summary_of(const CLI::App& command) {
-  const auto text = command.get_description();
-  return text.substr(0, text.find('\n'));
-}
+std::shared_ptr<CLI::FormatterBase> help_formatter() { return std::make_shared<HelpFormatter>(); }
 
 std::string full_name(const CLI::App& command) {
   return (command.get_parent() == nullptr ? "" : full_name(*command.get_parent()) + " ") + command.get_name();
-}
-
-std::string value_of(const CLI::Option& option) {
-  if (option.get_items_expected_max() == 0) return "";
-  // CLI11 appends what a check asks for: "TEXT:{text,md}", "INT:INT in [1 - 9]".
-  const auto full = option.get_type_name();
-  const auto colon = full.find(':');
-  auto text = colon == std::string::npos ? full : full.substr(colon + 1);
-  if (const auto range = text.find('['); range != std::string::npos) {
-    text = text.substr(range + 1, text.size() - range - 2);
-    return text.replace(text.find(" - "), 3, "..");
-  }
-  if (!text.starts_with('{')) return text;
-  text = text.substr(1, text.size() - 2);
-  std::ranges::replace(text, ',', '|');
-  return text;
 }
 
 std::string mistake(const CLI::App& table, const CLI::ParseError& error) {
@@ -110,31 +132,6 @@ std::string mistake(const CLI::App& table, const CLI::ParseError& error) {
     }
   }
   return text + "\nSee " + full_name(*command) + " --help";
-}
-
-std::vector<const CLI::App*> shown_subcommands(const CLI::App& command) {
-  return command.get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); });
-}
-
-std::vector<const CLI::Option*> options_of(const CLI::App& command, bool positional) {
-  return command.get_options([positional](const CLI::Option* option) {
-    return !option->get_group().empty() && option->get_positional() == positional;
-  });
-}
-
-std::string wrapped(const std::string& text, std::size_t width) {
-  std::istringstream words(text);
-  std::string result;
-  std::size_t column = 0;
-  for (std::string word; words >> word; column += word.size()) {
-    if (column > 0) {
-      const bool fits = column + 1 + word.size() <= width;
-      result += fits ? ' ' : '\n';
-      column = fits ? column + 1 : 0;
-    }
-    result += word;
-  }
-  return result;
 }
 
 }  // namespace roclip::bench

@@ -1,3 +1,3 @@
-#include "harness/app/cli.h"
+#include "harness/app/subcommands.h"
 
 int main(int argc, char** argv) { return roclip::bench::cli(argc, argv); }

@@ -1,4 +1,4 @@
-#include "harness/app/plugin_commands.h"
+#include "harness/app/commands.h"
 
 #include <algorithm>
 #include <cctype>

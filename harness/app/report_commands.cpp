@@ -1,7 +1,6 @@
-#include "harness/app/report_commands.h"
-
 #include <cstdio>
 
+#include "harness/app/subcommands.h"
 #include "harness/record/files.h"
 #include "harness/report/check.h"
 #include "harness/report/claims.h"
@@ -13,6 +12,14 @@
 namespace roclip::bench {
 
 namespace {
+
+struct ReportOptions {
+  Paths outs;
+  std::string format = "text";
+  std::filesystem::path output;  ///< "" = standard output
+  std::filesystem::path gates;   ///< check: matrix file, or array of gates; "" = those stored with the results
+  std::filesystem::path claims;  ///< verify
+};
 
 void put(const ReportOptions& options, const std::string& text) {
   if (options.output.empty()) {
@@ -33,13 +40,7 @@ std::string rendered(const ReportOptions& options, const Study& study) {
   return render_text(summary);
 }
 
-}  // namespace
-
-int report_command(const ReportOptions& options) {
-  put(options, rendered(options, load_study(options.outs)));
-  return 0;
-}
-
+/// @return 0, 11 or 12. @throws Error(kEmpty) without any gate
 int check_command(const ReportOptions& options) {
   const auto study = load_study(options.outs);
   Json gates = study.gates;
@@ -64,18 +65,55 @@ int check_command(const ReportOptions& options) {
   return exit_code(verdicts);
 }
 
-int compare_command(const ReportOptions& options) {
-  const auto comparison = compare(load_study({options.outs.at(0)}), load_study({options.outs.at(1)}));
-  put(options, options.format == "json" ? to_text(comparison) + "\n" : render_comparison(comparison));
-  return 0;
+std::shared_ptr<ReportOptions> add_results_options(CLI::App* command, const std::vector<std::string>& formats) {
+  const auto options = std::make_shared<ReportOptions>();
+  command->add_option("out", options->outs, "output folders of `run`, or their results.json")
+      ->required()
+      ->type_name("FOLDER");
+  command->add_option("--format", options->format, "what to print")
+      ->check(CLI::IsMember(formats))
+      ->capture_default_str();
+  command->add_option("--output,-o", options->output, "file to write instead of printing")->type_name("FILE");
+  return options;
 }
 
-int verify_command(const ReportOptions& options) {
-  const auto list = verify(load_study(options.outs), read_claims(options.claims));
-  put(options, options.format == "json" ? to_text(to_json(list)) + "\n"
-               : options.format == "md" ? render_markdown(list)
-                                        : render_text(list));
-  return 0;
+}  // namespace
+
+void add_results_commands(CLI::App& app, Invocation& invocation) {
+  auto* report =
+      add_command(app, "report", "tables with intervals and paired tests, as text, HTML, LaTeX, CSV and more",
+                  {"out", "out --format html -o report.html"});
+  const auto reported = add_results_options(report, {"text", "md", "csv", "latex", "html", "junit", "json"});
+  report->callback([reported] { put(*reported, rendered(*reported, load_study(reported->outs))); });
+
+  auto* check = add_command(app, "check", "compare results with gates: exit code 0 pass, 11 fail, 12 inconclusive",
+                            {"out", "out --gates results/smoke/matrix.json --format junit -o gates.xml"});
+  const auto checked = add_results_options(check, {"text", "md", "junit", "json"});
+  check->add_option("--gates", checked->gates, "matrix file, or array of gates; default: those of the run")
+      ->type_name("FILE");
+  check->callback([checked, &invocation] { invocation.code = check_command(*checked); });
+
+  auto* compare = add_command(app, "compare", "show what changed between two sets of results", {"out.old out"});
+  const auto compared = add_results_options(compare, {"text", "json"});
+  compare->get_option("out")->expected(2);
+  compare->callback([compared] {
+    const auto found = bench::compare(load_study({compared->outs.at(0)}), load_study({compared->outs.at(1)}));
+    put(*compared, compared->format == "json" ? to_text(found) + "\n" : render_comparison(found));
+  });
+
+  auto* verify =
+      add_command(app, "verify", "compare results with published claims", {"out --claims results/paper/claims.json"});
+  const auto verified = add_results_options(verify, {"text", "md", "json"});
+  verify->add_option("--claims", verified->claims, "claims file, such as results/paper/claims.json")
+      ->required()
+      ->type_name("FILE");
+  // 0 whatever the verdicts are: a claim that does not hold here is a result.
+  verify->callback([verified] {
+    const auto list = bench::verify(load_study(verified->outs), read_claims(verified->claims));
+    put(*verified, verified->format == "json" ? to_text(to_json(list)) + "\n"
+                   : verified->format == "md" ? render_markdown(list)
+                                              : render_text(list));
+  });
 }
 
 }  // namespace roclip::bench

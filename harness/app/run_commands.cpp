@@ -2,7 +2,6 @@
 
 #include "harness/app/subcommands.h"
 #include "harness/record/result.h"
-#include "harness/run/run.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -44,8 +43,7 @@ void add_jobs(CLI::App* command, std::int64_t& jobs) {
 }
 
 /// What run and plan have in common.
-template <class Options>
-void add_matrix_options(CLI::App* command, Options& options) {
+void add_matrix_options(CLI::App* command, RunOptions& options) {
   command->add_option("matrix", options.matrix, "matrix file")->required()->type_name("FILE");
   command->add_option("--out", options.out, "output folder (default: out/ beside the matrix file)")
       ->type_name("FOLDER");
@@ -115,7 +113,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
 }
 
 void add_plan(CLI::App& app, Invocation& invocation) {
-  const auto options = std::make_shared<PlanOptions>();
+  const auto options = std::make_shared<RunOptions>();
   auto* plan =
       add_command(app, "plan", "list the cells: done, to run, shared trainings, estimated time, statistical power",
                   {"matrix.json", "matrix.json --json"});

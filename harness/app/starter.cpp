@@ -1,4 +1,4 @@
-#include "harness/app/starter.h"
+#include "harness/app/commands.h"
 
 #include <cstdio>
 

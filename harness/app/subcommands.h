@@ -30,10 +30,18 @@ std::unique_ptr<CLI::App> command_table(Invocation& invocation);
 CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& summary,
                       const std::vector<std::string>& examples);
 
+std::shared_ptr<CLI::FormatterBase> help_formatter();
+/// "roclip-bench plugin info"
+std::string full_name(const CLI::App& command);
+/// What is wrong with a line that the table refused, the nearest thing that it knows, and where to read on.
+std::string mistake(const CLI::App& table, const CLI::ParseError& error);
+
 // Each family declares its options and what they start.
 void add_run_commands(CLI::App& app, Invocation& invocation);      // run, plan, status, show, replay
 void add_results_commands(CLI::App& app, Invocation& invocation);  // report, check, compare, verify
-void add_engine_commands(CLI::App& app, Invocation& invocation);   // perf, plugin, schema, data, poison
-void add_comfort_commands(CLI::App& app, Invocation& invocation);  // init, doctor
+void add_engine_commands(CLI::App& app, Invocation& invocation);   // plugin, schema, data, poison, init, doctor
+
+/// Parses, dispatches, and turns every exception into one message and its documented exit code.
+int cli(int argc, char** argv);
 
 }  // namespace roclip::bench

@@ -8,8 +8,8 @@
 
 #include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
+#include "harness/record/cell_record.h"
 #include "harness/record/hash.h"
-#include "harness/record/metric_record.h"
 #include "roclip/metric.h"
 
 namespace roclip::bench::conformance {

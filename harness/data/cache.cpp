@@ -12,9 +12,9 @@
 #include <map>
 
 #include "harness/data/pack.h"
-#include "harness/record/descriptor.h"
 #include "harness/record/hash.h"
 #include "harness/record/paths.h"
+#include "harness/record/signals.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {

@@ -13,11 +13,10 @@
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/examples.h"
 #include "harness/model/clip.h"
+#include "harness/record/cell_record.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
 #include "harness/record/hash.h"
-#include "harness/record/loaded_code.h"
-#include "harness/record/metric_record.h"
 #include "harness/train/checked_plugins.h"
 #include "roclip/attack.h"
 

@@ -113,8 +113,7 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
                            {"metrics", metrics},
                            {"seed", seed}};
             cell.refused = attack.refused.empty() ? defense.refused : attack.refused;
-            cell.limits =
-                merged_limits(merged_limits(matrix.limits, attack.limits, "limits"), defense.limits, "limits");
+            cell.limits = read_params(defense.limits, "limits", read_params(attack.limits, "limits", matrix.limits));
             cell.id =
                 name_of(attack) + "-" + name_of(defense) + "-s" + std::to_string(seed) + "-" + config_hash(cell.config);
             const auto [known, is_new] = name_of_id.try_emplace(cell.id, cell_name(cell));

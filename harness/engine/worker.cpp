@@ -23,7 +23,6 @@
 #include "harness/engine/plan.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
-#include "harness/record/loaded_code.h"
 
 namespace roclip::bench {
 

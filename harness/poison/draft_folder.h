@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "harness/record/descriptor.h"
+#include "harness/record/signals.h"
 
 namespace roclip::bench {
 

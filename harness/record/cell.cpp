@@ -20,36 +20,21 @@ void CheckpointPolicy::declare(ParamList& list) {
            "ours");
 }
 
-Limits merged_limits(Limits base, const Json& changes, const std::string& where) {
-  return read_params(changes, where, base);
-}
-
 std::string config_hash(Json config) {
   config.erase("data");
   if (const auto metrics = config.find("metrics"); metrics != config.end()) std::sort(metrics->begin(), metrics->end());
   return hash_hex(config.dump()).substr(0, 10);
 }
 
-Json to_json(const Cell& cell) {
-  return {{"id", cell.id},
-          {"attack", cell.attack},
-          {"defense", cell.defense},
-          {"seed", cell.seed},
-          {"requested", cell.requested},
-          {"effective", cell.config},
-          {"limits", {{"time_s", cell.limits.time_s}, {"memory_mib", cell.limits.memory_mib}}},
-          {"refused", cell.refused}};
+void to_json(Json& json, const Cell& cell) {
+  json = {{"id", cell.id},         {"attack", cell.attack},       {"defense", cell.defense},
+          {"seed", cell.seed},     {"requested", cell.requested}, {"effective", cell.config},
+          {"limits", cell.limits}, {"refused", cell.refused}};
 }
 
-Cell cell_from_json(const Json& json) {
-  return {json.at("id"),
-          json.at("attack"),
-          json.at("defense"),
-          json.at("seed"),
-          json.at("requested"),
-          json.at("effective"),
-          merged_limits({}, json.value("limits", Json::object()), "limits"),
-          json.value("refused", "")};
+void from_json(const Json& json, Cell& cell) {
+  cell = {json.at("id"),        json.at("attack"),    json.at("defense"), json.at("seed"),
+          json.at("requested"), json.at("effective"), json.at("limits"),  json.at("refused")};
 }
 
 Json cells_to_json(const std::vector<Cell>& cells) {
@@ -58,7 +43,7 @@ Json cells_to_json(const std::vector<Cell>& cells) {
   for (const auto& cell : cells) {
     if (first == nullptr || cell.attack != first->attack || cell.defense != first->defense) {
       first = &cell;
-      groups.push_back({{"like", to_json(cell)}, {"seeds", Json::array()}, {"ids", Json::array()}});
+      groups.push_back({{"like", cell}, {"seeds", Json::array()}, {"ids", Json::array()}});
     }
     groups.back().at("seeds").push_back(cell.seed);
     groups.back().at("ids").push_back(cell.id);
@@ -69,7 +54,7 @@ Json cells_to_json(const std::vector<Cell>& cells) {
 std::vector<Cell> cells_from_json(const Json& groups) {
   std::vector<Cell> cells;
   for (const auto& group : groups) {
-    const Cell like = cell_from_json(group.at("like"));
+    const Cell like = group.at("like");
     for (std::size_t i = 0; i < group.at("ids").size(); ++i) {
       Cell& cell = cells.emplace_back(like);
       cell.id = group.at("ids")[i];
@@ -81,8 +66,8 @@ std::vector<Cell> cells_from_json(const Json& groups) {
 
 std::string plugin_name(const std::string& id) { return id.substr(0, id.find('/')); }
 
-std::string cell_name(const Cell& cell) {
-  return cell.attack + " x " + cell.defense + ", seed " + std::to_string(cell.seed);
+std::string cell_name(const std::string& attack, const std::string& defense, std::int64_t seed) {
+  return attack + " x " + defense + ", seed " + std::to_string(seed);
 }
 
 }  // namespace roclip::bench

@@ -17,6 +17,8 @@ struct Limits {
   void declare(ParamList& list);
 };
 
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Limits, time_s, memory_mib)
+
 /// When a worker writes a checkpoint besides at the end of training and when it is stopped. Decides how much a killed
 /// cell loses, never what comes out: not part of a cell's id.
 struct CheckpointPolicy {
@@ -26,8 +28,7 @@ struct CheckpointPolicy {
   void declare(ParamList& list);
 };
 
-/// `base` with the keys of `changes` in their place. @throws Error(kMatrix)
-Limits merged_limits(Limits base, const Json& changes, const std::string& where);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CheckpointPolicy, every_s, every_epochs)
 
 /// One training run and its evaluation.
 struct Cell {
@@ -35,18 +36,18 @@ struct Cell {
   std::string attack;   ///< row of the grid
   std::string defense;  ///< column of the grid
   std::int64_t seed = 0;
-  Json requested;       ///< the parameters as written, sweeps resolved
-  Json config;          ///< fully defaulted; everything that can change a number
-  Limits limits;        ///< what its worker may use
-  std::string refused;  ///< why it cannot run: a plugin that did not pass the handshake; "" = it can
+  Json requested;            ///< the parameters as written, sweeps resolved
+  Json config;               ///< fully defaulted; everything that can change a number
+  Limits limits = {};        ///< what its worker may use
+  std::string refused = {};  ///< why it cannot run: a plugin that did not pass the handshake; "" = it can
 };
 
 /// Hash of all in a cell's configuration that can change a number: not the paths of the data, whose content has an
 /// entry of its own, nor the order of the metrics. The end of a cell's id.
 std::string config_hash(Json config);
 
-Json to_json(const Cell& cell);
-Cell cell_from_json(const Json& json);
+void to_json(Json& json, const Cell& cell);
+void from_json(const Json& json, Cell& cell);
 /// All of them in their order; neighbours that differ by their seed only are written once.
 Json cells_to_json(const std::vector<Cell>& cells);
 std::vector<Cell> cells_from_json(const Json& groups);
@@ -55,6 +56,7 @@ std::vector<Cell> cells_from_json(const Json& groups);
 std::string plugin_name(const std::string& id);
 
 /// "targeted x roclip, seed 1"
-std::string cell_name(const Cell& cell);
+std::string cell_name(const std::string& attack, const std::string& defense, std::int64_t seed);
+inline std::string cell_name(const Cell& cell) { return cell_name(cell.attack, cell.defense, cell.seed); }
 
 }  // namespace roclip::bench

@@ -349,9 +349,7 @@ Cell cell_of(const CellRecord& record) {
           .defense = record.defense,
           .seed = record.seed,
           .requested = record.requested,
-          .config = record.effective,
-          .limits = {},
-          .refused = ""};
+          .config = record.effective};
 }
 
 Json to_json(const CellRecord& record) {

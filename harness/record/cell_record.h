@@ -11,6 +11,11 @@
 #include "harness/record/checked_json.h"
 #include "harness/record/intervals.h"
 
+namespace roclip {
+class Metric;
+struct MetricResult;
+}  // namespace roclip
+
 namespace roclip::bench {
 
 inline constexpr int kResultSchemaVersion = 1;
@@ -168,6 +173,8 @@ Json to_json(const CellRecord& record);
 /// Checks everything that other code relies on, also that counts agree with their outcomes. @throws Error
 CellRecord read_cell_record(const CheckedJson& json);
 
+/// As the metric describes itself, and what it found. [engine]
+MetricRecord metric_record(const MetricResult& result, const Metric& metric);
 /// A metric in a cell's own file, with items and outcomes.
 Json to_json(const MetricRecord& metric);
 /// A metric in results.json: no items, no details.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <filesystem>
 
+#include "harness/record/text.h"
+
 namespace roclip::bench {
 
 namespace {
@@ -117,11 +119,7 @@ std::string CheckedJson::path_below() const {
 
 std::size_t CheckedJson::one_of(const std::vector<std::string>& words) const {
   const auto found = json_->is_string() ? std::ranges::find(words, json_->get<std::string>()) : words.end();
-  if (found == words.end()) {
-    std::string list;
-    for (const auto& word : words) list += (list.empty() ? "" : " | ") + word;
-    refuse(list);
-  }
+  if (found == words.end()) refuse(joined(words, " | "));
   return static_cast<std::size_t>(found - words.begin());
 }
 

@@ -1,6 +1,7 @@
-/// What a number depends on besides its configuration: recorded, never hashed.
+/// What a number depends on besides its configuration and plugins: recorded, never hashed.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ using Json = nlohmann::json;
 /// {"roclip_bench", "git", "dirty", "build_type", "compiler", "libtorch", "blas", "cpu", "cpu_flags", "gpu", "os",
 ///  "threads", "deterministic", "device", "command"}; cpu_flags are those that choose LibTorch's kernels.
 Json environment(torch::Device device, const std::vector<std::string>& command_line);
+
+/// "roclip-bench", "roclip-bench-engine", "libroclip_sdk" and "LibTorch" -> a hash of the build: of the files for ours;
+/// for LibTorch, of its version and of the build ids of its libraries and of the BLAS. Found out once in a process.
+const std::map<std::string, std::string>& loaded_code();
 
 /// Name of the BLAS in use ("OpenBLAS 0.3.21 ..."), or "" when it is the slow reference implementation.
 std::string fast_blas();

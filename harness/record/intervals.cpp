@@ -46,8 +46,6 @@ double mean(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-double mean_share(std::span<const Counted> seeds) { return mean(shares(seeds)); }
-
 Interval t_interval(std::span<const double> values, double level, double least_sd) {
   const double n = static_cast<double>(values.size()), centre = mean(values);
   double squares = 0;

@@ -22,8 +22,6 @@ struct Counted {
 Interval wilson(const Counted& count, double level = 0.95);
 
 double mean(std::span<const double> values);
-/// Of one share a seed. @pre not empty
-double mean_share(std::span<const Counted> seeds);
 
 /// Student's t interval of the mean (Student 1908). @param least_sd of one value: a smaller spread is taken for chance.
 /// @pre at least two values

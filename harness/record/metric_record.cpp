@@ -1,4 +1,5 @@
-#include "harness/record/metric_record.h"
+#include "harness/record/cell_record.h"
+#include "roclip/metric.h"
 
 namespace roclip::bench {
 

@@ -16,7 +16,7 @@ using Progress = std::function<void(std::string_view what, std::int64_t done, st
 
 /// How far a training is; told about ten times a second and at the end of every epoch.
 struct TrainProgress {
-  static constexpr const char* kEvent = "train_progress";  ///< harness/record/protocol.h
+  static constexpr const char* kName = "train_progress";  ///< harness/record/protocol.h
   std::string stage;
   std::int64_t epoch = 0, epochs = 0;  ///< over all stages
   std::int64_t step = 0,

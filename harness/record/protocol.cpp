@@ -3,6 +3,8 @@
 namespace roclip::bench {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareTask, matrix, file, out, plugin_path, device, make_data, supervisor)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CellTask, cell, out, plugin_path, device, checkpoint, cpu, trace, command_line,
+                                   supervisor)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Warning, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareProgress, what, done, total)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataReady, data_hash, trainings, checkpoints)
@@ -11,29 +13,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Planned, attack, trials)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanFailed, attack, reason)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Finished, record)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TaskFailed, kind, message)
-
-static void to_json(Json& json, const CellTask& task) {
-  json = {{"cell", to_json(task.cell)},
-          {"out", task.out},
-          {"plugin_path", task.plugin_path},
-          {"device", task.device},
-          {"checkpoint", write_params(task.checkpoint)},
-          {"cpu", task.cpu},
-          {"trace", task.trace},
-          {"command_line", task.command_line},
-          {"supervisor", task.supervisor}};
-}
-static void from_json(const Json& json, CellTask& task) {
-  task.cell = cell_from_json(json.at("cell"));
-  json.at("out").get_to(task.out);
-  json.at("plugin_path").get_to(task.plugin_path);
-  json.at("device").get_to(task.device);
-  task.checkpoint = read_params<CheckpointPolicy>(json.at("checkpoint"), "checkpoint");
-  json.at("cpu").get_to(task.cpu);
-  json.at("trace").get_to(task.trace);
-  json.at("command_line").get_to(task.command_line);
-  json.at("supervisor").get_to(task.supervisor);
-}
 
 static void to_json(Json& json, const Expanded& event) {
   json = {{"devices", event.devices}, {"cells", cells_to_json(event.cells)}, {"builds", event.builds}};
@@ -52,15 +31,8 @@ namespace {
 /// What `json` is by its name. @throws Error(kUsage) if it has none of the names
 template <class... Kinds>
 void read_named(const Json& json, const std::string& name, const char* what, std::variant<Kinds...>& result) {
-  const auto name_of = []<class Kind>(const Kind*) {
-    if constexpr (requires { Kind::kTask; }) {
-      return Kind::kTask;
-    } else {
-      return Kind::kEvent;
-    }
-  };
-  const auto read_if = [&]<class Kind>(const Kind* kind) {
-    if (name != name_of(kind)) return false;
+  const auto read_if = [&]<class Kind>(const Kind*) {
+    if (name != Kind::kName) return false;
     result = json.get<Kind>();
     return true;
   };
@@ -75,7 +47,7 @@ std::string write_task(const Task& task) {
   return std::visit(
       [](const auto& kind) {
         Json json = kind;
-        json["task"] = kind.kTask;
+        json["task"] = kind.kName;
         return json.dump();
       },
       task);
@@ -95,7 +67,7 @@ std::string write_event(const Event& event) {
   return std::visit(
       [](const auto& kind) {
         Json json = kind;
-        json["event"] = kind.kEvent;
+        json["event"] = kind.kName;
         return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
       },
       event);

@@ -5,7 +5,7 @@
 /// does one task and ends. TASK is a file, or - for standard input. Events go to DESCRIPTOR, else to standard output,
 /// one JSON object a line. The supervisor starts the engine with this command line; a batch system or a person can too.
 ///
-/// A task is one of the structs below as a JSON object with "task": kTask; an event one with "event": kEvent. The exit
+/// A task is one of the structs below as a JSON object with "task": kName; an event one with "event": kName. The exit
 /// code is 0 when the task was done, 10 when a cell has a record that is not ok, else that of the Error
 /// (roclip/error.h).
 #pragma once
@@ -29,7 +29,7 @@ namespace roclip::bench {
 /// Checks and expands a matrix file, prepares its data and lets every attack plan once. Events in this order: Warning,
 /// Expanded, PrepareProgress, DataReady, then for each attack Planning and either Planned or PlanFailed.
 struct PrepareTask {
-  static constexpr const char* kTask = "prepare";
+  static constexpr const char* kName = "prepare";
   Json matrix = {};                 ///< content of the matrix file, with the seeds that are meant
   std::filesystem::path file = {};  ///< its name, for messages and relative paths
   std::filesystem::path out;
@@ -42,7 +42,7 @@ struct PrepareTask {
 /// Trains and evaluates one cell. Events: TrainProgress, then Finished or Stopped. SIGTERM asks it to write a
 /// checkpoint and to end.
 struct CellTask {
-  static constexpr const char* kTask = "cell";
+  static constexpr const char* kName = "cell";
   Cell cell;
   std::filesystem::path out;
   std::vector<std::filesystem::path> plugin_path;
@@ -60,12 +60,12 @@ inline constexpr int kCellNotOk = 10;  ///< exit code
 
 /// For a person.
 struct Warning {
-  static constexpr const char* kEvent = "warning";
+  static constexpr const char* kName = "warning";
   std::string text;
 };
 /// The cells of a matrix file.
 struct Expanded {
-  static constexpr const char* kEvent = "expanded";
+  static constexpr const char* kName = "expanded";
   std::vector<std::string> devices;           ///< "cpu", or every GPU that is meant
   std::vector<Cell> cells;                    ///< in plan order
   std::map<std::string, std::string> builds;  ///< what may compute other numbers when it is built anew -> its hash:
@@ -73,43 +73,43 @@ struct Expanded {
 };
 /// Preparation of the data; a total of 0 makes `what` a notice.
 struct PrepareProgress {
-  static constexpr const char* kEvent = "prepare_progress";
+  static constexpr const char* kName = "prepare_progress";
   std::string what;
   std::int64_t done = 0, total = 0;
 };
 struct DataReady {
-  static constexpr const char* kEvent = "data_ready";
+  static constexpr const char* kName = "data_ready";
   std::string data_hash;                         ///< of the prepared data; "" = not known
   std::map<std::string, std::string> trainings;  ///< cell id -> key; cells of one key share a training or its beginning
   std::set<std::string> checkpoints;             ///< names of all checkpoint folders that these cells may continue
 };
 /// The engine lets this attack plan now. An engine that dies before the next event died of it.
 struct Planning {
-  static constexpr const char* kEvent = "planning";
+  static constexpr const char* kName = "planning";
   std::string attack;  ///< row of the grid, as in the next two
 };
 struct Planned {
-  static constexpr const char* kEvent = "planned";
+  static constexpr const char* kName = "planned";
   std::string attack;
   std::int64_t trials = 0;  ///< what its success is measured on: target images, or images of other classes
 };
 /// The cells of this attack will fail.
 struct PlanFailed {
-  static constexpr const char* kEvent = "plan_failed";
+  static constexpr const char* kName = "plan_failed";
   std::string attack, reason;
 };
 /// The end of a cell. Format of the record: results/schema/cell.schema.json.
 struct Finished {
-  static constexpr const char* kEvent = "finished";
+  static constexpr const char* kName = "finished";
   Json record;
 };
 /// The cell stopped when it was asked to; its checkpoint is written.
 struct Stopped {
-  static constexpr const char* kEvent = "stopped";
+  static constexpr const char* kName = "stopped";
 };
 /// The end of a task that could not be done.
 struct TaskFailed {
-  static constexpr const char* kEvent = "task_failed";
+  static constexpr const char* kName = "task_failed";
   ErrorKind kind = ErrorKind::kInternal;
   std::string message;
 };

@@ -121,7 +121,7 @@ MatrixResult read_matrix_result(const fs::path& file) {
                          "is it a results.json of `roclip-bench run`? If so, run its matrix file again: cells that "
                          "are done are kept");
   json.check_version(kResultSchemaVersion);
-  MatrixResult result{.name = json.at("name").text(), .metrics = {}, .cells = {}};
+  MatrixResult result{.name = json.at("name").text()};
   for (const auto& metric : json.at("metrics").items()) result.metrics.push_back(metric.text());
   if (!json.get("gates").is_null()) {
     json.at("gates").items();

@@ -65,10 +65,10 @@ Json to_json(const CellEntry& entry);
 /// results.json: the whole of a study.
 struct MatrixResult {
   std::string name;
-  std::vector<std::string> metrics;  ///< ids, in the order of the matrix file
-  Json gates = Json::array();        ///< of the matrix file, as written
-  std::int64_t looks = 1;            ///< how often gates may be judged while seeds are added; see confidence_of_look()
-  std::vector<CellEntry> cells;      ///< in plan order
+  std::vector<std::string> metrics = {};  ///< ids, in the order of the matrix file
+  Json gates = Json::array();             ///< of the matrix file, as written
+  std::int64_t looks = 1;             ///< how often gates may be judged while seeds are added; see confidence_of_look()
+  std::vector<CellEntry> cells = {};  ///< in plan order
 };
 
 Json to_json(const MatrixResult& result);

@@ -7,6 +7,10 @@
 
 namespace roclip::bench {
 
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
 Signals::Signals() {
   sigset_t set;
   ::sigemptyset(&set);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "harness/report/render.h"
 
@@ -11,13 +10,6 @@ namespace roclip::bench {
 namespace {
 
 constexpr double kWidth = 420, kHeight = 260, kLeft = 52, kRight = 12, kTop = 12, kBottom = 40;
-
-template <class... Values>
-std::string format(const char* pattern, Values... values) {
-  char text[256];
-  std::snprintf(text, sizeof text, pattern, values...);
-  return text;
-}
 
 /// A linear or logarithmic axis between two places of the picture.
 struct Axis {

@@ -18,18 +18,18 @@ struct ChartPoint {
 
 struct ChartSeries {
   std::string name;
-  std::vector<ChartPoint> points;
+  std::vector<ChartPoint> points = {};
   bool line = true, dashed = false;
   int colour = 0;
 };
 
 struct Chart {
   std::string title, x_name, y_name;
-  std::vector<ChartSeries> series;
+  std::vector<ChartSeries> series = {};
   bool shares = true;  ///< y, and x of a scatter, are shares: shown as percentages from 0 to 100
   bool x_shares = false;
   std::optional<Interval> y_range = {};  ///< shown at least
-  std::vector<double> x_ticks;           ///< empty = chosen
+  std::vector<double> x_ticks = {};      ///< empty = chosen
   bool log_x = false;
 };
 

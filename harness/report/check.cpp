@@ -1,8 +1,8 @@
 #include "harness/report/check.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstdio>
 #include <set>
 
 #include <boost/math/distributions/students_t.hpp>
@@ -17,22 +17,9 @@ namespace {
 
 constexpr std::int64_t kMostSeeds = 1000;
 
-std::string_view word(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::kPass:
-      return "pass";
-    case Outcome::kFail:
-      return "fail";
-    case Outcome::kInconclusive:
-      break;
-  }
-  return "inconclusive";
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
+std::string word(Outcome outcome) {
+  constexpr std::array kWords = {"pass", "fail", "inconclusive"};
+  return kWords[static_cast<std::size_t>(outcome)];
 }
 
 /// Why the values of a place cannot be judged; "" if they can.
@@ -75,10 +62,8 @@ std::optional<std::int64_t> seeds_to_decide(double centre, double limit, const I
 
 std::string corrected(const Verdict& verdict, std::int64_t looks) {
   if (looks == 1) return "";
-  char text[128];
-  std::snprintf(text, sizeof text, " at %.4g %% confidence (%.4g %% corrected for up to %lld looks, Bonferroni)",
-                100 * verdict.confidence, 100 * verdict.gate.confidence, static_cast<long long>(looks));
-  return text;
+  return format(" at %.4g %% confidence (%.4g %% corrected for up to %lld looks, Bonferroni)", 100 * verdict.confidence,
+                100 * verdict.gate.confidence, static_cast<long long>(looks));
 }
 
 /// Sets outcome, reason and the number of further seeds for "a value is to lie at or below `limit`" or above it.
@@ -109,7 +94,7 @@ void decide(Verdict& verdict, double centre, double limit, bool at_most, std::si
 }
 
 Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path& base) {
-  Verdict verdict{.gate = gate, .reason = "", .interval = {}, .further_seeds = {}, .next_seed = {}};
+  Verdict verdict{.gate = gate};
   const auto fail = [&](const std::string& reason) {
     verdict.reason = reason;
     return verdict;
@@ -142,11 +127,9 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
            std::nullopt);
     return verdict;
   }
-  const auto folder =
-      std::filesystem::path(gate.baseline).is_absolute() ? std::filesystem::path(gate.baseline) : base / gate.baseline;
   Study baseline;
   try {
-    baseline = load_study({folder});
+    baseline = load_study({base / gate.baseline});
   } catch (const Error& e) {
     return fail(std::string("the baseline cannot be read: ") + e.what());
   }
@@ -187,7 +170,7 @@ int exit_code(const std::vector<Verdict>& verdicts) {
 std::string render_text(const std::vector<Verdict>& verdicts) {
   std::string text;
   for (const auto& verdict : verdicts) {
-    const std::string outcome(word(verdict.outcome));
+    const auto outcome = word(verdict.outcome);
     text += outcome + std::string(14 - outcome.size(), ' ') + escape_text(verdict.gate.text()) + "\n" +
             std::string(14, ' ') + escape_text(verdict.reason) + "\n";
   }
@@ -197,7 +180,7 @@ std::string render_text(const std::vector<Verdict>& verdicts) {
 std::string render_markdown(const std::vector<Verdict>& verdicts) {
   std::string text = "| gate | outcome | |\n|---|---|---|\n";
   for (const auto& verdict : verdicts) {
-    text += "| " + escape_markdown(verdict.gate.text()) + " | **" + std::string(word(verdict.outcome)) + "** | " +
+    text += "| " + escape_markdown(verdict.gate.text()) + " | **" + word(verdict.outcome) + "** | " +
             escape_markdown(verdict.reason) + " |\n";
   }
   return text;

@@ -17,12 +17,13 @@ enum class Outcome { kPass, kFail, kInconclusive };
 struct Verdict {
   Gate gate;
   Outcome outcome = Outcome::kFail;
-  std::string reason;                         ///< with the numbers it rests on
-  std::optional<Interval> interval;           ///< of the share, or of how much worse it is than the baseline
-  double confidence = 0;                      ///< of the interval: that of the gate, corrected for repeated looks
-  std::optional<std::int64_t> further_seeds;  ///< that would decide an inconclusive gate if they went like those so far
-  std::int64_t seeds = 0;                     ///< of its cells
-  std::optional<std::int64_t> next_seed;      ///< to add to an inconclusive gate; none if added seeds cannot decide it
+  std::string reason = {};                ///< with the numbers it rests on
+  std::optional<Interval> interval = {};  ///< of the share, or of how much worse it is than the baseline
+  double confidence = 0;                  ///< of the interval: that of the gate, corrected for repeated looks
+  std::optional<std::int64_t> further_seeds =
+      {};                  ///< that would decide an inconclusive gate if they went like those so far
+  std::int64_t seeds = 0;  ///< of its cells
+  std::optional<std::int64_t> next_seed = {};  ///< to add to an inconclusive gate; none if added seeds cannot decide it
 };
 
 /// Passes when the whole interval at the gate's confidence, corrected for the study's looks (confidence_of_look()),

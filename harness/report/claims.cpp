@@ -1,6 +1,7 @@
 #include "harness/report/claims.h"
 
 #include <algorithm>
+#include <array>
 
 #include "harness/record/files.h"
 #include "harness/report/render.h"
@@ -15,18 +16,9 @@ namespace {
 const std::vector<std::string> kKeys = {"claim",  "source",  "reported", "not_testable", "metric",
                                         "attack", "defense", "minus",    "at_least",     "at_most"};
 
-std::string_view word(Finding finding) {
-  switch (finding) {
-    case Finding::kReproduced:
-      return "reproduced";
-    case Finding::kNotReproduced:
-      return "not reproduced";
-    case Finding::kUndecided:
-      return "undecided";
-    case Finding::kNotTestable:
-      break;
-  }
-  return "not testable here";
+std::string word(Finding finding) {
+  constexpr std::array kWords = {"reproduced", "not reproduced", "undecided", "not testable here"};
+  return kWords[static_cast<std::size_t>(finding)];
 }
 
 Claim read_claim(const CheckedJson& json) {
@@ -37,9 +29,6 @@ Claim read_claim(const CheckedJson& json) {
               .source = json.at("source").text(),
               .reported = json.at("reported").text(),
               .not_testable = json.get("not_testable").text_or_null(),
-              .metric = {},
-              .attack = {},
-              .defense = {},
               .minus = json.get("minus").text_or_null()};
   if (!claim.not_testable.empty()) return claim;
   claim.metric = json.at("metric").text();
@@ -52,7 +41,7 @@ Claim read_claim(const CheckedJson& json) {
 }
 
 Verified verify_one(const Study& study, const Claim& claim) {
-  Verified result{.claim = claim, .reason = claim.not_testable, .interval = {}};
+  Verified result{.claim = claim, .reason = claim.not_testable};
   if (!claim.not_testable.empty()) return result;
   const auto metric = study.metric_id(claim.metric);
   const auto values = values_of(study, metric, claim.attack, claim.defense);
@@ -92,7 +81,7 @@ std::string ours(const Verified& item) {
   if (!item.interval) return item.reason;
   const std::string sign = !item.claim.minus.empty() && item.ours >= 0 ? "+" : "";
   return sign + percent(item.ours) + " % [" + percent(item.interval->low) + ", " + percent(item.interval->high) +
-         "], " + std::to_string(item.seeds) + (item.seeds == 1 ? " seed" : " seeds");
+         "], " + counted(std::int64_t(item.seeds), "seed");
 }
 
 std::string place(const Claim& claim) {
@@ -145,7 +134,7 @@ std::string render_markdown(const std::vector<Verified>& list) {
     text += "| " + escape_markdown(item.claim.claim) + " | " +
             escape_markdown(item.claim.reported + " (" + item.claim.source + ")") + " | " +
             escape_markdown(ours(item)) + (item.interval ? "<br>" + escape_markdown(place(item.claim)) : "") + " | " +
-            agreement(item.claim) + " | **" + std::string(word(item.finding)) + "** |\n";
+            agreement(item.claim) + " | **" + word(item.finding) + "** |\n";
   }
   return text;
 }

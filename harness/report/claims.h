@@ -25,8 +25,8 @@ namespace roclip::bench {
 struct Claim {
   std::string claim, source, reported;
   std::string not_testable;  ///< why; "" = testable
-  std::string metric, attack, defense;
-  std::string minus;  ///< the other defense of a difference, or ""
+  std::string metric = {}, attack = {}, defense = {};
+  std::string minus = {};  ///< the other defense of a difference, or ""
   double at_least = -1, at_most = 1;
 };
 
@@ -38,9 +38,9 @@ enum class Finding { kReproduced, kNotReproduced, kUndecided, kNotTestable };
 struct Verified {
   Claim claim;
   Finding finding = Finding::kNotTestable;
-  std::string reason;                ///< why it is not testable here
-  double ours = 0;                   ///< mean over seeds
-  std::optional<Interval> interval;  ///< 95 %
+  std::string reason = {};                ///< why it is not testable here
+  double ours = 0;                        ///< mean over seeds
+  std::optional<Interval> interval = {};  ///< 95 %
   std::size_t seeds = 0;
 };
 

@@ -1,11 +1,9 @@
 #include "harness/report/compare.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 
 #include "harness/report/render.h"
-#include "harness/report/significance.h"
 #include "harness/report/summary.h"
 
 namespace roclip::bench {
@@ -13,7 +11,7 @@ namespace roclip::bench {
 namespace {
 
 /// Keys of two configurations that differ, the seed left out.
-Json differences(const Json& a, const Json& b) {
+Json different_keys(const Json& a, const Json& b) {
   Json list = Json::array();
   std::set<std::string> keys;
   const Json flat_a = a.flatten(), flat_b = b.flatten();
@@ -36,7 +34,7 @@ Json compare(const Study& a, const Study& b) {
     for (const auto& cell : one.cells) {
       const auto* match = other.find(cell.attack, cell.defense, cell.seed);
       if (!cell.ok() || (match != nullptr && match->ok())) continue;
-      list.push_back(cell.attack + " x " + cell.defense + ", seed " + std::to_string(cell.seed));
+      list.push_back(cell_name(cell.attack, cell.defense, cell.seed));
     }
   };
   const auto recorded = [](const StudyCell* cell) { return cell != nullptr && cell->record != nullptr; };
@@ -50,30 +48,21 @@ Json compare(const Study& a, const Study& b) {
         if (recorded(cell_a) && recorded(cell_b)) break;
       }
       if (recorded(cell_a) && recorded(cell_b)) {
-        auto list = differences(cell_a->record->effective, cell_b->record->effective);
+        auto list = different_keys(cell_a->record->effective, cell_b->record->effective);
         if (!list.empty()) {
           configuration.push_back({{"attack", attack}, {"defense", defense}, {"differences", std::move(list)}});
         }
       }
       for (const auto& metric : a.metrics) {
-        const auto values_a = values_of(a, metric, attack, defense), values_b = values_of(b, metric, attack, defense);
-        const auto [mine, theirs] = paired(values_a, values_b);
+        const auto [mine, theirs] =
+            paired(values_of(a, metric, attack, defense), values_of(b, metric, attack, defense));
         if (mine.empty()) continue;
-        std::vector<double> by_seed;
-        for (std::size_t i = 0; i < mine.size(); ++i) by_seed.push_back(theirs[i].value - mine[i].value);
+        const auto by_seed = differences(theirs, mine);
         if (std::ranges::all_of(by_seed, [](double d) { return d == 0; })) {
           ++equal;
           continue;
         }
-        Json p, test;
-        if (mine.size() > 1) {
-          p = permutation_test(by_seed);
-          test = "permutation";
-        } else {
-          const auto seed = first_common_seed(values_a, values_b);
-          const auto over = over_items(a.find(attack, defense, seed), b.find(attack, defense, seed), metric);
-          if (over) p = *over, test = "McNemar";
-        }
+        const auto test = paired_test(b, defense, a, defense, metric, attack);
         changed.push_back({{"attack", attack},
                            {"defense", defense},
                            {"metric", metric},
@@ -82,8 +71,8 @@ Json compare(const Study& a, const Study& b) {
                            {"a", mean_of(mine)},
                            {"b", mean_of(theirs)},
                            {"difference", mean(by_seed)},
-                           {"p", std::move(p)},
-                           {"test", std::move(test)}});
+                           {"p", test ? Json(test->p) : Json()},
+                           {"test", test ? Json(test->name) : Json()}});
       }
     }
   }
@@ -103,13 +92,12 @@ std::string render_comparison(const Json& comparison) {
   for (const auto& change : comparison.at("changed")) {
     const bool share = word(change, "unit") == "fraction";
     const auto number = [&](const char* key) { return (share ? 100 : 1) * change.at(key).get<double>(); };
-    char numbers[160];
-    std::snprintf(numbers, sizeof numbers, share ? "  %5.1f %% -> %5.1f %%  %+6.1f  " : "  %7.4g -> %7.4g  %+7.3g  ",
-                  number("a"), number("b"), number("difference"));
-    text += numbers + word(change, "metric") + ", " + word(change, "attack") + " x " + word(change, "defense");
+    text += format(share ? "  %5.1f %% -> %5.1f %%  %+6.1f  " : "  %7.4g -> %7.4g  %+7.3g  ", number("a"), number("b"),
+                   number("difference")) +
+            word(change, "metric") + ", " + word(change, "attack") + " x " + word(change, "defense");
     if (change.at("p").is_number()) {
-      std::snprintf(numbers, sizeof numbers, "  p %.2g", change.at("p").get<double>());
-      text += numbers + (" (" + word(change, "test")) + ", " + counted(change.at("seeds"), "seed") + ")";
+      text += format("  p %.2g", change.at("p").get<double>()) + (" (" + word(change, "test")) + ", " +
+              counted(change.at("seeds"), "seed") + ")";
     }
     text += "\n";
   }

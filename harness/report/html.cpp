@@ -1,8 +1,9 @@
 #include "harness/report/html.h"
 
 #include <cmath>
+#include <filesystem>
 
-#include "harness/report/html_parts.h"
+#include "harness/record/files.h"
 #include "harness/report/render.h"
 
 namespace roclip::bench {
@@ -39,11 +40,8 @@ figcaption{font-weight:600;font-size:.92rem;margin-bottom:.3rem}svg{width:100%;h
 std::string colour_classes() {
   std::string css;
   for (int i = 0; i < 8; ++i) {
-    char text[160];
-    std::snprintf(text, sizeof text,
-                  ".line.s%d,.bar.s%d{stroke:var(--s%d)}circle.s%d{fill:var(--s%d)}.key.s%d{border-color:var(--s%d)}",
+    css += format(".line.s%d,.bar.s%d{stroke:var(--s%d)}circle.s%d{fill:var(--s%d)}.key.s%d{border-color:var(--s%d)}",
                   i, i, i, i, i, i, i);
-    css += text;
   }
   return css;
 }
@@ -80,10 +78,8 @@ std::string field(const Entry& entry, const Table& table) {
   }
   std::string colour;
   if (table.kind.unit.empty()) {
-    char text[80];
-    std::snprintf(text, sizeof text, " style=\"background:rgba(var(--%s),%.2f)\"",
-                  table.kind.lower_is_better ? "bad" : "good", 0.06 + 0.5 * entry.mean);
-    colour = text;
+    colour = format(" style=\"background:rgba(var(--%s),%.2f)\"", table.kind.lower_is_better ? "bad" : "good",
+                    0.06 + 0.5 * entry.mean);
   }
   std::string seeds;
   for (const auto& [seed, headline] : entry.seeds) {
@@ -92,10 +88,8 @@ std::string field(const Entry& entry, const Table& table) {
                              : with_unit(headline.value, table.kind)) +
              "\n";
   }
-  char test[96] = "";
-  if (const auto& c = entry.against_reference) {
-    std::snprintf(test, sizeof test, "p %.2g, corrected %.2g", c->p, c->p_holm);
-  }
+  const auto& c = entry.against_reference;
+  const std::string test = c ? format("p %.2g, corrected %.2g", c->p, c->p_holm) : "";
   const auto sample = sample_text(entry);
   return std::string("<td") + (better_than_reference(entry, table) ? " class=\"better\"" : "") + colour + " title=\"" +
          h(seeds) + "\"><b>" + with_unit(entry.mean, table.kind) + "</b>" + small(interval_text(entry, table.kind)) +
@@ -143,11 +137,92 @@ std::string provenance(const Study& study) {
           "; to run one again: <code>roclip-bench run MATRIX --rerun --only ID</code></summary><div "
           "class=\"scroll\" tabindex=\"0\"><table>";
   for (const auto& cell : study.cells) {
-    text += "<tr><td>" + h(cell.attack + " x " + cell.defense) + ", seed " + std::to_string(cell.seed) + "</td><td>" +
+    text += "<tr><td>" + h(cell_name(cell.attack, cell.defense, cell.seed)) + "</td><td>" +
             h(std::string(to_string(cell.status)) + (cell.reason.empty() ? "" : ": ") + cell.reason) +
             "</td><td><code>--only " + h(cell.id) + "</code></td></tr>";
   }
   return text + "</table></div></details>";
+}
+
+/// What harness/engine/examples.h writes beside a manifest; pictures as base64 of PNG.
+struct Pictures {
+  struct Item {
+    std::string class_name, wanted, clean, triggered;  ///< triggered: "" without a trigger
+  };
+  struct Poison {
+    std::string image, caption;
+  };
+  std::int64_t seed = 0;
+  std::vector<Item> items = {};
+  std::vector<Poison> poisons = {};
+};
+
+Pictures read_pictures(const std::filesystem::path& file, std::int64_t seed) {
+  const Json document = read_json(file);
+  const CheckedJson json(document, file.string(), "delete the file; the next run of one of its cells writes it anew");
+  Pictures pictures{.seed = seed};
+  for (const auto& item : json.at("items").items()) {
+    pictures.items.push_back({item.at("class").text(), item.at("wanted").text(), item.at("clean").text(),
+                              item.at("triggered").text_or_null()});
+  }
+  for (const auto& poison : json.at("poisons").items()) {
+    pictures.poisons.push_back({poison.at("image").text(), poison.at("caption").text()});
+  }
+  return pictures;
+}
+
+/// Of the first cell of an attack that has them.
+std::optional<Pictures> pictures_of(const Study& study, const std::string& attack) {
+  for (const auto& cell : study.cells) {
+    if (cell.attack != attack || cell.record == nullptr || cell.record->examples.empty()) continue;
+    std::filesystem::path file = cell.folder / cell.record->poison.manifest;
+    file.replace_extension(".examples.json");
+    if (std::filesystem::exists(file)) return read_pictures(file, cell.seed);
+  }
+  return std::nullopt;
+}
+
+std::string image(const std::string& base64, const std::string& alt) {
+  if (base64.empty()) return "";
+  return "<img src=\"data:image/png;base64," + h(base64) + "\" alt=\"" + h(alt) + "\">";
+}
+
+std::string prediction(const std::vector<Guess>& best, const std::string& wanted) {
+  if (best.empty()) return "";
+  const std::string text = h(best[0].name) + " " + percent(best[0].probability) + " %";
+  return best[0].name == wanted ? "<span class=\"hit\">" + text + "</span>" : text;
+}
+
+/// Poisoned pairs, and what each model predicts for a few test images; "" without any.
+std::string example_predictions(const Study& study) {
+  std::string text;
+  for (const auto& attack : study.attacks) {
+    const auto pictures = pictures_of(study, attack);
+    if (!pictures) continue;
+    text += "<h3>" + h(attack) + "</h3><p class=\"soft\">Poisoned training pairs</p><div class=\"pictures\">";
+    for (const auto& poison : pictures->poisons) {
+      text += "<div class=\"picture caption\">" + image(poison.image, "poisoned image") + "<br>" + h(poison.caption) +
+              "</div>";
+    }
+    text += "</div><p class=\"soft\">Test images and the prediction of each model, trained with seed " +
+            std::to_string(pictures->seed) + "; target class in red</p><div class=\"pictures\">";
+    for (std::size_t i = 0; i < pictures->items.size(); ++i) {
+      const auto& item = pictures->items[i];
+      text += "<div class=\"picture\">" + image(item.clean, "clean test image") +
+              image(item.triggered, "the same image with the trigger") + "<div>" + h(item.class_name) +
+              ", target class: " + h(item.wanted) + "</div><table>";
+      for (const auto& defense : study.defenses) {
+        const auto* cell = study.find(attack, defense, pictures->seed);
+        if (cell == nullptr || cell->record == nullptr || cell->record->examples.size() <= i) continue;
+        const auto& example = cell->record->examples[i];
+        text += "<tr><td>" + h(defense) + "</td><td>" +
+                prediction(item.triggered.empty() ? example.clean : example.triggered, item.wanted) + "</td></tr>";
+      }
+      text += "</table></div>";
+    }
+    text += "</div>";
+  }
+  return text.empty() ? "" : "<h2>Example predictions</h2>" + text;
 }
 
 }  // namespace

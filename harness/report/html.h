@@ -11,4 +11,12 @@ namespace roclip::bench {
 /// light, dark, print and by keyboard. Everything that came from data is escaped.
 std::string render_html(const Study& study, const Summary& summary);
 
+// Its sections with charts; each is "" if there is nothing to show.
+/// Attack success against clean utility, one chart an attack.
+std::string trade_offs(const Summary& summary);
+/// Loss and similarity of clean and poisoned pairs by epoch.
+std::string curves(const Study& study);
+/// Numeric parameters of one defense that take three values or more while all others stay.
+std::string sweeps(const Study& study, const Summary& summary);
+
 }  // namespace roclip::bench

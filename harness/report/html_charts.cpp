@@ -3,7 +3,7 @@
 #include <set>
 
 #include "harness/report/chart.h"
-#include "harness/report/html_parts.h"
+#include "harness/report/html.h"
 #include "harness/report/render.h"
 
 namespace roclip::bench {
@@ -30,9 +30,11 @@ struct Curve {
     std::vector<ChartPoint> list;
     for (const auto& [epoch, value] : sums) {
       const double y = value.first / value.second;
-      char text[64];
-      std::snprintf(text, sizeof text, ", epoch %lld: %.3f", static_cast<long long>(epoch), y);
-      list.push_back({static_cast<double>(epoch), y, {}, {}, label + text});
+      list.push_back({static_cast<double>(epoch),
+                      y,
+                      {},
+                      {},
+                      label + format(", epoch %lld: %.3f", static_cast<long long>(epoch), y)});
     }
     return list;
   }
@@ -47,12 +49,7 @@ std::string trade_offs(const Summary& summary) {
   const std::string attack_name = title_of(attack->metric), utility_name = title_of(utility->metric);
   std::string text;
   for (std::size_t r = 0; r < attack->rows.size(); ++r) {
-    Chart chart{.title = attack->rows[r].attack,
-                .x_name = utility_name,
-                .y_name = attack_name,
-                .series = {},
-                .x_shares = true,
-                .x_ticks = {}};
+    Chart chart{.title = attack->rows[r].attack, .x_name = utility_name, .y_name = attack_name, .x_shares = true};
     for (std::size_t d = 0; d < summary.defenses.size(); ++d) {
       const Entry &a = attack->rows[r].entries[d], &u = utility->rows[r].entries[d];
       if (a.seeds.empty() || u.seeds.empty()) continue;
@@ -74,7 +71,7 @@ std::string curves(const Study& study) {
   std::string text;
   for (const auto& attack : study.attacks) {
     std::string charts;
-    Chart chart{.title = "loss", .x_name = "epoch", .y_name = "nats", .series = {}, .shares = false, .x_ticks = {}};
+    Chart chart{.title = "loss", .x_name = "epoch", .y_name = "nats", .shares = false};
     int colour = 0;
     for (const auto& defense : study.defenses) {
       Curve loss, clean, poisoned;
@@ -98,8 +95,7 @@ std::string curves(const Study& study) {
                             .series = {{"clean pairs", clean.points("clean"), true, false, 0},
                                        {"poisoned pairs", poisoned.points("poisoned"), true, true, 1}},
                             .shares = false,
-                            .y_range = Interval{0, 1},
-                            .x_ticks = {}});
+                            .y_range = Interval{0, 1}});
     }
     if (chart.series.empty()) continue;
     text += "<h3>" + escape_xml(attack) + "</h3><div class=\"charts\">" + charts + render_svg(chart) + "</div>";
@@ -139,8 +135,8 @@ std::string sweeps(const Study& study, const Summary& summary) {
     for (const auto& [others, values] : groups) {
       if (values.size() < 3) continue;
       for (std::size_t r = 0; r < success->rows.size(); ++r) {
-        ChartSeries attack{.name = title_of(success->metric), .points = {}, .colour = 1};
-        ChartSeries clean{.name = utility == nullptr ? "" : title_of(utility->metric), .points = {}, .colour = 0};
+        ChartSeries attack{.name = title_of(success->metric), .colour = 1};
+        ChartSeries clean{.name = utility == nullptr ? "" : title_of(utility->metric), .colour = 0};
         std::vector<double> places;
         for (const auto& [value, defense] : values) {
           const auto column =

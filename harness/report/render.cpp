@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 namespace roclip::bench {
 
@@ -12,10 +11,7 @@ std::string counts(const Counted& count) { return std::to_string(count.hits) + "
 
 /// "12.5", or "0.931" of a value.
 std::string number(double value, const MetricKind& kind) {
-  if (kind.unit.empty()) return percent(value);
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", value);
-  return text;
+  return kind.unit.empty() ? percent(value) : format("%.3g", value);
 }
 
 /// "12.5 % 2/16", over seeds "12.5 % 9 seeds".
@@ -61,16 +57,8 @@ std::string first_line(Status status, const std::string& name, const std::string
   return word + escape_text(name) + (status == Status::kOk ? "" : "\n         " + indented(escape_lines(reason)));
 }
 
-std::string name_of(const std::string& attack, const std::string& defense, std::int64_t seed) {
-  return attack + " x " + defense + ", seed " + std::to_string(seed);
-}
-
 /// A number, or nothing.
-std::string csv_number(std::optional<double> value) {
-  char text[32] = "";
-  if (value) std::snprintf(text, sizeof text, "%.6g", *value);
-  return text;
-}
+std::string csv_number(std::optional<double> value) { return value ? format("%.6g", *value) : ""; }
 
 std::string heading(const Table& table, const Summary& summary) {
   if (summary.seeds.size() != 1) return "mean over seeds [95 % interval of the mean]";
@@ -95,16 +83,6 @@ std::vector<std::string> remarks(const Table& table, const Summary& summary) {
 
 }  // namespace
 
-std::string counted(std::int64_t count, const std::string& thing) {
-  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
-}
-
-std::string percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", 100 * share);
-  return text;
-}
-
 std::string with_unit(double value, const MetricKind& kind) {
   return number(value, kind) + (kind.unit.empty() ? " %" : kind.unit == "1" ? "" : " " + kind.unit);
 }
@@ -127,7 +105,7 @@ bool better_than_reference(const Entry& entry, const Table& table) {
 }
 
 std::string cell_line(const CellRecord& record) {
-  std::string line = first_line(record.status, name_of(record.attack, record.defense, record.seed), record.reason);
+  std::string line = first_line(record.status, cell_name(record.attack, record.defense, record.seed), record.reason);
   if (!record.ok()) {
     if (record.output.empty()) return line;
     return line + indented("\nlast output, " + escape_text(record.log) + ":\n" + escape_lines(record.output));
@@ -162,7 +140,7 @@ std::string render_text(const Summary& summary) {
   }
   std::string trouble;
   for (const auto& cell : summary.problems) {
-    trouble += first_line(cell.status, name_of(cell.attack, cell.defense, cell.seed), cell.reason) + "\n";
+    trouble += first_line(cell.status, cell_name(cell.attack, cell.defense, cell.seed), cell.reason) + "\n";
   }
   return text + (trouble.empty() ? "" : "\nCells that did not end with status ok:\n" + trouble) + "\n";
 }
@@ -260,10 +238,9 @@ std::string render_junit(const Study& study) {
   std::string cases;
   for (const auto& cell : study.cells) {
     const bool missing = cell.status == Status::kMissing;
-    char time[32];
-    std::snprintf(time, sizeof time, "%.3f", cell.wall_s.value_or(0));
     cases += "  <testcase classname=\"" + escape_xml(cell.attack) + "\" name=\"" + escape_xml(cell.defense) +
-             ", seed " + std::to_string(cell.seed) + "\" time=\"" + (cell.wall_s ? time : "0") + "\"";
+             ", seed " + std::to_string(cell.seed) + "\" time=\"" + (cell.wall_s ? format("%.3f", *cell.wall_s) : "0") +
+             "\"";
     if (cell.ok()) {
       cases += "/>\n";
       continue;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "harness/record/escape.h"
+#include "harness/record/text.h"
 #include "harness/report/summary.h"
 
 namespace roclip::bench {
@@ -24,10 +25,8 @@ std::string render_csv(const Summary& summary);
 /// One test case a cell; a cell that did not end ok is an error.
 std::string render_junit(const Study& study);
 
-/// "1 cell", "2 cells"
-std::string counted(std::int64_t count, const std::string& thing);
 /// "12.5" of 0.125
-std::string percent(double share);
+inline std::string percent(double share) { return format("%.1f", 100 * share); }
 /// "12.5 %" of a share, "0.931" or "3.2 nats" of a value.
 std::string with_unit(double value, const MetricKind& kind);
 /// "[3.5, 36.0]", or "" where no interval is known.

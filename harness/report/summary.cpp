@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harness/record/text.h"
 #include "harness/report/significance.h"
 
 namespace roclip::bench {
@@ -25,26 +26,16 @@ std::vector<Counted> counts(const Values& values) {
   return list;
 }
 
-std::vector<double> differences(const Values& a, const Values& b) {
-  std::vector<double> list;
-  for (std::size_t i = 0; i < a.size(); ++i) list.push_back(a[i].value - b[i].value);
-  return list;
-}
-
 std::optional<Comparison> compare(const Study& study, const std::string& metric, const std::string& attack,
                                   const Entry& entry, const Entry& reference) {
+  const auto test = paired_test(study, entry.defense, study, reference.defense, metric, attack);
+  if (!test) return std::nullopt;
   const auto [mine, other] = paired(entry.seeds, reference.seeds);
-  if (mine.empty()) return std::nullopt;
-  const auto by_seed = differences(mine, other);
-  if (mine.size() > 1) return Comparison{mean(by_seed), permutation_test(by_seed), 1, "permutation"};
-  const auto seed = first_common_seed(entry.seeds, reference.seeds);
-  const auto p =
-      over_items(study.find(attack, entry.defense, seed), study.find(attack, reference.defense, seed), metric);
-  return p ? std::optional(Comparison{by_seed[0], *p, 1, "McNemar"}) : std::nullopt;
+  return Comparison{mean(differences(mine, other)), test->p, 1, test->name};
 }
 
 Entry entry_of(const Study& study, const std::string& metric, const std::string& attack, const std::string& defense) {
-  Entry entry{.defense = defense, .status = "ok", .reason = "", .seeds = values_of(study, metric, attack, defense)};
+  Entry entry{.defense = defense, .status = "ok", .seeds = values_of(study, metric, attack, defense)};
   double wall_s = 0;
   std::size_t timed = 0;
   for (const auto seed : study.seeds) {
@@ -130,29 +121,39 @@ std::pair<Values, Values> paired(const std::vector<SeedValue>& a, const std::vec
   return both;
 }
 
-std::int64_t first_common_seed(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b) {
-  return std::ranges::find_if(
-             a, [&](const SeedValue& value) { return std::ranges::find(b, value.seed, &SeedValue::seed) != b.end(); })
-      ->seed;
+std::vector<double> differences(const Values& a, const Values& b) {
+  std::vector<double> list;
+  for (std::size_t i = 0; i < a.size(); ++i) list.push_back(a[i].value - b[i].value);
+  return list;
 }
 
-std::optional<double> over_items(const StudyCell* a, const StudyCell* b, const std::string& metric) {
-  const auto count_of = [&](const StudyCell* cell) -> const CountRecord* {
+std::optional<PairedTest> paired_test(const Study& a, const std::string& defense_a, const Study& b,
+                                      const std::string& defense_b, const std::string& metric,
+                                      const std::string& attack) {
+  const auto values_a = values_of(a, metric, attack, defense_a), values_b = values_of(b, metric, attack, defense_b);
+  const auto [mine, other] = paired(values_a, values_b);
+  if (mine.size() > 1) return PairedTest{permutation_test(differences(mine, other)), "permutation"};
+  const auto count_of = [&](const Study& study, const std::string& defense, std::int64_t seed) -> const CountRecord* {
+    const auto* cell = study.find(attack, defense, seed);
     if (cell == nullptr || cell->record == nullptr) return nullptr;
     const auto found = cell->record->metrics.find(metric);
     return found == cell->record->metrics.end() ? nullptr : found->second.headline_count();
   };
-  const CountRecord *mine = count_of(a), *other = count_of(b);
-  if (mine == nullptr || other == nullptr || mine->items != other->items) return std::nullopt;
-  return mcnemar(mine->outcomes, other->outcomes);
+  for (const auto& value : values_a) {
+    if (std::ranges::find(values_b, value.seed, &SeedValue::seed) == values_b.end()) continue;
+    const CountRecord *count = count_of(a, defense_a, value.seed), *reference = count_of(b, defense_b, value.seed);
+    if (count == nullptr || reference == nullptr || count->items != reference->items) return std::nullopt;
+    return PairedTest{mcnemar(count->outcomes, reference->outcomes), "McNemar"};
+  }
+  return std::nullopt;
 }
 
 Summary summarise(const Study& study) {
-  Summary summary{.name = study.name, .seeds = study.seeds, .defenses = study.defenses, .tables = {}, .problems = {}};
+  Summary summary{.name = study.name, .seeds = study.seeds, .defenses = study.defenses};
   for (const auto& metric : study.metrics) {
-    Table table{.metric = metric, .kind = study.kind(metric), .rows = {}};
+    Table table{.metric = metric, .kind = study.kind(metric)};
     for (const auto& attack : study.attacks) {
-      Row row{.attack = attack, .note = "", .entries = {}};
+      Row row{.attack = attack};
       for (const auto& defense : study.defenses) row.entries.push_back(entry_of(study, metric, attack, defense));
       const Entry& reference = row.entries.front();
       for (auto& entry : row.entries) {
@@ -242,15 +243,12 @@ std::string detectable(const Table& table, std::size_t seeds) {
   if (table.comparisons == 0 || seeds < 2) return "";
   const auto needed = fewest_unanimous(table.comparisons);
   if (static_cast<std::size_t>(needed) <= seeds) return "";
-  char text[200];
-  std::snprintf(text, sizeof text,
-                "statistical power: %zu seeds cannot show a difference (smallest possible p: %.3g); %s at least %lld "
-                "seeds",
-                seeds, 2 * std::pow(0.5, seeds),
-                table.comparisons == 1 ? "one comparison needs"
-                                       : (std::to_string(table.comparisons) + " comparisons need").c_str(),
-                static_cast<long long>(needed));
-  return text;
+  return format(
+      "statistical power: %zu seeds cannot show a difference (smallest possible p: %.3g); %s at least %lld seeds",
+      seeds, 2 * std::pow(0.5, seeds),
+      table.comparisons == 1 ? "one comparison needs"
+                             : (std::to_string(table.comparisons) + " comparisons need").c_str(),
+      static_cast<long long>(needed));
 }
 
 }  // namespace roclip::bench

@@ -34,17 +34,17 @@ struct Comparison {
   double difference;  ///< mean of entry - reference
   double p;           ///< exact, two-sided
   double p_holm;      ///< adjusted for all comparisons of the table
-  std::string test;   ///< "McNemar" over items at one seed, "permutation" over seeds
+  std::string test;   ///< as in PairedTest
   bool significant() const { return p_holm < 0.05; }
 };
 
 /// One place of a grid: all seeds of an attack, a defense and a metric.
 struct Entry {
   std::string defense;
-  std::string status;  ///< of the cells: "ok", else that of the first which is not
-  std::string reason;  ///< why it is not, or why the metric does not apply
+  std::string status;       ///< of the cells: "ok", else that of the first which is not
+  std::string reason = {};  ///< why it is not, or why the metric does not apply
   std::size_t cells = 0;
-  std::vector<SeedValue> seeds;  ///< those that have a value
+  std::vector<SeedValue> seeds = {};  ///< those that have a value
   double mean = 0;
   std::optional<Interval> interval = {};
   double wall_s = 0;  ///< mean of a cell
@@ -53,14 +53,14 @@ struct Entry {
 
 struct Row {
   std::string attack;
-  std::string note;  ///< "" or why this row cannot judge a defense
-  std::vector<Entry> entries;
+  std::string note = {};  ///< "" or why this row cannot judge a defense
+  std::vector<Entry> entries = {};
 };
 
 struct Table {
   std::string metric;  ///< id
   MetricKind kind;
-  std::vector<Row> rows;
+  std::vector<Row> rows = {};
   std::int64_t comparisons = 0;
 };
 
@@ -68,8 +68,8 @@ struct Summary {
   std::string name;
   std::vector<std::int64_t> seeds;
   std::vector<std::string> defenses;
-  std::vector<Table> tables;
-  std::vector<StudyCell> problems;  ///< cells that did not end ok, missing ones left out
+  std::vector<Table> tables = {};
+  std::vector<StudyCell> problems = {};  ///< cells that did not end ok, missing ones left out
   std::size_t missing = 0;
   std::string correction = {};  ///< how `check` corrects gates where seeds were added until they were decided, or ""
 };
@@ -80,11 +80,18 @@ std::vector<SeedValue> values_of(const Study& study, const std::string& metric, 
 Values without_seeds(const std::vector<SeedValue>& seeds);
 /// Those of the seeds that both have, in the same order.
 std::pair<Values, Values> paired(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b);
-/// @pre there is one
-std::int64_t first_common_seed(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b);
-/// Over the items of one seed, McNemar's test of two cells; nothing where these were not tried on the same items, or
-/// count nothing.
-std::optional<double> over_items(const StudyCell* a, const StudyCell* b, const std::string& metric);
+/// a - b, one a seed.
+std::vector<double> differences(const Values& a, const Values& b);
+
+struct PairedTest {
+  double p;          ///< exact, two-sided
+  std::string name;  ///< "permutation" over seeds; "McNemar" over the items of the only seed that both have
+};
+/// Of a defense in one study against one in another, which may be the same. Nothing where they share no seed, or one
+/// whose cells were not tried on the same items, or count nothing.
+std::optional<PairedTest> paired_test(const Study& a, const std::string& defense_a, const Study& b,
+                                      const std::string& defense_b, const std::string& metric,
+                                      const std::string& attack);
 
 Summary summarise(const Study& study);
 /// `report --format json`

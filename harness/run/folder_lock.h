@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "harness/record/descriptor.h"
+#include "harness/record/signals.h"
 
 namespace roclip::bench {
 

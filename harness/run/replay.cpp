@@ -70,10 +70,8 @@ int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::f
   const std::string device = then.environment.at("device");
   const std::vector<const Cell*> waiting = {&cells[0]};
   RunState state(matrix.name, device, {.cells = 1}, waiting, timings);
-  Supervisor supervisor(
-      signals, scratch.out,
-      {.devices = {device}, .plugin_path = plugin_path, .trainings = {}, .checkpoint = {}, .command_line = {}}, results,
-      state, timings, view);
+  Supervisor supervisor(signals, scratch.out, {.devices = {device}, .plugin_path = plugin_path}, results, state,
+                        timings, view);
   supervisor.run(waiting);
   view.ended(state);
   if (supervisor.signal() != 0) return 128 + supervisor.signal();

@@ -93,9 +93,7 @@ void OtherBuilds::look_at(const CellRecord& stored, const std::map<std::string, 
 
 std::string OtherBuilds::told() const {
   if (results_ == 0) return "";
-  std::string names;
-  for (const auto& id : ids_) names += (names.empty() ? "" : ", ") + id;
-  return counted(results_, "result") + " kept from another build of " + names +
+  return counted(results_, "result") + " kept from another build of " + joined(ids_) +
          "; if that may change the numbers, train again with `run --rerun` (the author of a plugin raises the revision "
          "in its id)";
 }

@@ -10,6 +10,7 @@
 
 #include "harness/record/files.h"
 #include "harness/record/machine.h"
+#include "harness/record/text.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -32,7 +33,7 @@ std::int64_t oom_kills() {
   return 0;
 }
 
-std::string mib(double value) { return std::to_string(std::llround(value)) + " MiB"; }
+std::string mib(double value) { return format("%.0f MiB", value); }
 
 }  // namespace
 
@@ -43,8 +44,7 @@ std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::s
   }
   jobs = std::clamp<std::int64_t>(jobs, 1, std::max<std::int64_t>(1, static_cast<std::int64_t>(cells)));
   std::vector<std::string> result;
-  for (std::size_t job = 0; job < static_cast<std::size_t>(jobs); ++job)
-    result.push_back(devices[job % devices.size()]);
+  while (std::ssize(result) < jobs) result.push_back(devices[result.size() % devices.size()]);
   return result;
 }
 
@@ -63,11 +63,8 @@ Status ResultTable::status(const Cell& cell) const {
 }
 
 MatrixResult ResultTable::result() const {
-  MatrixResult result{.name = matrix_.name,
-                      .metrics = {},
-                      .gates = matrix_.written.value("gates", Json::array()),
-                      .looks = matrix_.looks,
-                      .cells = {}};
+  MatrixResult result{
+      .name = matrix_.name, .gates = matrix_.written.value("gates", Json::array()), .looks = matrix_.looks};
   if (!cells_.empty()) {
     for (const auto& metric : cells_[0].config.at("metrics")) result.metrics.push_back(metric.at("plugin"));
   }
@@ -173,14 +170,8 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
       continue;
     }
     state_.started(cell, worker->pid());
-    running_.push_back({.cell = &cell,
-                        .slot = slot,
-                        .memory_mib = limited.limits.memory_mib,
-                        .worker = std::move(worker),
-                        .record = std::nullopt,
-                        .first_step_s = std::nullopt,
-                        .killed = std::nullopt,
-                        .why = ""});
+    running_.push_back(
+        {.cell = &cell, .slot = slot, .memory_mib = limited.limits.memory_mib, .worker = std::move(worker)});
     busy_[slot] = true;
     view_.started(state_, cell);
   }
@@ -306,21 +297,18 @@ void Supervisor::store(const Cell& cell, std::size_t slot, CellRecord record, co
       status == Status::kCrashed || status == Status::kTimeout || status == Status::kOutOfMemory || !stored;
   const auto key = training(cell);
   const bool wanted = std::ranges::any_of(waiting, [&](const Cell* other) { return training(*other) == key; });
-  if (!useful && !wanted && !key.empty()) {
+  const auto forget = [&](const std::string& one) {
     std::error_code ignored;
-    fs::remove_all(out_.checkpoint_folder(key), ignored);
-  }
-  if (const auto& own = record.training.key; !useful && !own.empty() && own != key) {  // of this cell's own stages
-    std::error_code ignored;
-    fs::remove_all(out_.checkpoint_folder(own), ignored);
-  }
+    if (!useful && !one.empty()) fs::remove_all(out_.checkpoint_folder(one), ignored);
+  };
+  if (!wanted) forget(key);
+  if (record.training.key != key) forget(record.training.key);  // of this cell's own stages
   results_.set(cell, record);
   state_.finished(cell, std::string(to_string(status)), record.reason);
   view_.finished(state_, record);
   failures_ += status != Status::kOk && status != Status::kSkipped;
   if (options_.max_fail > 0 && !stopping_ && failures_ >= options_.max_fail) {
-    view_.notice("stopping after " + std::to_string(failures_) + (failures_ == 1 ? " failure" : " failures") +
-                 " (--max-fail)");
+    view_.notice("stopping after " + counted(failures_, "failure") + " (--max-fail)");
     stop(/*at_once=*/false);
   }
 }

@@ -42,9 +42,9 @@ std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::s
 struct SupervisorOptions {
   std::vector<std::string> devices;  ///< of each job; as many as there are jobs
   std::vector<std::filesystem::path> plugin_path;
-  std::map<std::string, std::string> trainings;  ///< as in Preparation
-  CheckpointPolicy checkpoint;
-  std::vector<std::string> command_line;
+  std::map<std::string, std::string> trainings = {};  ///< as in Preparation
+  CheckpointPolicy checkpoint = {};
+  std::vector<std::string> command_line = {};
   bool trace = false;         ///< a Chrome trace of a few steps of each cell
   std::int64_t max_fail = 0;  ///< stop when as many cells did not end ok; 0 = never
 };
@@ -74,11 +74,11 @@ class Supervisor {
     std::size_t slot;
     double memory_mib;  ///< limit
     std::unique_ptr<Worker> worker;
-    std::optional<CellRecord> record;    ///< what the worker reported
-    bool interrupted = false;            ///< it says so, or we killed it because the run stops
-    std::optional<double> first_step_s;  ///< from the start of the worker to its first step
-    std::optional<Status> killed;
-    std::string why;
+    std::optional<CellRecord> record = {};    ///< what the worker reported
+    bool interrupted = false;                 ///< it says so, or we killed it because the run stops
+    std::optional<double> first_step_s = {};  ///< from the start of the worker to its first step
+    std::optional<Status> killed = {};
+    std::string why = {};
   };
 
   void start_cells(std::vector<const Cell*>& waiting);

@@ -10,8 +10,8 @@
 
 #include <sys/types.h>
 
-#include "harness/record/descriptor.h"
 #include "harness/record/protocol.h"
+#include "harness/record/signals.h"
 
 namespace roclip::bench {
 

@@ -1,8 +1,8 @@
 #include "harness/study/gates.h"
 
-#include <cstdio>
 #include <set>
 
+#include "harness/record/text.h"
 #include "harness/study/keys.h"
 
 namespace roclip::bench {
@@ -55,18 +55,9 @@ Gate read_gate(const Json& json, const std::string& where) {
 }  // namespace
 
 std::string Gate::text() const {
-  char limit_text[32];
-  std::snprintf(limit_text, sizeof limit_text, "%.4g %%", 100 * limit);
-  const std::string what = metric + " of " + attack + " x " + defense;
-  switch (kind) {
-    case Kind::kAtMost:
-      return what + " at most " + limit_text;
-    case Kind::kAtLeast:
-      return what + " at least " + limit_text;
-    case Kind::kNotWorseThan:
-      break;
-  }
-  return what + " not worse than " + baseline + " by more than " + limit_text;
+  const std::string what = metric + " of " + attack + " x " + defense, share = format("%.4g %%", 100 * limit);
+  if (kind == Kind::kNotWorseThan) return what + " not worse than " + baseline + " by more than " + share;
+  return what + (kind == Kind::kAtMost ? " at most " : " at least ") + share;
 }
 
 std::vector<Gate> read_gates(const Json& gates, const std::string& where) {
@@ -90,10 +81,9 @@ void expect_gates_fit(const std::vector<Gate>& gates, const std::vector<Cell>& c
   }
   const auto expect = [&](const std::string& key, const std::string& name, const std::set<std::string>& known) {
     if (known.contains(name)) return;
-    std::string all;
-    for (const auto& one : known) all += (all.empty() ? "" : ", ") + one;
     throw Error(ErrorKind::kMatrix, where + "/" + key + ": there is no \"" + name + "\" in this matrix" +
-                                        did_you_mean(name, {known.begin(), known.end()}) + " (there are: " + all + ")");
+                                        did_you_mean(name, {known.begin(), known.end()}) +
+                                        " (there are: " + joined(known) + ")");
   };
   for (std::size_t i = 0; i < gates.size(); ++i) {
     expect(std::to_string(i) + "/metric", gates[i].metric, metrics);

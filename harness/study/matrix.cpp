@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <set>
 
 #include "harness/record/files.h"
 #include "harness/record/paths.h"
+#include "harness/record/text.h"
 #include "harness/study/keys.h"
 
 namespace roclip::bench {
@@ -19,11 +19,7 @@ std::vector<PluginEntry> plugin_entries(const Json& list, const std::string& whe
   if (!list.is_array() || list.empty()) refuse(where, "a list with at least one plugin", list);
   std::vector<PluginEntry> entries;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    PluginEntry entry{.plugin = "",
-                      .label = "",
-                      .params = Json::object(),
-                      .limits = Json::object(),
-                      .where = where + "/" + std::to_string(i)};
+    PluginEntry entry{.where = where + "/" + std::to_string(i)};
     Json item = list[i].is_string() ? Json{{"plugin", list[i]}} : list[i];
     if (!item.is_object() || !item.contains("plugin") || !item["plugin"].is_string()) {
       refuse(entry.where, "a plugin's name, or an object with \"plugin\" and its parameters", list[i]);
@@ -37,7 +33,7 @@ std::vector<PluginEntry> plugin_entries(const Json& list, const std::string& whe
     }
     if (item.contains("limits")) {
       entry.limits = item["limits"];
-      merged_limits({}, entry.limits, entry.where + "/limits");
+      read_params<Limits>(entry.limits, entry.where + "/limits");
       item.erase("limits");
     }
     entry.params = std::move(item);
@@ -76,11 +72,7 @@ double combinations(const std::vector<PluginEntry>& entries) {
   return sum;
 }
 
-std::string shown(double count) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.12g", count);
-  return text;
-}
+std::string shown(double count) { return format("%.12g", count); }
 
 /// Counts the cells before anything is expanded.
 void expect_bounded(const Matrix& matrix) {
@@ -142,7 +134,7 @@ Matrix parse_matrix(const Json& json, const std::filesystem::path& file) {
     refuse(metric.where, "values without a sweep, for results know a metric by its id; give others in another file",
            metric.params);
   }
-  matrix.limits = merged_limits({}, value("limits"), matrix.where("/limits"));
+  matrix.limits = read_params<Limits>(value("limits"), matrix.where("/limits"));
   matrix.checkpoint = read_params<CheckpointPolicy>(value("checkpoint"), matrix.where("/checkpoint"));
   matrix.gates = read_gates(value("gates"), matrix.where("/gates"));
   expect_bounded(matrix);

@@ -1,7 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "harness/app/help.h"
-#include "harness/app/starter.h"
+#include "harness/app/commands.h"
 #include "harness/app/subcommands.h"
 #include "harness/study/matrix.h"
 #include "support/scratch_folder.h"

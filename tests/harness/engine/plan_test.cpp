@@ -167,8 +167,8 @@ TEST_CASE("limits and checkpoints are not part of a cell's id, and an entry's li
 
 TEST_CASE("a cell survives its way through JSON", "[plan]") {
   const auto cell = planned({{"limits", {{"time_s", 60}}}})[0];
-  const Cell back = cell_from_json(Json::parse(to_json(cell).dump()));
-  CHECK(to_json(back) == to_json(cell));
+  const Cell back = Json::parse(Json(cell).dump());
+  CHECK(Json(back) == Json(cell));
 }
 
 TEST_CASE("all cells of a plan survive their way through JSON in groups, each with its own seed", "[plan]") {
@@ -177,7 +177,7 @@ TEST_CASE("all cells of a plan survive their way through JSON in groups, each wi
   CHECK(groups.size() == cells.size() / 3);
   const auto back = cells_from_json(Json::parse(groups.dump()));
   REQUIRE(back.size() == cells.size());
-  for (std::size_t i = 0; i < cells.size(); ++i) CHECK(to_json(back[i]) == to_json(cells[i]));
+  for (std::size_t i = 0; i < cells.size(); ++i) CHECK(Json(back[i]) == Json(cells[i]));
 }
 
 TEST_CASE("cells are selected by row, column, plugin, seed and id", "[plan]") {

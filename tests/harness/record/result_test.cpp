@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
 #include "harness/record/files.h"
-#include "harness/record/metric_record.h"
 #include "harness/record/result.h"
+#include "roclip/metric.h"
 #include "support/results.h"
 #include "support/scratch_folder.h"
 
