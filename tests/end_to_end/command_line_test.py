@@ -173,7 +173,7 @@ class CommandLine(unittest.TestCase):
 
     def test_what_cannot_be_printed_is_an_error(self):
         matrix = write_matrix(self.folder)
-        for arguments in (("plan", matrix), ("schema", "result"), ("plugin", "info", "roclip"), ("--help",), ("man",)):
+        for arguments in (("plan", matrix), ("schema", "result"), ("plugin", "info", "roclip"), ("--help",)):
             with self.subTest(arguments), open("/dev/full", "w") as full:
                 result = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
                 self.assertEqual(result.returncode, 6, result.stderr)
