@@ -33,8 +33,14 @@ void to_json(Json& json, const Cell& cell) {
 }
 
 void from_json(const Json& json, Cell& cell) {
-  cell = {json.at("id"),        json.at("attack"),    json.at("defense"), json.at("seed"),
-          json.at("requested"), json.at("effective"), json.at("limits"),  json.at("refused")};
+  cell = {json.at("id"),
+          json.at("attack"),
+          json.at("defense"),
+          json.at("seed"),
+          json.at("requested"),
+          json.at("effective"),
+          json.value("limits", Limits{}),
+          json.value("refused", "")};
 }
 
 Json cells_to_json(const std::vector<Cell>& cells) {

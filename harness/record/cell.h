@@ -17,7 +17,7 @@ struct Limits {
   void declare(ParamList& list);
 };
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Limits, time_s, memory_mib)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Limits, time_s, memory_mib)
 
 /// When a worker writes a checkpoint besides at the end of training and when it is stopped. Decides how much a killed
 /// cell loses, never what comes out: not part of a cell's id.
@@ -28,7 +28,7 @@ struct CheckpointPolicy {
   void declare(ParamList& list);
 };
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CheckpointPolicy, every_s, every_epochs)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CheckpointPolicy, every_s, every_epochs)
 
 /// One training run and its evaluation.
 struct Cell {
