@@ -10,7 +10,9 @@
 #include <iostream>
 #include <utility>
 
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kGibi = 1024.0 * 1024 * 1024;
-constexpr unsigned kEngineLimit_s = 60;
+constexpr int kEngineLimit_s = 60;
 constexpr int kNotStarted = 127;
 
 std::string gibi(double bytes) { return format("%.1f GiB", bytes / kGibi); }
@@ -90,22 +92,32 @@ Json tool(const std::string& name, const std::string& use, const std::string& st
   return finding(name, state, "not on the PATH; it " + use, "apt-get install " + name, ErrorKind::kData);
 }
 
-/// What the engine prints. @param status as of waitpid(2); SIGALRM if it took too long
-std::string run_engine(const fs::path& engine, const Json& task, int& status) {
+struct EngineEnd {
+  std::string told;        ///< what it printed
+  int status = 0;          ///< as of waitpid(2)
+  bool timed_out = false;  ///< and was killed
+};
+
+EngineEnd run_engine(const fs::path& engine, const Json& task) {
   const Descriptor output(::memfd_create("output", MFD_CLOEXEC));
   const std::string name = engine.filename(), text = task.dump();
   const pid_t pid = ::fork();
   if (pid < 0) throw Error(ErrorKind::kInternal, std::string("fork: ") + std::strerror(errno));
   if (pid == 0) {
     for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(output.get(), stream);
-    ::alarm(kEngineLimit_s);  // goes on in the engine
     ::execl(engine.c_str(), name.c_str(), text.c_str(), nullptr);
     ::dprintf(STDERR_FILENO, "%s: %s", engine.c_str(), std::strerror(errno));
     ::_exit(kNotStarted);
   }
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  const Descriptor ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  pollfd wait{ended.get(), POLLIN, 0};
+  EngineEnd end;
+  end.timed_out = ::poll(&wait, 1, 1000 * kEngineLimit_s) == 0;
+  if (end.timed_out) ::kill(pid, SIGKILL);
+  while (::waitpid(pid, &end.status, 0) < 0 && errno == EINTR) {
   }
-  return read_file("/proc/self/fd/" + std::to_string(output.get()));
+  end.told = read_file("/proc/self/fd/" + std::to_string(output.get()));
+  return end;
 }
 
 /// What to do when the engine says this instead of starting.
@@ -130,9 +142,8 @@ std::string cure(const std::string& told) {
 /// What the engine finds; why it cannot look, if it cannot.
 Json engine_findings(const Paths& plugin_path) {
   prepare_blas();  // as in a worker
-  int status = 0;
-  auto told =
-      run_engine(program_dir() / "roclip-bench-engine", {{"task", "doctor"}, {"plugin_path", plugin_path}}, status);
+  auto [told, status, timed_out] =
+      run_engine(program_dir() / "roclip-bench-engine", {{"task", "doctor"}, {"plugin_path", plugin_path}});
   Json findings = Json::array();
   if (const auto begin = told.rfind(kFindings); begin != std::string::npos) {
     const auto end = std::min(told.find('\n', begin), told.size());
@@ -147,7 +158,6 @@ Json engine_findings(const Paths& plugin_path) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNotStarted) {
     return Json::array({finding("engine", "fail", "cannot start: " + last, cure(last))});
   }
-  const bool timed_out = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
   const auto how = timed_out     ? "took more than " + std::to_string(kEngineLimit_s) + " s"
                    : status == 0 ? "ended before it had looked"
                                  : how_it_ended(status);

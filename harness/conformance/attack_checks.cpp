@@ -27,7 +27,7 @@ constexpr double kLeastEnergyLeft = 0.1;  ///< of a trigger that a model can sti
 
 /// The defense that an adaptive attack is told of.
 const Json& some_defense() {
-  static const Json defense = {{"plugin", "roclip/1"},
+  static const Json defense = {{"plugin", "some_defense/1"},
                                {"params", {{"pool_fraction", 0.02}, {"match_every", 2}, {"first_matching_epoch", 1}}}};
   return defense;
 }
