@@ -1,5 +1,7 @@
 # tests/sanitized/address/*.so: every shipped plugin and the broken ones, each built with -fsanitize=address;
 # tests/sanitized/thread/*.so: the attacks, the one kind that several threads may use at once.
+# Only tests/platforms/sanitizers builds them: they take as long as all other tests together.
+add_custom_target(sanitized_plugins)
 
 function(add_sanitized sanitizer name)
   set(target ${name}_under_${sanitizer})
@@ -14,7 +16,7 @@ function(add_sanitized sanitizer name)
   endif()
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name} DEFINE_SYMBOL ""
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/sanitized/${sanitizer})
-  add_dependencies(unit_tests ${target})
+  add_dependencies(sanitized_plugins ${target})
 endfunction()
 
 set(address_kinds attack defense metric)
