@@ -50,7 +50,7 @@ class Package(unittest.TestCase):
             self.assertIn("$schema", json.loads(command(program, "schema", what)))
 
     def test_each_template_builds_passes_its_tests_and_appears_in_a_matrix(self):
-        for kind in ("attack", "defense", "metric"):
+        for kind in ("defense", "metric"):  # the text on writing an attack begins with its template
             with self.subTest(kind):
                 name = f"my_{kind}"
                 self.sh(f"roclip-bench plugin new {kind} {name}", self.folder)
@@ -64,14 +64,6 @@ class Package(unittest.TestCase):
                 self.assertEqual((plugin["kind"], plugin["id"]), (kind, f"{name}/1"))
                 cells = json.loads(self.sh("roclip-bench plan matrix.json --plugin-path build/plugins --json", project))
                 self.assertIn(f"{name}/1", json.dumps(cells))
-                if kind == "attack":
-                    self.does_something_visible_on_real_images(project)
-
-    def does_something_visible_on_real_images(self, project):
-        self.sh("sed -i 's/\"epochs\": 2/\"epochs\": 1/; s/, \"roclip\"//' matrix.json", project)
-        self.sh("roclip-bench run matrix.json --plugin-path build/plugins", project)
-        count = read(project / "out" / "results.json")["cells"][0]["metrics"]["attack_success/1"]["counts"]["top1"]
-        self.assertGreater(count["hits"], count["trials"] / 2)
 
     def follow(self, kind):
         work = self.folder / f"how-to-{kind}"
@@ -91,7 +83,10 @@ class Package(unittest.TestCase):
     def test_the_text_on_writing_an_attack_works_when_it_is_followed_literally(self):
         project, output = self.follow("attack")
         self.assertIn("0 failed", output)
-        self.assertEqual(read(project / "out" / "results.json")["cells"][0]["status"], "ok")
+        cell = read(project / "out" / "results.json")["cells"][0]
+        self.assertEqual((cell["defense"], cell["status"]), ("clip", "ok"))
+        success = cell["metrics"]["attack_success/1"]["counts"]["top1"]
+        self.assertGreater(success["hits"], success["trials"] / 2)
         self.assertIn("blended", (project / "report.html").read_text())
 
     def test_the_text_on_writing_a_defense_works_when_it_is_followed_literally(self):
