@@ -144,19 +144,14 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
       other_builds.look_at(*stored, prepared->builds);
     }
   }
-  Timings timings;
-  sort_longest_first(waiting, timings, prepared->devices.front());
   const auto devices = job_devices(options.jobs, prepared->devices, waiting.size());
   RunState state(matrix.name, prepared->devices.front(),
                  {.cells = static_cast<std::int64_t>(selected.size()),
                   .done = done,
-                  .jobs = static_cast<std::int64_t>(devices.size())},
-                 waiting, timings);
-  const double expected_s = waiting.empty() ? 0 : state.seconds_left();
+                  .jobs = static_cast<std::int64_t>(devices.size())});
   view.notice(matrix.name + ": " + counted(std::ssize(selected), "cell") + ", " + std::to_string(done) +
               " already done, " + std::to_string(waiting.size()) + " to run on " + prepared->devices.front() + ", " +
-              std::to_string(devices.size()) + " at a time" +
-              (expected_s > 0 ? ", about " + show_duration(expected_s) : "") + "; results in " + out.root.string());
+              std::to_string(devices.size()) + " at a time; results in " + out.root.string());
   if (const auto told = other_builds.told(); !told.empty()) view.notice(told);
   for (const auto& told : old_files(out, *prepared, replaced)) view.notice(told);
   view.begun(state, out.status_file());
@@ -175,9 +170,8 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
                          .command_line = options.command_line,
                          .trace = options.trace,
                          .max_fail = options.max_fail},
-                        results, state, timings, view);
+                        results, state, view);
   supervisor.run(std::move(waiting));
-  timings.save();
   const double wall_s = state.wall_s(), slots_s = wall_s * static_cast<double>(devices.size());
   state.set_phase(supervisor.signal() != 0 || supervisor.stopped_by_failures() ? "interrupted" : "finished");
   view.ended(state);

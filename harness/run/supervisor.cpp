@@ -90,13 +90,12 @@ void ResultTable::save_now_and_then() {
 }
 
 Supervisor::Supervisor(const Signals& signals, const OutputFolder& out, SupervisorOptions options, ResultTable& results,
-                       RunState& state, Timings& timings, ProgressView& view)
+                       RunState& state, ProgressView& view)
     : signals_(signals),
       out_(out),
       options_(std::move(options)),
       results_(results),
       state_(state),
-      timings_(timings),
       view_(view),
       busy_(options_.devices.size(), false),
       oom_kills_(oom_kills()) {
@@ -148,7 +147,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
     const Cell& cell = **next;
     waiting.erase(next);
     if (!cell.refused.empty()) {
-      store(cell, slot, cell_record(cell, Status::kFailed, cell.refused), waiting);
+      store(cell, cell_record(cell, Status::kFailed, cell.refused), waiting);
       continue;
     }
     Cell limited = cell;
@@ -166,7 +165,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
       worker = std::make_unique<Worker>(task, out_.log_file(cell.id));
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::kData) throw;  // without an engine no cell can run
-      store(cell, slot, cell_record(cell, Status::kFailed, e.what()), waiting);
+      store(cell, cell_record(cell, Status::kFailed, e.what()), waiting);
       continue;
     }
     state_.started(cell, worker->pid());
@@ -255,7 +254,7 @@ void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
     waiting.insert(waiting.begin(), running.cell);
     return;
   }
-  store(*running.cell, running.slot, record_of(running, status), waiting);
+  store(*running.cell, record_of(running, status), waiting);
 }
 
 CellRecord Supervisor::record_of(Running& running, int wait_status) const {
@@ -279,7 +278,7 @@ CellRecord Supervisor::record_of(Running& running, int wait_status) const {
   return record;
 }
 
-void Supervisor::store(const Cell& cell, std::size_t slot, CellRecord record, const std::vector<const Cell*>& waiting) {
+void Supervisor::store(const Cell& cell, CellRecord record, const std::vector<const Cell*>& waiting) {
   bool stored = true;
   try {
     write_json(out_.cell_file(cell.id), to_json(record));
@@ -288,10 +287,7 @@ void Supervisor::store(const Cell& cell, std::size_t slot, CellRecord record, co
     record = cell_record(cell, Status::kFailed, std::string("its result cannot be stored: ") + e.what());
   }
   const Status status = record.status;
-  if (record.ok()) {
-    cells_s_ += record.cost.worker_s;
-    if (record.training.trained_by == cell.id) timings_.add(cell, options_.devices[slot], record.cost.wall_s);
-  }
+  if (record.ok()) cells_s_ += record.cost.worker_s;
   // What a later attempt could go on from stays.
   const bool useful =
       status == Status::kCrashed || status == Status::kTimeout || status == Status::kOutOfMemory || !stored;
