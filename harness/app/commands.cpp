@@ -134,7 +134,7 @@ int plan_command(const RunOptions& options) {
     std::printf("%-9s %-36s %s%s\n", state.c_str(), cell->id.c_str(), escape_text(cell_name(*cell)).c_str(),
                 shares.is_null() ? "" : ("   reuses the model of " + shares.get<std::string>()).c_str());
   }
-  const int code = will_fail > 0 ? kSomeCellsNotOk : 0;
+  const int code = will_fail > 0 ? kCellNotOk : 0;
   if (options.json) {
     std::cout << list.dump(2) << "\n";
     return code;

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "harness/record/text.h"
+#include <boost/algorithm/string/join.hpp>
+
 #include "roclip/params.h"
 
 namespace roclip::bench {
@@ -129,7 +130,7 @@ std::string CheckedJson::path_below() const {
 
 std::size_t CheckedJson::one_of(const std::vector<std::string>& words) const {
   const auto found = json_->is_string() ? std::ranges::find(words, json_->get<std::string>()) : words.end();
-  if (found == words.end()) refuse(joined(words, " | "));
+  if (found == words.end()) refuse(boost::join(words, " | "));
   return static_cast<std::size_t>(found - words.begin());
 }
 

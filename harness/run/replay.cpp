@@ -73,7 +73,7 @@ int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::f
   supervisor.run(waiting);
   view.ended(state);
   if (supervisor.signal() != 0) return 128 + supervisor.signal();
-  if (state.ok() == 0) return kSomeCellsNotOk;
+  if (state.ok() == 0) return kCellNotOk;
 
   const CellRecord now = read_cell(scratch.out.cell_file(cells[0].id));
   bool equal = compare("data", then.data_hash, now.data_hash);

@@ -8,6 +8,8 @@
 #include <set>
 #include <tuple>
 
+#include <boost/algorithm/string/join.hpp>
+
 #include "harness/record/files.h"
 #include "harness/report/check.h"
 #include "harness/report/render.h"
@@ -93,7 +95,7 @@ void OtherBuilds::look_at(const CellRecord& stored, const std::map<std::string, 
 
 std::string OtherBuilds::told() const {
   if (results_ == 0) return "";
-  return counted(results_, "result") + " kept from another build of " + joined(ids_) +
+  return counted(results_, "result") + " kept from another build of " + boost::join(ids_, ", ") +
          "; if that may change the numbers, train again with `run --rerun` (the author of a plugin raises the revision "
          "in its id)";
 }
@@ -177,7 +179,7 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
   view.ended(state);
   const bool all_ok =
       std::ranges::all_of(selected, [&](const Cell* cell) { return results.status(*cell) == Status::kOk; });
-  int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kSomeCellsNotOk;
+  int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kCellNotOk;
   try {
     results.save();
     remove_checkpoints(out, results, cells);

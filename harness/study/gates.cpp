@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include <boost/algorithm/string/join.hpp>
+
 #include "harness/record/checked_json.h"
 #include "harness/record/text.h"
 
@@ -74,7 +76,7 @@ void expect_gates_fit(const std::vector<Gate>& gates, const std::vector<Cell>& c
     if (known.contains(name)) return;
     throw Error(ErrorKind::kMatrix, where + "/" + key + ": there is no \"" + name + "\" in this matrix" +
                                         did_you_mean(name, {known.begin(), known.end()}) +
-                                        " (there are: " + joined(known) + ")");
+                                        " (there are: " + boost::join(known, ", ") + ")");
   };
   for (std::size_t i = 0; i < gates.size(); ++i) {
     expect(std::to_string(i) + "/metric", gates[i].metric, metrics);
