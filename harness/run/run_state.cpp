@@ -1,11 +1,11 @@
 #include "harness/run/run_state.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <ctime>
 
 #include <unistd.h>
+
+#include <boost/date_time/posix_time/posix_time.hpp>
 
 #include "harness/record/escape.h"
 #include "harness/record/text.h"
@@ -13,10 +13,6 @@
 namespace roclip::bench {
 
 namespace {
-
-double since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 std::string bar(double share) {
   constexpr int kWidth = 20;
@@ -55,7 +51,7 @@ void RunState::finished(const Cell& cell, const std::string& status, const std::
   const auto running = std::ranges::find(running_, &cell, &Running::cell);
   if (running != running_.end()) {
     ended_ += 1;
-    ended_s_ += since(running->start);
+    ended_s_ += seconds_since(running->start);
     running_.erase(running);
   }
   (status == "ok" ? ok_ : not_ok_) += 1;
@@ -66,13 +62,13 @@ void RunState::interrupted(const Cell& cell) {
   running_.remove_if([&](const Running& running) { return running.cell == &cell; });
 }
 
-double RunState::wall_s() const { return since(start_); }
+double RunState::wall_s() const { return seconds_since(start_); }
 
 double RunState::seconds_left(const Running& running) const {
   const auto& p = running.progress;
   const auto done = p.step - running.first_step;
   if (p.step == 0 || done <= 0) return 0;
-  return since(running.start) * static_cast<double>(p.steps - p.step) / static_cast<double>(done);
+  return seconds_since(running.start) * static_cast<double>(p.steps - p.step) / static_cast<double>(done);
 }
 
 double RunState::seconds_left() const {
@@ -81,7 +77,7 @@ double RunState::seconds_left() const {
     const double left = seconds_left(running);
     work += left;
     longest_left = std::max(longest_left, left);
-    if (running.progress.step > 0) longest_cell = std::max(longest_cell, since(running.start) + left);
+    if (running.progress.step > 0) longest_cell = std::max(longest_cell, seconds_since(running.start) + left);
   }
   const double typical_cell = ended_ > 0 ? ended_s_ / static_cast<double>(ended_) : longest_cell;
   work += typical_cell * static_cast<double>(left() - std::ssize(running_));
@@ -96,7 +92,7 @@ Json RunState::snapshot() const {
                        {"defense", r.cell->defense},
                        {"seed", r.cell->seed},
                        {"worker", r.worker},
-                       {"running_s", since(r.start)},
+                       {"running_s", seconds_since(r.start)},
                        {"seconds_left", seconds_left(r)}});
     running.back().update(Json(r.progress));
   }
@@ -146,12 +142,7 @@ std::string colored(const std::string& text, std::string_view status, bool color
 }
 
 std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text.data();
+  return boost::posix_time::to_iso_extended_string(boost::posix_time::second_clock::universal_time()) + "Z";
 }
 
 }  // namespace roclip::bench

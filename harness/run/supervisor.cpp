@@ -50,7 +50,7 @@ std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::s
 
 ResultTable::ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, OutputFolder out)
     : matrix_(matrix), cells_(cells), out_(std::move(out)) {
-  for (const auto& cell : cells) entries_.push_back(missing_entry(cell));
+  for (const auto& cell : cells) entries_.push_back(entry_of(cell_record(cell, Status::kMissing, "")));
 }
 
 void ResultTable::set(const Cell& cell, const CellRecord& record) {
@@ -110,7 +110,7 @@ void Supervisor::run(std::vector<const Cell*> waiting) {
     start_cells(waiting);
     if (running_.empty()) continue;
     wait();
-    const double elapsed = std::chrono::duration<double>(Clock::now() - last).count();
+    const double elapsed = seconds_since(last);
     last = Clock::now();
     if (waiting.empty() && !stopping_) {
       idle_at_end_s_ += elapsed * static_cast<double>(busy_.size() - running_.size());
@@ -209,9 +209,9 @@ void Supervisor::take_events(Running& running) {
 
 void Supervisor::enforce_limits(Running& running) {
   if (running.killed || running.interrupted) return;
-  const auto kill = [&](Status status, std::string why) {
-    running.killed = status;
-    running.why = std::move(why);
+  const auto kill = [&](Status status, const std::string& why) {
+    running.killed = true;
+    if (!running.record) running.record = cell_record(*running.cell, status, why);
     running.worker->signal(SIGKILL);
   };
   const double limit_s = running.cell->limits.time_s;
@@ -260,9 +260,9 @@ void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
 CellRecord Supervisor::record_of(Running& running, int wait_status) const {
   const std::string output = running.worker->last_output();
   if (!running.record) {
-    Status status = running.killed.value_or(Status::kCrashed);
-    std::string why = running.killed ? running.why : "the worker " + how_it_ended(wait_status) + " and left no result";
-    if (!running.killed && WIFSIGNALED(wait_status)) {
+    Status status = Status::kCrashed;
+    std::string why = "the worker " + how_it_ended(wait_status) + " and left no result";
+    if (WIFSIGNALED(wait_status)) {
       const bool kernel = WTERMSIG(wait_status) == SIGKILL && oom_kills() > oom_kills_;
       const bool thrown = WTERMSIG(wait_status) == SIGABRT && output.find("std::bad_alloc") != std::string::npos;
       if (kernel || thrown) status = Status::kOutOfMemory;

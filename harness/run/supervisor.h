@@ -73,11 +73,10 @@ class Supervisor {
     std::size_t slot;
     double memory_mib;  ///< limit
     std::unique_ptr<Worker> worker;
-    std::optional<CellRecord> record = {};    ///< what the worker reported
+    std::optional<CellRecord> record = {};    ///< what the worker reported, or why it was killed
     bool interrupted = false;                 ///< it says so, or we killed it because the run stops
     std::optional<double> first_step_s = {};  ///< from the start of the worker to its first step
-    std::optional<Status> killed = {};
-    std::string why = {};
+    bool killed = false;                      ///< it broke a limit
   };
 
   void start_cells(std::vector<const Cell*>& waiting);
