@@ -131,7 +131,8 @@ int plan_command(const RunOptions& options) {
                     {"shares_training_of", shares},
                     {"effective", cell->config}});
     if (options.json) continue;
-    std::printf("%-9s %-36s %s%s\n", state.c_str(), cell->id.c_str(), escape_text(cell_name(*cell)).c_str(),
+    std::printf("%-9s %-36s %s%s%s\n", state.c_str(), cell->id.c_str(), escape_text(cell_name(*cell)).c_str(),
+                state == "ok" ? ("   about " + show_duration(stored->cost.wall_s)).c_str() : "",
                 shares.is_null() ? "" : ("   reuses the model of " + shares.get<std::string>()).c_str());
   }
   const int code = will_fail > 0 ? kCellNotOk : 0;
