@@ -90,14 +90,12 @@ int plan_command(const RunOptions& options) {
   if (!prepared) return 128 + signal;
 
   const auto selected = select(prepared->cells, options.only);
-  const std::string& device = prepared->devices.front();
-  const Timings timings;
   std::map<std::string, std::string> first_of;  // training -> the cell that does it
   std::set<std::int64_t> seeds;
   Json list = Json::array();
   std::vector<const Cell*> to_run;
-  double expected_s = 0;
-  std::size_t unknown = 0, shared = 0, done = 0, will_fail = 0;
+  double trained_s = 0;
+  std::size_t trained = 0, shared = 0, done = 0, will_fail = 0;
   OtherBuilds other_builds;
   for (const Cell* cell : selected) {
     const auto stored = stored_result(out, *cell, prepared->data_hash);
@@ -112,16 +110,17 @@ int plan_command(const RunOptions& options) {
       const auto [first, is_first] = first_of.try_emplace(key->second, cell->id);
       if (!is_first) shares = first->second;
     }
-    const auto past = timings.expected_s(*cell, device);
     seeds.insert(cell->seed);
     if (state == "ok") {
       ++done;
+      if (stored->training.trained_by == cell->id) {
+        ++trained;
+        trained_s += stored->cost.wall_s;
+      }
       other_builds.look_at(*stored, prepared->builds);
     } else {
       to_run.push_back(cell);
       shared += !shares.is_null();
-      unknown += !past && shares.is_null();
-      if (shares.is_null()) expected_s += past.value_or(0);
     }
     list.push_back({{"id", cell->id},
                     {"attack", cell->attack},
@@ -130,14 +129,13 @@ int plan_command(const RunOptions& options) {
                     {"state", state},
                     {"training", key == prepared->trainings.end() ? Json() : Json(key->second)},
                     {"shares_training_of", shares},
-                    {"expected_s", past ? Json(*past) : Json()},
                     {"effective", cell->config}});
     if (options.json) continue;
     std::printf("%-9s %-36s %s%s%s\n", state.c_str(), cell->id.c_str(), escape_text(cell_name(*cell)).c_str(),
-                past ? ("   about " + show_duration(*past)).c_str() : "",
+                state == "ok" ? ("   about " + show_duration(stored->cost.wall_s)).c_str() : "",
                 shares.is_null() ? "" : ("   reuses the model of " + shares.get<std::string>()).c_str());
   }
-  const int code = will_fail > 0 ? kSomeCellsNotOk : 0;
+  const int code = will_fail > 0 ? kCellNotOk : 0;
   if (options.json) {
     std::cout << list.dump(2) << "\n";
     return code;
@@ -147,11 +145,12 @@ int plan_command(const RunOptions& options) {
   if (const auto told = other_builds.told(); !told.empty()) std::puts(told.c_str());
   if (!to_run.empty()) {
     const auto workers = static_cast<double>(job_devices(options.jobs, prepared->devices, to_run.size()).size());
-    std::printf("time: %s on %s, %.0f at a time%s\n",
-                unknown == to_run.size() - shared ? "no estimate yet"
-                                                  : ("about " + show_duration(expected_s / workers)).c_str(),
-                device.c_str(), workers,
-                unknown > 0 ? ("; no estimate for " + std::to_string(unknown) + " cells").c_str() : "");
+    std::string time = "no estimate before a cell is done";
+    if (trained > 0) {
+      const double cell_s = trained_s / static_cast<double>(trained);
+      time = "about " + show_duration(cell_s * static_cast<double>(to_run.size() - shared) / workers);
+    }
+    std::printf("time: %s on %s, %.0f at a time\n", time.c_str(), prepared->devices.front().c_str(), workers);
   }
   if (prepared->data_hash.empty()) {
     std::printf("the data is not prepared yet: roclip-bench data prepare %s\n", options.matrix.c_str());

@@ -18,9 +18,9 @@
 
 #include "harness/record/build_info.h"
 #include "harness/record/files.h"
-#include "harness/record/finding.h"
 #include "harness/record/machine.h"
 #include "harness/record/paths.h"
+#include "harness/record/protocol.h"
 #include "harness/record/text.h"
 #include "harness/run/worker.h"
 

@@ -56,7 +56,7 @@ int check_command(const ReportOptions& options) {
                 "no gate to check: the results hold none; write \"gates\" into the matrix file, or "
                 "give a file of them with --gates");
   }
-  const std::string where = options.gates.empty() ? "gates of the results: " : options.gates.string() + ": /gates";
+  const std::string where = options.gates.empty() ? "gates of the results" : options.gates.string() + ": /gates";
   const auto verdicts = check(study, read_gates(gates, where), base);
   put(options, options.format == "json"    ? to_text(to_json(verdicts)) + "\n"
                : options.format == "junit" ? render_junit(verdicts, study.name)

@@ -13,7 +13,7 @@
 #include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
 #include "harness/data/poisoned_pairs.h"
-#include "harness/record/hash.h"
+#include "harness/record/files.h"
 #include "roclip/attack.h"
 #include "roclip/augment.h"
 #include "roclip/clip_model.h"

@@ -7,7 +7,7 @@
 #include <malloc.h>
 
 #include "harness/conformance/check.h"
-#include "harness/record/hash.h"
+#include "harness/record/files.h"
 #include "roclip/attack.h"
 #include "roclip/defense.h"
 #include "roclip/metric.h"

@@ -9,7 +9,7 @@
 #include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
 #include "harness/record/cell_record.h"
-#include "harness/record/hash.h"
+#include "harness/record/files.h"
 #include "roclip/metric.h"
 
 namespace roclip::bench::conformance {

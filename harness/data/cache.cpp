@@ -12,7 +12,7 @@
 #include <map>
 
 #include "harness/data/pack.h"
-#include "harness/record/hash.h"
+#include "harness/record/files.h"
 #include "harness/record/paths.h"
 #include "harness/record/signals.h"
 #include "roclip/error.h"

@@ -16,7 +16,6 @@
 #include "harness/data/image.h"
 #include "harness/data/pack.h"
 #include "harness/record/files.h"
-#include "harness/record/hash.h"
 #include "harness/record/machine.h"
 #include "roclip/error.h"
 #include "roclip/rng.h"

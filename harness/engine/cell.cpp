@@ -16,7 +16,6 @@
 #include "harness/record/cell_record.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
-#include "harness/record/hash.h"
 #include "harness/train/checked_plugins.h"
 #include "roclip/attack.h"
 

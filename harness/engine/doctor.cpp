@@ -18,8 +18,7 @@
 #include "harness/engine/fma_peak.h"
 #include "harness/record/build_info.h"
 #include "harness/record/environment.h"
-#include "harness/record/finding.h"
-#include "harness/record/torch_compat.h"
+#include "harness/record/protocol.h"
 #include "registry.h"
 
 namespace roclip::bench {

@@ -10,10 +10,10 @@
 #include "harness/conformance/kit.h"
 #include "harness/engine/commands.h"
 #include "harness/engine/worker.h"
+#include "harness/record/environment.h"
 #include "harness/record/files.h"
 #include "harness/record/guarded.h"
 #include "harness/record/machine.h"
-#include "harness/record/torch_compat.h"
 
 using namespace roclip;
 using namespace roclip::bench;

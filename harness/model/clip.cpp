@@ -7,7 +7,6 @@
 
 #include "harness/model/towers.h"
 #include "harness/record/files.h"
-#include "harness/record/hash.h"
 #include "harness/record/paths.h"
 
 namespace roclip::bench {

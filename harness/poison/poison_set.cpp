@@ -15,7 +15,6 @@
 #include "harness/poison/draft_folder.h"
 #include "harness/poison/stored_plan.h"
 #include "harness/record/files.h"
-#include "harness/record/hash.h"
 
 namespace roclip::bench {
 

@@ -12,7 +12,6 @@
 #include "harness/poison/artifact.h"
 #include "harness/poison/draft_folder.h"
 #include "harness/record/files.h"
-#include "harness/record/hash.h"
 #include "harness/record/signals.h"
 #include "harness/train/checked_plugins.h"
 #include "harness/train/trainer.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "harness/record/hash.h"
+#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {

@@ -17,13 +17,6 @@ const std::vector<std::string> kDirections = {"higher", "lower"};
 
 Json null_if_empty(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
-template <class Record>
-Json list_json(const std::vector<Record>& records, Json (*write)(const Record&)) {
-  Json list = Json::array();
-  for (const auto& record : records) list.push_back(write(record));
-  return list;
-}
-
 /// A list that may be missing.
 template <class Record>
 std::vector<Record> read_list(const CheckedJson& json, Record (*read)(const CheckedJson&)) {
@@ -31,12 +24,6 @@ std::vector<Record> read_list(const CheckedJson& json, Record (*read)(const Chec
   if (json.is_null()) return list;
   for (const auto& item : json.items()) list.push_back(read(item));
   return list;
-}
-
-std::map<std::string, double> read_numbers(const CheckedJson& json) {
-  std::map<std::string, double> numbers;
-  for (const auto& [key, value] : json.members()) numbers[key] = value.number();
-  return numbers;
 }
 
 // Counts
@@ -50,14 +37,6 @@ Json share_json(const CountRecord& count) {
     json["low"] = low;
     json["high"] = high;
   }
-  return json;
-}
-
-Json to_json(const CountRecord& count) {
-  Json json = share_json(count);
-  json["name"] = count.name;
-  json["items"] = count.items;
-  json["outcomes"] = count.outcomes;
   return json;
 }
 
@@ -100,8 +79,6 @@ CountRecord read_count(const CheckedJson& json) {
 /// Without name.
 Json amount_json(const ValueRecord& value) { return {{"value", value.value}, {"unit", value.unit}}; }
 
-Json to_json(const ValueRecord& value) { return {{"name", value.name}, {"value", value.value}, {"unit", value.unit}}; }
-
 ValueRecord read_amount(const CheckedJson& json, const std::string& name) {
   ValueRecord value{.name = name, .value = json.at("value").number(), .unit = json.at("unit").text()};
   const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '/' || c == '%'; };
@@ -125,8 +102,10 @@ Json metric_head(const MetricRecord& metric) {
 
 void read_metric_head(MetricRecord& metric, const CheckedJson& json) {
   metric.lower_is_better = json.at("better").one_of(kDirections) == 1;
-  metric.measures = json.has("measures") ? static_cast<Measures>(json.at("measures").one_of(kMeasures))
-                                         : measures_by_direction(metric.lower_is_better);
+  // Results from before it was stored had one metric whose lower values are better, and it counted the attack's
+  // successes.
+  metric.measures = metric.lower_is_better ? Measures::kAttackSuccess : Measures::kCleanAccuracy;
+  if (json.has("measures")) metric.measures = static_cast<Measures>(json.at("measures").one_of(kMeasures));
   metric.not_applicable = json.at("not_applicable").text_or_null();
   if (json.has("headline")) {
     metric.headline = json.at("headline").text_or_null();
@@ -167,13 +146,6 @@ PoisonRecord read_poison(const CheckedJson& json) {
   return poison;
 }
 
-Json to_json(const EpochRecord& epoch) {
-  Json json = {
-      {"epoch", epoch.epoch}, {"loss", epoch.loss}, {"logit_scale", epoch.logit_scale}, {"wall_s", epoch.wall_s}};
-  if (!epoch.stage.empty()) json["stage"] = epoch.stage;
-  json.update(Json(epoch.watched));
-  return json;
-}
 EpochRecord read_epoch(const CheckedJson& json) {
   EpochRecord epoch{.stage = json.get("stage").text_or_null(),
                     .epoch = json.at("epoch").integer(1),
@@ -187,55 +159,15 @@ EpochRecord read_epoch(const CheckedJson& json) {
   return epoch;
 }
 
-Json to_json(const StageRecord& stage) {
-  return {{"name", stage.name},
-          {"steps", stage.steps},
-          {"pairs_seen", stage.pairs_seen},
-          {"wall_s", stage.wall_s},
-          {"trained_by", stage.trained_by}};
-}
 StageRecord read_stage(const CheckedJson& json) {
   return {json.at("name").text(), json.at("steps").integer(0), json.at("pairs_seen").integer(0),
           json.at("wall_s").number(0), json.at("trained_by").text()};
 }
 
-Json to_json(const TrainingRecord& training) {
-  return {{"key", training.key},
-          {"trained_by", training.trained_by},
-          {"resumed", training.resumed},
-          {"steps", training.steps},
-          {"pairs_seen", training.pairs_seen},
-          {"parameters", training.parameters},
-          {"weights_hash", training.weights_hash},
-          {"epochs", list_json(training.epochs, to_json)},
-          {"stages", list_json(training.stages, to_json)}};
-}
-TrainingRecord read_training(const CheckedJson& json) {
-  return {.key = json.at("key").text(),
-          .trained_by = json.at("trained_by").text(),
-          .resumed = json.at("resumed").integer(0),
-          .steps = json.at("steps").integer(0),
-          .pairs_seen = json.at("pairs_seen").integer(0),
-          .parameters = json.at("parameters").integer(0),
-          .weights_hash = json.at("weights_hash").text(),
-          .epochs = read_list(json.at("epochs"), read_epoch),
-          .stages = read_list(json.get("stages"), read_stage)};
-}
-
-Json guesses_json(const std::vector<Guess>& guesses) {
-  Json list = Json::array();
-  for (const auto& guess : guesses) list.push_back({guess.name, guess.probability});
-  return list;
-}
 Guess read_guess(const CheckedJson& json) {
   const auto items = json.items();
   if (items.size() != 2) json.refuse("[class, probability]");
   return {items[0].text(), items[1].number(0, 1 + 1e-6)};
-}
-Json to_json(const ExampleRecord& example) {
-  return {{"held_out", example.held_out},
-          {"clean", guesses_json(example.clean)},
-          {"triggered", example.triggered.empty() ? Json() : guesses_json(example.triggered)}};
 }
 ExampleRecord read_example(const CheckedJson& json) {
   return {json.at("held_out").integer(0), read_list(json.at("clean"), read_guess),
@@ -254,8 +186,8 @@ CostRecord read_cost(const CheckedJson& json) {
   CostRecord cost{.wall_s = json.at("wall_s").number(0),
                   .worker_s = json.at("worker_s").number(0),
                   .cpu_s = json.at("cpu_s").number(0),
-                  .peak_memory_mib = json.at("peak_memory_mib").number(0),
-                  .phase_s = read_numbers(json.at("phase_s"))};
+                  .peak_memory_mib = json.at("peak_memory_mib").number(0)};
+  for (const auto& [phase, wall_s] : json.at("phase_s").members()) cost.phase_s[phase] = wall_s.number();
   if (!json.get("first_step_s").is_null()) cost.first_step_s = json.at("first_step_s").number(0);
   return cost;
 }
@@ -272,6 +204,60 @@ void check_environment(const CheckedJson& json) {
 }
 
 }  // namespace
+
+// Found by the library for lists of them.
+
+static void to_json(Json& json, const CountRecord& count) {
+  json = share_json(count);
+  json["name"] = count.name;
+  json["items"] = count.items;
+  json["outcomes"] = count.outcomes;
+}
+
+static void to_json(Json& json, const ValueRecord& value) {
+  json = amount_json(value);
+  json["name"] = value.name;
+}
+
+static void to_json(Json& json, const EpochRecord& epoch) {
+  json = {{"epoch", epoch.epoch}, {"loss", epoch.loss}, {"logit_scale", epoch.logit_scale}, {"wall_s", epoch.wall_s}};
+  if (!epoch.stage.empty()) json["stage"] = epoch.stage;
+  json.update(Json(epoch.watched));
+}
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageRecord, name, steps, pairs_seen, wall_s, trained_by)
+
+static void to_json(Json& json, const Guess& guess) { json = Json::array({guess.name, guess.probability}); }
+
+static void to_json(Json& json, const ExampleRecord& example) {
+  json = {{"held_out", example.held_out},
+          {"clean", example.clean},
+          {"triggered", example.triggered.empty() ? Json() : Json(example.triggered)}};
+}
+
+Json to_json(const TrainingRecord& training) {
+  return {{"key", training.key},
+          {"trained_by", training.trained_by},
+          {"resumed", training.resumed},
+          {"steps", training.steps},
+          {"pairs_seen", training.pairs_seen},
+          {"parameters", training.parameters},
+          {"weights_hash", training.weights_hash},
+          {"epochs", training.epochs},
+          {"stages", training.stages}};
+}
+
+TrainingRecord read_training(const CheckedJson& json) {
+  return {.key = json.at("key").text(),
+          .trained_by = json.at("trained_by").text(),
+          .resumed = json.at("resumed").integer(0),
+          .steps = json.at("steps").integer(0),
+          .pairs_seen = json.at("pairs_seen").integer(0),
+          .parameters = json.at("parameters").integer(0),
+          .weights_hash = json.at("weights_hash").text(),
+          .epochs = read_list(json.at("epochs"), read_epoch),
+          .stages = read_list(json.get("stages"), read_stage)};
+}
 
 std::string_view to_string(Status status) { return kStatuses[static_cast<std::size_t>(status)]; }
 
@@ -294,14 +280,10 @@ std::vector<std::string> CellRecord::metric_ids() const {
   return ids;
 }
 
-Measures measures_by_direction(bool lower_is_better) {
-  return lower_is_better ? Measures::kAttackSuccess : Measures::kCleanAccuracy;
-}
-
 Json to_json(const MetricRecord& metric) {
   Json json = metric_head(metric);
-  json["counts"] = list_json(metric.counts, to_json);
-  json["values"] = list_json(metric.values, to_json);
+  json["counts"] = metric.counts;
+  json["values"] = metric.values;
   json["details"] = metric.details;
   return json;
 }
@@ -377,7 +359,7 @@ Json to_json(const CellRecord& record) {
   json["training"] = to_json(record.training);
   json["metrics"] = Json::object();
   for (const auto& [id, metric] : record.metrics) json["metrics"][id] = to_json(metric);
-  json["examples"] = list_json(record.examples, to_json);
+  json["examples"] = record.examples;
   json["plugins"] = Json::object();
   for (const auto& [id, plugin] : record.plugins) {
     json["plugins"][id] = {{"id", id}, {"file", plugin.file}, {"file_hash", plugin.file_hash}};

@@ -106,10 +106,10 @@ struct StageRecord {
 };
 
 struct TrainingRecord {
-  std::string key;         ///< cells of one key share this training
-  std::string trained_by;  ///< id of the cell that did the first stage
+  std::string key = {};         ///< cells of one key share this training
+  std::string trained_by = {};  ///< id of the cell that did the first stage
   std::int64_t resumed = 0, steps = 0, pairs_seen = 0, parameters = 0;
-  std::string weights_hash;
+  std::string weights_hash = {};
   std::vector<EpochRecord> epochs = {};
   std::vector<StageRecord> stages = {};  ///< in their order; empty in results from before stages
 };
@@ -173,6 +173,10 @@ Json to_json(const CellRecord& record);
 /// Checks everything that other code relies on, also that counts agree with their outcomes. @throws Error
 CellRecord read_cell_record(const CheckedJson& json);
 
+/// Also how checkpoints keep what was trained so far.
+Json to_json(const TrainingRecord& training);
+TrainingRecord read_training(const CheckedJson& json);
+
 /// As the metric describes itself, and what it found. [engine]
 MetricRecord metric_record(const MetricResult& result, const Metric& metric);
 /// A metric in a cell's own file, with items and outcomes.
@@ -181,9 +185,5 @@ Json to_json(const MetricRecord& metric);
 Json summary_json(const MetricRecord& metric);
 MetricRecord read_metric(const CheckedJson& json);
 MetricRecord read_metric_summary(const CheckedJson& json);
-
-/// What a metric measures where its result does not say so: results from before "measures" was stored had one metric
-/// whose lower values are better, and it counted the attack's successes.
-Measures measures_by_direction(bool lower_is_better);
 
 }  // namespace roclip::bench

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <filesystem>
 
-#include "harness/record/text.h"
+#include <boost/algorithm/string/join.hpp>
+
+#include "roclip/params.h"
 
 namespace roclip::bench {
 
@@ -15,7 +17,8 @@ const Json kNull;
 /// Short, on one line.
 std::string shown(const Json& json) {
   std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
-  if (text.size() > 60) text.replace(57, std::string::npos, "...");
+  constexpr std::size_t kMost = 200;
+  if (text.size() > kMost) text.replace(kMost - 3, std::string::npos, "...");
   return text;
 }
 
@@ -23,16 +26,23 @@ std::string number_text(double value) { return shown(Json(value)); }
 
 }  // namespace
 
-CheckedJson::CheckedJson(const Json& document, std::string file, std::string next_step, ErrorKind kind)
+CheckedJson::CheckedJson(const Json& document, std::string where, std::string next_step, ErrorKind kind)
     : json_(&document),
-      document_(std::make_shared<const Document>(Document{std::move(file), std::move(next_step), kind})) {}
+      document_(std::make_shared<const Document>(Document{std::move(next_step), kind})),
+      where_(std::move(where)) {}
 
 void CheckedJson::fail(const std::string& what) const {
-  throw Error(document_->kind, document_->file + ": " + (where_.empty() ? "" : where_ + ": ") + what +
-                                   (document_->next_step.empty() ? "" : "; ") + document_->next_step);
+  const auto& next_step = document_->next_step;
+  throw Error(document_->kind, where_ + ": " + what + (next_step.empty() ? "" : "; ") + next_step);
 }
 
 void CheckedJson::refuse(const std::string& expected) const { fail("expected " + expected + ", got " + shown(*json_)); }
+
+void CheckedJson::only_keys(const std::vector<std::string>& known) const {
+  for (const auto& [key, value] : members()) {
+    if (std::ranges::find(known, key) == known.end()) value.fail("unknown key" + did_you_mean(key, known));
+  }
+}
 
 void CheckedJson::check_version(int known) const {
   const auto version = at("schema_version");
@@ -40,7 +50,8 @@ void CheckedJson::check_version(int known) const {
 }
 
 CheckedJson CheckedJson::below(const std::string& key, const Json& json) const {
-  return {json, document_, where_ + "/" + key};
+  const bool is_file = where_.find(": /") == std::string::npos;
+  return {json, document_, where_ + (is_file ? ": /" : "/") + key};
 }
 
 bool CheckedJson::has(const std::string& key) const { return object().contains(key); }
@@ -119,7 +130,7 @@ std::string CheckedJson::path_below() const {
 
 std::size_t CheckedJson::one_of(const std::vector<std::string>& words) const {
   const auto found = json_->is_string() ? std::ranges::find(words, json_->get<std::string>()) : words.end();
-  if (found == words.end()) refuse(joined(words, " | "));
+  if (found == words.end()) refuse(boost::join(words, " | "));
   return static_cast<std::size_t>(found - words.begin());
 }
 

@@ -1,4 +1,4 @@
-/// Reading JSON files whose shape is not to be trusted: results, statuses, claims.
+/// Reading JSON files whose shape is not to be trusted: matrix files, gates, results, statuses, claims.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,9 @@ using Json = nlohmann::json;
 /// key, what was expected, what was found and what to do.
 class CheckedJson {
  public:
-  /// The whole of a document, which must outlive this. @param next_step end of every message, "" = none
-  CheckedJson(const Json& document, std::string file, std::string next_step, ErrorKind kind = ErrorKind::kData);
+  /// A document, or a part of one, which must outlive this. @param where its file, or file and place:
+  /// "matrix.json: /gates". @param next_step end of every message, "" = none
+  CheckedJson(const Json& document, std::string where, std::string next_step, ErrorKind kind = ErrorKind::kData);
 
   const Json& json() const { return *json_; }
   bool is_null() const { return json_->is_null(); }
@@ -49,6 +50,8 @@ class CheckedJson {
   /// The entry of `words` that this names; its index.
   std::size_t one_of(const std::vector<std::string>& words) const;
 
+  /// An object without other keys. @throws Error that names the nearest of them
+  void only_keys(const std::vector<std::string>& known) const;
   /// "schema_version" is the one that this program knows. @throws Error
   void check_version(int known) const;
   [[noreturn]] void refuse(const std::string& expected) const;
@@ -57,7 +60,7 @@ class CheckedJson {
 
  private:
   struct Document {
-    std::string file, next_step;
+    std::string next_step;
     ErrorKind kind;
   };
   CheckedJson(const Json& json, std::shared_ptr<const Document> document, std::string where)
@@ -66,7 +69,7 @@ class CheckedJson {
 
   const Json* json_;
   std::shared_ptr<const Document> document_;
-  std::string where_;  ///< "/cells/3/id"
+  std::string where_;  ///< "results.json: /cells/3/id"
 };
 
 }  // namespace roclip::bench

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -17,7 +18,7 @@
 #include <torch/version.h>
 
 #include "harness/record/build_info.h"
-#include "harness/record/hash.h"
+#include "harness/record/files.h"
 #include "harness/record/paths.h"
 
 namespace roclip::bench {
@@ -26,14 +27,21 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// The lines that begin so; none if there is no such file.
+std::vector<std::string> lines_of(const fs::path& file, const std::string& front) {
+  std::vector<std::string> found;
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(front)) found.push_back(line);
+  }
+  return found;
+}
+
 /// The value of a line of /proc/cpuinfo, of the first processor.
 std::string cpu_info(const std::string& key) {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    const auto colon = line.find(": ");
-    if (line.rfind(key, 0) == 0 && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
+  const auto lines = lines_of("/proc/cpuinfo", key);
+  const auto colon = lines.empty() ? std::string::npos : lines.front().find(": ");
+  return colon == std::string::npos ? "unknown" : lines.front().substr(colon + 2);
 }
 
 /// The flags that decide which kernels LibTorch and the BLAS take.
@@ -54,16 +62,10 @@ Json gpu_info(torch::Device device) {
   const fs::path driver = "/proc/driver/nvidia";
   Json info = Json::array();
   std::error_code none;
-  const auto add = [&](const fs::path& file, const std::string& key) {
-    std::ifstream lines(file);
-    for (std::string line; std::getline(lines, line);) {
-      if (line.rfind(key, 0) == 0) info.push_back(line);
-    }
-  };
   for (const auto& gpu : fs::directory_iterator(driver / "gpus", none)) {
-    add(gpu.path() / "information", "Model");
+    for (const auto& line : lines_of(gpu.path() / "information", "Model")) info.push_back(line);
   }
-  add(driver / "version", "NVRM");
+  for (const auto& line : lines_of(driver / "version", "NVRM")) info.push_back(line);
   return info;
 }
 
@@ -126,6 +128,22 @@ std::map<std::string, std::string> look() {
 }
 
 }  // namespace
+
+std::string torch_library() {
+  Dl_info found{};
+  if (::dladdr(reinterpret_cast<void*>(&at::set_num_threads), &found) == 0) return "unknown";
+  return fs::weakly_canonical(found.dli_fname).string();
+}
+
+void load_gpu_support() {
+  const auto library = fs::path(torch_library()).parent_path() / "libtorch_cuda.so";
+  if (!fs::exists("/proc/driver/nvidia/gpus") || !fs::exists(library)) return;
+  if (::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr) return;
+  std::fprintf(stderr,
+               "WARNING: LibTorch cannot use this machine's GPU: %s\n"
+               "         Fix: install the Python package torch with all that it depends on.\n",
+               ::dlerror());
+}
 
 std::string fast_blas() {
   using Text = const char* (*)();

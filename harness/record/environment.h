@@ -1,4 +1,5 @@
-/// What a number depends on besides its configuration and plugins: recorded, never hashed.
+/// What a number depends on besides its configuration and plugins: recorded, never hashed. And LibTorch as it is
+/// loaded.
 #pragma once
 
 #include <map>
@@ -19,6 +20,13 @@ Json environment(torch::Device device, const std::vector<std::string>& command_l
 /// "roclip-bench", "roclip-bench-engine", "libroclip_sdk" and "LibTorch" -> a hash of the build: of the files for ours;
 /// for LibTorch, of its version and of the build ids of its libraries and of the BLAS. Found out once in a process.
 const std::map<std::string, std::string>& loaded_code();
+
+/// The file of libtorch_cpu.so that this process has loaded.
+std::string torch_library();
+
+/// Loads LibTorch's part for GPUs where there are one and the other. The program is not linked to it, so that it starts
+/// where the CUDA libraries that a wheel needs are not installed.
+void load_gpu_support();
 
 /// Name of the BLAS in use ("OpenBLAS 0.3.21 ..."), or "" when it is the slow reference implementation.
 std::string fast_blas();

@@ -1,9 +1,7 @@
 #include "harness/record/files.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -13,6 +11,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
+
+#include "harness/record/text.h"
 
 namespace roclip::bench {
 
@@ -144,9 +145,7 @@ std::string show_bytes(double bytes) {
   constexpr const char* kUnits[] = {"bytes", "kB", "MB", "GB", "TB", "PB"};
   std::size_t unit = 0;
   for (; bytes >= 999.5 && unit + 1 < std::size(kUnits); bytes /= 1000) ++unit;
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), unit > 0 && bytes < 9.95 ? "%.1f %s" : "%.0f %s", bytes, kUnits[unit]);
-  return text.data();
+  return format(unit > 0 && bytes < 9.95 ? "%.1f %s" : "%.0f %s", bytes, kUnits[unit]);
 }
 
 std::string read_file(const fs::path& file) {
@@ -242,5 +241,13 @@ Json parse_json(const std::string& text, const std::string& name, ErrorKind kind
 Json read_json(const std::filesystem::path& file, ErrorKind kind) {
   return parse_json(read_file(file), file.string(), kind);
 }
+
+std::string hash_hex(std::string_view bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return format("%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+}
+
+std::string hash_file(const fs::path& file) { return hash_hex(read_file(file)); }
 
 }  // namespace roclip::bench

@@ -1,4 +1,4 @@
-/// Files that are never half-written.
+/// Files that are never half-written, the JSON in them, and hashes of their content.
 #pragma once
 
 #include <filesystem>
@@ -36,5 +36,10 @@ inline constexpr std::size_t kDeepestJson = 200;  ///< arrays and objects within
 Json parse_json(const std::string& text, const std::string& name, ErrorKind kind);
 /// parse_json() of a file. @throws also Error(kData) if it cannot be read
 Json read_json(const std::filesystem::path& file, ErrorKind kind = ErrorKind::kData);
+
+/// XXH3-128 as 32 hex digits: of a cell's configuration, of a manifest, of weights.
+std::string hash_hex(std::string_view bytes);
+/// The same of a file's content. @throws Error(kData)
+std::string hash_file(const std::filesystem::path& file);
 
 }  // namespace roclip::bench

@@ -1,6 +1,7 @@
 /// How far something is, for those who wait.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -13,6 +14,10 @@ namespace roclip::bench {
 /// Tells a person how far something is: "rendering emoji", 640 of 11,500. A total of 0 makes `what` a notice, a line to
 /// be shown as it is. Called from one thread, the caller's.
 using Progress = std::function<void(std::string_view what, std::int64_t done, std::int64_t total)>;
+
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 /// How far a training is; told about ten times a second and at the end of every epoch.
 struct TrainProgress {

@@ -41,17 +41,19 @@ void read_named(const Json& json, const std::string& name, const char* what, std
   }
 }
 
+template <class... Kinds>
+Json with_name(const std::variant<Kinds...>& message, const char* what) {
+  const auto write = [&](const auto& kind) {
+    Json json = kind;
+    json[what] = kind.kName;
+    return json;
+  };
+  return std::visit(write, message);
+}
+
 }  // namespace
 
-std::string write_task(const Task& task) {
-  return std::visit(
-      [](const auto& kind) {
-        Json json = kind;
-        json["task"] = kind.kName;
-        return json.dump();
-      },
-      task);
-}
+std::string write_task(const Task& task) { return with_name(task, "task").dump(); }
 
 Task read_task(const Json& json) {
   try {
@@ -64,13 +66,7 @@ Task read_task(const Json& json) {
 }
 
 std::string write_event(const Event& event) {
-  return std::visit(
-      [](const auto& kind) {
-        Json json = kind;
-        json["event"] = kind.kName;
-        return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-      },
-      event);
+  return with_name(event, "event").dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Event read_event(std::string_view line) {

@@ -56,7 +56,7 @@ struct CellTask {
 
 using Task = std::variant<PrepareTask, CellTask>;
 
-inline constexpr int kCellNotOk = 10;  ///< exit code
+inline constexpr int kCellNotOk = 10;  ///< exit code, also of a run in which some cell did not end ok
 
 /// For a person.
 struct Warning {
@@ -116,6 +116,20 @@ struct TaskFailed {
 
 using Event = std::variant<Warning, Expanded, PrepareProgress, DataReady, Planning, Planned, PlanFailed, TrainProgress,
                            Finished, Stopped, TaskFailed>;
+
+/// `roclip-bench doctor`: front of the line with the engine's findings, among whatever plugins print.
+inline constexpr std::string_view kFindings = "roclip-bench findings: ";
+
+/// A line of it. @param state "ok"; "warn" = works, but slowly or not all of it; "fail" = a run would end with `code`
+/// @param fix what to do about it
+inline Json finding(const std::string& what, const std::string& state, const std::string& found,
+                    const std::string& fix = "", ErrorKind code = ErrorKind::kInternal) {
+  return {{"what", what},
+          {"state", state},
+          {"found", found},
+          {"fix", fix},
+          {"code", state == "fail" ? static_cast<int>(code) : 0}};
+}
 
 std::string write_task(const Task& task);
 /// @throws Error(kUsage) for what is no task

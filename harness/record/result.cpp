@@ -69,13 +69,9 @@ CellRecord read_cell(const fs::path& file) {
                                       "run its matrix file again: cells that are done are kept"));
 }
 
-CellEntry missing_entry(const Cell& cell) {
-  return {.id = cell.id, .attack = cell.attack, .defense = cell.defense, .seed = cell.seed};
-}
-
 CellEntry entry_of(const CellRecord& record) {
   CellEntry entry{.id = record.id,
-                  .file = "cells/" + record.id + ".json",
+                  .file = record.status == Status::kMissing ? "" : "cells/" + record.id + ".json",
                   .attack = record.attack,
                   .defense = record.defense,
                   .seed = record.seed,

@@ -57,8 +57,7 @@ struct CellEntry {
   bool ok() const { return status == Status::kOk; }
 };
 
-/// A cell that has not run, or is to run again.
-CellEntry missing_entry(const Cell& cell);
+/// @param record of status kMissing: a cell that has not run, or is to run again
 CellEntry entry_of(const CellRecord& record);
 Json to_json(const CellEntry& entry);
 

@@ -18,14 +18,6 @@ __attribute__((format(printf, 1, 2))) inline std::string format(const char* patt
   return text.data();
 }
 
-/// "a, b, c"
-template <class Words>
-std::string joined(const Words& words, const char* between = ", ") {
-  std::string text;
-  for (const auto& word : words) text += (&word == &*words.begin() ? "" : between) + std::string(word);
-  return text;
-}
-
 /// "1 cell", "2 cells"
 inline std::string counted(std::int64_t count, const std::string& thing) {
   return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");

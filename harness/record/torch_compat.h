@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
 #include <torch/types.h>
 #include <torch/version.h>
@@ -34,12 +33,5 @@ inline void adamw_step(const torch::Tensor& values, const torch::Tensor& gradien
   values.addcdiv_(mean, scale, -s.learning_rate / (1 - std::pow(s.beta1, steps)));
 #endif
 }
-
-/// The file of libtorch_cpu.so that this process has loaded.
-std::string torch_library();
-
-/// Loads LibTorch's part for GPUs where there are one and the other. The program is not linked to it, so that it starts
-/// where the CUDA libraries that a wheel needs are not installed.
-void load_gpu_support();
 
 }  // namespace roclip::bench

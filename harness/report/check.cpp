@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include <boost/algorithm/string/join.hpp>
 #include <boost/math/distributions/students_t.hpp>
 
 #include "harness/report/render.h"
@@ -36,8 +37,8 @@ std::string trouble(const Study& study, const std::string& metric, const std::st
   }
   const std::string where = attack + " x " + defense;
   if (cells == 0) {
-    return "no cell " + where + "; the results have the attacks " + joined(study.attacks) + " and the defenses " +
-           joined(study.defenses);
+    return "no cell " + where + "; the results have the attacks " + boost::join(study.attacks, ", ") +
+           " and the defenses " + boost::join(study.defenses, ", ");
   }
   if (values_of(study, metric, attack, defense).size() < cells) return metric + " does not apply to " + where;
   return "";

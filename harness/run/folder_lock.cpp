@@ -1,12 +1,12 @@
 #include "harness/run/folder_lock.h"
 
 #include <array>
+#include <fstream>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -16,12 +16,9 @@ namespace {
 std::filesystem::path lock_file(const std::filesystem::path& folder) { return folder / ".lock"; }
 
 std::string read_holder(const std::filesystem::path& folder) {
-  try {
-    const std::string text = read_file(lock_file(folder));
-    return text.empty() ? "a process" : text;
-  } catch (const Error&) {
-    return "a process";
-  }
+  std::ifstream file(lock_file(folder));
+  std::string holder;
+  return std::getline(file, holder) ? holder : "a process";
 }
 
 }  // namespace

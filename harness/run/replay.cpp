@@ -66,16 +66,14 @@ int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::f
   const ScratchOutput scratch;
   ProgressView view(ProgressStyle::kAuto, color);
   ResultTable results(matrix, cells, scratch.out);
-  Timings timings;
   const std::string device = then.environment.at("device");
   const std::vector<const Cell*> waiting = {&cells[0]};
-  RunState state(matrix.name, device, {.cells = 1}, waiting, timings);
-  Supervisor supervisor(signals, scratch.out, {.devices = {device}, .plugin_path = plugin_path}, results, state,
-                        timings, view);
+  RunState state(matrix.name, device, {.cells = 1});
+  Supervisor supervisor(signals, scratch.out, {.devices = {device}, .plugin_path = plugin_path}, results, state, view);
   supervisor.run(waiting);
   view.ended(state);
   if (supervisor.signal() != 0) return 128 + supervisor.signal();
-  if (state.ok() == 0) return kSomeCellsNotOk;
+  if (state.ok() == 0) return kCellNotOk;
 
   const CellRecord now = read_cell(scratch.out.cell_file(cells[0].id));
   bool equal = compare("data", then.data_hash, now.data_hash);

@@ -8,6 +8,8 @@
 #include <set>
 #include <tuple>
 
+#include <boost/algorithm/string/join.hpp>
+
 #include "harness/record/files.h"
 #include "harness/report/check.h"
 #include "harness/report/render.h"
@@ -93,7 +95,7 @@ void OtherBuilds::look_at(const CellRecord& stored, const std::map<std::string, 
 
 std::string OtherBuilds::told() const {
   if (results_ == 0) return "";
-  return counted(results_, "result") + " kept from another build of " + joined(ids_) +
+  return counted(results_, "result") + " kept from another build of " + boost::join(ids_, ", ") +
          "; if that may change the numbers, train again with `run --rerun` (the author of a plugin raises the revision "
          "in its id)";
 }
@@ -144,19 +146,14 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
       other_builds.look_at(*stored, prepared->builds);
     }
   }
-  Timings timings;
-  sort_longest_first(waiting, timings, prepared->devices.front());
   const auto devices = job_devices(options.jobs, prepared->devices, waiting.size());
   RunState state(matrix.name, prepared->devices.front(),
                  {.cells = static_cast<std::int64_t>(selected.size()),
                   .done = done,
-                  .jobs = static_cast<std::int64_t>(devices.size())},
-                 waiting, timings);
-  const double expected_s = waiting.empty() ? 0 : state.seconds_left();
+                  .jobs = static_cast<std::int64_t>(devices.size())});
   view.notice(matrix.name + ": " + counted(std::ssize(selected), "cell") + ", " + std::to_string(done) +
               " already done, " + std::to_string(waiting.size()) + " to run on " + prepared->devices.front() + ", " +
-              std::to_string(devices.size()) + " at a time" +
-              (expected_s > 0 ? ", about " + show_duration(expected_s) : "") + "; results in " + out.root.string());
+              std::to_string(devices.size()) + " at a time; results in " + out.root.string());
   if (const auto told = other_builds.told(); !told.empty()) view.notice(told);
   for (const auto& told : old_files(out, *prepared, replaced)) view.notice(told);
   view.begun(state, out.status_file());
@@ -175,15 +172,14 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
                          .command_line = options.command_line,
                          .trace = options.trace,
                          .max_fail = options.max_fail},
-                        results, state, timings, view);
+                        results, state, view);
   supervisor.run(std::move(waiting));
-  timings.save();
   const double wall_s = state.wall_s(), slots_s = wall_s * static_cast<double>(devices.size());
   state.set_phase(supervisor.signal() != 0 || supervisor.stopped_by_failures() ? "interrupted" : "finished");
   view.ended(state);
   const bool all_ok =
       std::ranges::all_of(selected, [&](const Cell* cell) { return results.status(*cell) == Status::kOk; });
-  int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kSomeCellsNotOk;
+  int code = supervisor.signal() != 0 ? 128 + supervisor.signal() : all_ok ? 0 : kCellNotOk;
   try {
     results.save();
     remove_checkpoints(out, results, cells);

@@ -8,12 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "harness/record/protocol.h"
 #include "harness/run/views.h"
 #include "harness/study/matrix.h"
 
 namespace roclip::bench {
-
-constexpr int kSomeCellsNotOk = 10;  ///< exit code
 
 struct RunOptions {
   std::filesystem::path matrix;

@@ -1,11 +1,11 @@
 #include "harness/run/run_state.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <ctime>
 
 #include <unistd.h>
+
+#include <boost/date_time/posix_time/posix_time.hpp>
 
 #include "harness/record/escape.h"
 #include "harness/record/text.h"
@@ -13,10 +13,6 @@
 namespace roclip::bench {
 
 namespace {
-
-double since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 std::string bar(double share) {
   constexpr int kWidth = 20;
@@ -39,27 +35,10 @@ std::string line_of(const Json& running) {
 
 }  // namespace
 
-RunState::RunState(std::string name, std::string device, Totals totals, const std::vector<const Cell*>& waiting,
-                   const Timings& timings)
-    : name_(std::move(name)),
-      device_(std::move(device)),
-      started_at_(utc_now()),
-      totals_(totals),
-      timings_(timings),
-      waiting_(waiting.begin(), waiting.end()) {
-  double sum = 0, known = 0;
-  for (const Cell* cell : waiting) {
-    const auto past = timings_.expected_s(*cell, device_);
-    sum += past.value_or(0);
-    known += past ? 1 : 0;
-  }
-  if (known > 0) typical_s_ = sum / known;
-}
+RunState::RunState(std::string name, std::string device, Totals totals)
+    : name_(std::move(name)), device_(std::move(device)), started_at_(utc_now()), totals_(totals) {}
 
-void RunState::started(const Cell& cell, pid_t worker) {
-  waiting_.remove(&cell);
-  running_.push_back({&cell, worker, Clock::now(), {}});
-}
+void RunState::started(const Cell& cell, pid_t worker) { running_.push_back({&cell, worker, Clock::now(), {}}); }
 
 void RunState::progressed(const Cell& cell, const TrainProgress& progress) {
   const auto running = std::ranges::find(running_, &cell, &Running::cell);
@@ -69,11 +48,10 @@ void RunState::progressed(const Cell& cell, const TrainProgress& progress) {
 }
 
 void RunState::finished(const Cell& cell, const std::string& status, const std::string& reason) {
-  waiting_.remove(&cell);
   const auto running = std::ranges::find(running_, &cell, &Running::cell);
   if (running != running_.end()) {
     ended_ += 1;
-    ended_s_ += since(running->start);
+    ended_s_ += seconds_since(running->start);
     running_.erase(running);
   }
   (status == "ok" ? ok_ : not_ok_) += 1;
@@ -82,37 +60,28 @@ void RunState::finished(const Cell& cell, const std::string& status, const std::
 
 void RunState::interrupted(const Cell& cell) {
   running_.remove_if([&](const Running& running) { return running.cell == &cell; });
-  waiting_.push_front(&cell);
 }
 
-double RunState::wall_s() const { return since(start_); }
-
-double RunState::expected_s(const Cell& cell) const {
-  if (const auto past = timings_.expected_s(cell, device_)) return *past;
-  if (ended_ > 0) return ended_s_ / static_cast<double>(ended_);
-  double longest = 0;
-  for (const auto& running : running_) {
-    if (running.progress.step > 0) longest = std::max(longest, since(running.start) + seconds_left(running));
-  }
-  return longest > 0 ? longest : typical_s_;
-}
+double RunState::wall_s() const { return seconds_since(start_); }
 
 double RunState::seconds_left(const Running& running) const {
   const auto& p = running.progress;
   const auto done = p.step - running.first_step;
-  if (p.step == 0 || done <= 0) return timings_.expected_s(*running.cell, device_).value_or(0);
-  return since(running.start) * static_cast<double>(p.steps - p.step) / static_cast<double>(done);
+  if (p.step == 0 || done <= 0) return 0;
+  return seconds_since(running.start) * static_cast<double>(p.steps - p.step) / static_cast<double>(done);
 }
 
 double RunState::seconds_left() const {
-  double work = 0, longest = 0;
+  double work = 0, longest_left = 0, longest_cell = 0;
   for (const auto& running : running_) {
     const double left = seconds_left(running);
     work += left;
-    longest = std::max(longest, left);
+    longest_left = std::max(longest_left, left);
+    if (running.progress.step > 0) longest_cell = std::max(longest_cell, seconds_since(running.start) + left);
   }
-  for (const Cell* cell : waiting_) work += expected_s(*cell);
-  return std::max(longest, work / static_cast<double>(totals_.jobs));
+  const double typical_cell = ended_ > 0 ? ended_s_ / static_cast<double>(ended_) : longest_cell;
+  work += typical_cell * static_cast<double>(left() - std::ssize(running_));
+  return std::max(longest_left, work / static_cast<double>(totals_.jobs));
 }
 
 Json RunState::snapshot() const {
@@ -123,7 +92,7 @@ Json RunState::snapshot() const {
                        {"defense", r.cell->defense},
                        {"seed", r.cell->seed},
                        {"worker", r.worker},
-                       {"running_s", since(r.start)},
+                       {"running_s", seconds_since(r.start)},
                        {"seconds_left", seconds_left(r)}});
     running.back().update(Json(r.progress));
   }
@@ -173,12 +142,7 @@ std::string colored(const std::string& text, std::string_view status, bool color
 }
 
 std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text.data();
+  return boost::posix_time::to_iso_extended_string(boost::posix_time::second_clock::universal_time()) + "Z";
 }
 
 }  // namespace roclip::bench

@@ -6,12 +6,12 @@
 #include <list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
 #include "harness/record/cell.h"
 #include "harness/record/progress.h"
-#include "harness/run/timings.h"
 
 namespace roclip::bench {
 
@@ -23,9 +23,7 @@ class RunState {
     std::int64_t done = 0;   ///< of them, before this run
     std::int64_t jobs = 1;
   };
-  /// @param waiting the cells to run; they and `timings` must outlive this
-  RunState(std::string name, std::string device, Totals totals, const std::vector<const Cell*>& waiting,
-           const Timings& timings);
+  RunState(std::string name, std::string device, Totals totals);
 
   void started(const Cell& cell, pid_t worker);
   void progressed(const Cell& cell, const TrainProgress& progress);
@@ -39,7 +37,7 @@ class RunState {
   std::int64_t not_ok() const { return not_ok_; }
   std::int64_t left() const { return totals_.cells - ok() - not_ok(); }
   double wall_s() const;
-  /// Of the whole run; as far as it can be told, from past timings, else from cells that ended.
+  /// Of the whole run, as far as it can be told from the cells that ended or run; 0 before.
   double seconds_left() const;
 
   /// {"schema_version", "name", "phase": "running" | "stopping" | "finished" | "interrupted", "pid", "device", "jobs",
@@ -57,18 +55,14 @@ class RunState {
     TrainProgress progress;
     std::int64_t first_step = 0;  ///< where it went on from
   };
-  double expected_s(const Cell& cell) const;
   double seconds_left(const Running& running) const;
 
   std::string name_, device_, phase_ = "running", started_at_;
   Totals totals_;
-  const Timings& timings_;
   Clock::time_point start_ = Clock::now();
-  std::list<const Cell*> waiting_;
   std::list<Running> running_;
   std::int64_t ok_ = 0, not_ok_ = 0, ended_ = 0;
-  double typical_s_ = 0;  ///< of the waiting cells whose time is known from the past
-  double ended_s_ = 0;    ///< wall time of the cells that ended, added up
+  double ended_s_ = 0;  ///< wall time of the cells that ended, added up
   Json trouble_ = Json::array();
 };
 

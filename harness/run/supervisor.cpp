@@ -50,7 +50,7 @@ std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::s
 
 ResultTable::ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, OutputFolder out)
     : matrix_(matrix), cells_(cells), out_(std::move(out)) {
-  for (const auto& cell : cells) entries_.push_back(missing_entry(cell));
+  for (const auto& cell : cells) entries_.push_back(entry_of(cell_record(cell, Status::kMissing, "")));
 }
 
 void ResultTable::set(const Cell& cell, const CellRecord& record) {
@@ -90,13 +90,12 @@ void ResultTable::save_now_and_then() {
 }
 
 Supervisor::Supervisor(const Signals& signals, const OutputFolder& out, SupervisorOptions options, ResultTable& results,
-                       RunState& state, Timings& timings, ProgressView& view)
+                       RunState& state, ProgressView& view)
     : signals_(signals),
       out_(out),
       options_(std::move(options)),
       results_(results),
       state_(state),
-      timings_(timings),
       view_(view),
       busy_(options_.devices.size(), false),
       oom_kills_(oom_kills()) {
@@ -111,7 +110,7 @@ void Supervisor::run(std::vector<const Cell*> waiting) {
     start_cells(waiting);
     if (running_.empty()) continue;
     wait();
-    const double elapsed = std::chrono::duration<double>(Clock::now() - last).count();
+    const double elapsed = seconds_since(last);
     last = Clock::now();
     if (waiting.empty() && !stopping_) {
       idle_at_end_s_ += elapsed * static_cast<double>(busy_.size() - running_.size());
@@ -148,7 +147,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
     const Cell& cell = **next;
     waiting.erase(next);
     if (!cell.refused.empty()) {
-      store(cell, slot, cell_record(cell, Status::kFailed, cell.refused), waiting);
+      store(cell, cell_record(cell, Status::kFailed, cell.refused), waiting);
       continue;
     }
     Cell limited = cell;
@@ -166,7 +165,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
       worker = std::make_unique<Worker>(task, out_.log_file(cell.id));
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::kData) throw;  // without an engine no cell can run
-      store(cell, slot, cell_record(cell, Status::kFailed, e.what()), waiting);
+      store(cell, cell_record(cell, Status::kFailed, e.what()), waiting);
       continue;
     }
     state_.started(cell, worker->pid());
@@ -210,9 +209,9 @@ void Supervisor::take_events(Running& running) {
 
 void Supervisor::enforce_limits(Running& running) {
   if (running.killed || running.interrupted) return;
-  const auto kill = [&](Status status, std::string why) {
-    running.killed = status;
-    running.why = std::move(why);
+  const auto kill = [&](Status status, const std::string& why) {
+    running.killed = true;
+    if (!running.record) running.record = cell_record(*running.cell, status, why);
     running.worker->signal(SIGKILL);
   };
   const double limit_s = running.cell->limits.time_s;
@@ -255,15 +254,15 @@ void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
     waiting.insert(waiting.begin(), running.cell);
     return;
   }
-  store(*running.cell, running.slot, record_of(running, status), waiting);
+  store(*running.cell, record_of(running, status), waiting);
 }
 
 CellRecord Supervisor::record_of(Running& running, int wait_status) const {
   const std::string output = running.worker->last_output();
   if (!running.record) {
-    Status status = running.killed.value_or(Status::kCrashed);
-    std::string why = running.killed ? running.why : "the worker " + how_it_ended(wait_status) + " and left no result";
-    if (!running.killed && WIFSIGNALED(wait_status)) {
+    Status status = Status::kCrashed;
+    std::string why = "the worker " + how_it_ended(wait_status) + " and left no result";
+    if (WIFSIGNALED(wait_status)) {
       const bool kernel = WTERMSIG(wait_status) == SIGKILL && oom_kills() > oom_kills_;
       const bool thrown = WTERMSIG(wait_status) == SIGABRT && output.find("std::bad_alloc") != std::string::npos;
       if (kernel || thrown) status = Status::kOutOfMemory;
@@ -279,7 +278,7 @@ CellRecord Supervisor::record_of(Running& running, int wait_status) const {
   return record;
 }
 
-void Supervisor::store(const Cell& cell, std::size_t slot, CellRecord record, const std::vector<const Cell*>& waiting) {
+void Supervisor::store(const Cell& cell, CellRecord record, const std::vector<const Cell*>& waiting) {
   bool stored = true;
   try {
     write_json(out_.cell_file(cell.id), to_json(record));
@@ -288,10 +287,7 @@ void Supervisor::store(const Cell& cell, std::size_t slot, CellRecord record, co
     record = cell_record(cell, Status::kFailed, std::string("its result cannot be stored: ") + e.what());
   }
   const Status status = record.status;
-  if (record.ok()) {
-    cells_s_ += record.cost.worker_s;
-    if (record.training.trained_by == cell.id) timings_.add(cell, options_.devices[slot], record.cost.wall_s);
-  }
+  if (record.ok()) cells_s_ += record.cost.worker_s;
   // What a later attempt could go on from stays.
   const bool useful =
       status == Status::kCrashed || status == Status::kTimeout || status == Status::kOutOfMemory || !stored;

@@ -10,7 +10,6 @@
 
 #include "harness/record/result.h"
 #include "harness/run/preparation.h"
-#include "harness/run/timings.h"
 #include "harness/study/matrix.h"
 
 namespace roclip::bench {
@@ -54,7 +53,7 @@ class Supervisor {
  public:
   /// All references must outlive it.
   Supervisor(const Signals& signals, const OutputFolder& out, SupervisorOptions options, ResultTable& results,
-             RunState& state, Timings& timings, ProgressView& view);
+             RunState& state, ProgressView& view);
 
   /// Runs the cells, in this order as far as workers are free and no two share a training that is not done yet. Returns
   /// when all have ended, or all workers have stopped after a signal or after too many failures.
@@ -74,11 +73,10 @@ class Supervisor {
     std::size_t slot;
     double memory_mib;  ///< limit
     std::unique_ptr<Worker> worker;
-    std::optional<CellRecord> record = {};    ///< what the worker reported
+    std::optional<CellRecord> record = {};    ///< what the worker reported, or why it was killed
     bool interrupted = false;                 ///< it says so, or we killed it because the run stops
     std::optional<double> first_step_s = {};  ///< from the start of the worker to its first step
-    std::optional<Status> killed = {};
-    std::string why = {};
+    bool killed = false;                      ///< it broke a limit
   };
 
   void start_cells(std::vector<const Cell*>& waiting);
@@ -88,7 +86,7 @@ class Supervisor {
   void stop(bool at_once);
   void finish(Running& running, std::vector<const Cell*>& waiting);
   CellRecord record_of(Running& running, int wait_status) const;
-  void store(const Cell& cell, std::size_t slot, CellRecord record, const std::vector<const Cell*>& waiting);
+  void store(const Cell& cell, CellRecord record, const std::vector<const Cell*>& waiting);
   std::string training(const Cell& cell) const;
 
   const Signals& signals_;
@@ -96,7 +94,6 @@ class Supervisor {
   SupervisorOptions options_;
   ResultTable& results_;
   RunState& state_;
-  Timings& timings_;
   ProgressView& view_;
 
   std::list<Running> running_;

@@ -14,7 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 bool waited(Clock::time_point& last, double seconds) {
-  if (std::chrono::duration<double>(Clock::now() - last).count() < seconds) return false;
+  if (seconds_since(last) < seconds) return false;
   last = Clock::now();
   return true;
 }

@@ -145,10 +145,6 @@ int Worker::reap() {
   return status;
 }
 
-double Worker::running_s() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-}
-
 double Worker::memory_mib() const { return resident_mib(pid_); }
 
 std::string Worker::last_output() const {

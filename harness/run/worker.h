@@ -41,7 +41,7 @@ class Worker {
   /// @pre end_descriptor() is readable. Also ends what it started. @return as of waitpid(2)
   int reap();
 
-  double running_s() const;
+  double running_s() const { return seconds_since(start_); }
   /// Resident memory; 0 once it has ended.
   double memory_mib() const;
   /// The last lines that it printed.

@@ -2,53 +2,47 @@
 
 #include <set>
 
+#include <boost/algorithm/string/join.hpp>
+
+#include "harness/record/checked_json.h"
 #include "harness/record/text.h"
-#include "harness/study/keys.h"
 
 namespace roclip::bench {
 
 namespace {
 
-std::string text_at(const Json& object, const std::string& key, const std::string& where) {
-  const Json value = object.value(key, Json());
-  if (!value.is_string()) refuse(where + "/" + key, "a string", value);
-  return value;
+double read_share(const CheckedJson& json) {
+  const Json& share = json.json();
+  if (!share.is_number() || share < 0 || share > 1) json.refuse("a number from 0 to 1");
+  return share;
 }
 
-double share_at(const Json& object, const std::string& key, const std::string& where) {
-  const Json value = object.value(key, Json());
-  if (!value.is_number() || value < 0 || value > 1) refuse(where + "/" + key, "a number from 0 to 1", value);
-  return value;
-}
-
-Gate read_gate(const Json& json, const std::string& where) {
-  only_keys(json, {"metric", "where", "at_most", "at_least", "not_worse_than", "confidence", "attack_works"}, where);
-  Gate gate;
-  gate.metric = text_at(json, "metric", where);
-  const Json place = json.value("where", Json());
-  only_keys(place, {"attack", "defense"}, where + "/where");
-  gate.attack = text_at(place, "attack", where + "/where");
-  gate.defense = text_at(place, "defense", where + "/where");
-  if (json.contains("at_most") + json.contains("at_least") + json.contains("not_worse_than") != 1) {
-    refuse(where, R"(exactly one of "at_most", "at_least" and "not_worse_than")", json);
+Gate read_gate(const CheckedJson& json) {
+  json.only_keys({"metric", "where", "at_most", "at_least", "not_worse_than", "confidence", "attack_works"});
+  const auto place = json.at("where");
+  place.only_keys({"attack", "defense"});
+  Gate gate{
+      .metric = json.at("metric").text(), .attack = place.at("attack").text(), .defense = place.at("defense").text()};
+  if (json.has("at_most") + json.has("at_least") + json.has("not_worse_than") != 1) {
+    json.refuse(R"(exactly one of "at_most", "at_least" and "not_worse_than")");
   }
-  if (json.contains("at_most")) {
-    gate.limit = share_at(json, "at_most", where);
-  } else if (json.contains("at_least")) {
+  if (json.has("at_most")) {
+    gate.limit = read_share(json.at("at_most"));
+  } else if (json.has("at_least")) {
     gate.kind = Gate::Kind::kAtLeast;
-    gate.limit = share_at(json, "at_least", where);
+    gate.limit = read_share(json.at("at_least"));
   } else {
-    const Json& other = json.at("not_worse_than");
-    only_keys(other, {"baseline", "margin"}, where + "/not_worse_than");
+    const auto other = json.at("not_worse_than");
+    other.only_keys({"baseline", "margin"});
     gate.kind = Gate::Kind::kNotWorseThan;
-    gate.baseline = text_at(other, "baseline", where + "/not_worse_than");
-    gate.limit = share_at(other, "margin", where + "/not_worse_than");
+    gate.baseline = other.at("baseline").text();
+    gate.limit = read_share(other.at("margin"));
   }
-  if (json.contains("confidence")) gate.confidence = share_at(json, "confidence", where);
+  if (json.has("confidence")) gate.confidence = read_share(json.at("confidence"));
   if (gate.confidence < 0.5 || gate.confidence >= 1) {
-    refuse(where + "/confidence", "a number from 0.5 to less than 1", gate.confidence);
+    json.at("confidence").refuse("a number from 0.5 to less than 1");
   }
-  if (json.contains("attack_works")) gate.attack_works = share_at(json, "attack_works", where);
+  if (json.has("attack_works")) gate.attack_works = read_share(json.at("attack_works"));
   return gate;
 }
 
@@ -61,11 +55,10 @@ std::string Gate::text() const {
 }
 
 std::vector<Gate> read_gates(const Json& gates, const std::string& where) {
-  if (!gates.is_array()) refuse(where, "an array of gates", gates);
+  const CheckedJson json(gates, where, /*next_step=*/"", ErrorKind::kMatrix);
+  if (!gates.is_array()) json.refuse("an array of gates");
   std::vector<Gate> result;
-  for (std::size_t i = 0; i < gates.size(); ++i) {
-    result.push_back(read_gate(gates[i], where + "/" + std::to_string(i)));
-  }
+  for (const auto& gate : json.items()) result.push_back(read_gate(gate));
   return result;
 }
 
@@ -83,7 +76,7 @@ void expect_gates_fit(const std::vector<Gate>& gates, const std::vector<Cell>& c
     if (known.contains(name)) return;
     throw Error(ErrorKind::kMatrix, where + "/" + key + ": there is no \"" + name + "\" in this matrix" +
                                         did_you_mean(name, {known.begin(), known.end()}) +
-                                        " (there are: " + joined(known) + ")");
+                                        " (there are: " + boost::join(known, ", ") + ")");
   };
   for (std::size_t i = 0; i < gates.size(); ++i) {
     expect(std::to_string(i) + "/metric", gates[i].metric, metrics);

@@ -23,8 +23,8 @@ struct Gate {
   std::string metric;           ///< name, with or without its revision
   std::string attack, defense;  ///< row and column of the grid
   Kind kind = Kind::kAtMost;
-  double limit = 0;      ///< share; for kNotWorseThan the margin
-  std::string baseline;  ///< output folder or results.json, as written
+  double limit = 0;           ///< share; for kNotWorseThan the margin
+  std::string baseline = {};  ///< output folder or results.json, as written
   double confidence = 0.95;
   double attack_works = 0.8;
 

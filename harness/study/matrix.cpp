@@ -4,10 +4,10 @@
 #include <array>
 #include <set>
 
+#include "harness/record/checked_json.h"
 #include "harness/record/files.h"
 #include "harness/record/paths.h"
 #include "harness/record/text.h"
-#include "harness/study/keys.h"
 
 namespace roclip::bench {
 
@@ -15,42 +15,45 @@ namespace {
 
 constexpr int kSchemaVersion = 1;
 
-std::vector<PluginEntry> plugin_entries(const Json& list, const std::string& where) {
-  if (!list.is_array() || list.empty()) refuse(where, "a list with at least one plugin", list);
+/// In messages about mistakes in a matrix file. @param where file and key
+CheckedJson checked(const Json& json, const std::string& where) {
+  return {json, where, /*next_step=*/"", ErrorKind::kMatrix};
+}
+
+PluginEntry plugin_entry(const CheckedJson& item, std::string where) {
+  if (item.json().is_string()) return {.plugin = item.text(), .where = std::move(where)};
+  if (!item.json().is_object() || !item.get("plugin").json().is_string()) {
+    item.refuse("a plugin's name, or an object with \"plugin\" and its parameters");
+  }
+  PluginEntry entry{.plugin = item.at("plugin").text(), .params = item.object(), .where = std::move(where)};
+  if (item.has("label")) entry.label = item.at("label").text();
+  if (item.has("limits")) {
+    entry.limits = item.at("limits").json();
+    read_params<Limits>(entry.limits, entry.where + "/limits");
+  }
+  for (const char* key : {"plugin", "label", "limits"}) entry.params.erase(key);
+  return entry;
+}
+
+std::vector<PluginEntry> plugin_entries(const CheckedJson& list, const std::string& where) {
+  if (!list.json().is_array() || list.json().empty()) list.refuse("a list with at least one plugin");
   std::vector<PluginEntry> entries;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    PluginEntry entry{.where = where + "/" + std::to_string(i)};
-    Json item = list[i].is_string() ? Json{{"plugin", list[i]}} : list[i];
-    if (!item.is_object() || !item.contains("plugin") || !item["plugin"].is_string()) {
-      refuse(entry.where, "a plugin's name, or an object with \"plugin\" and its parameters", list[i]);
-    }
-    entry.plugin = item["plugin"];
-    item.erase("plugin");
-    if (item.contains("label")) {
-      if (!item["label"].is_string()) refuse(entry.where + "/label", "a string", item["label"]);
-      entry.label = item["label"];
-      item.erase("label");
-    }
-    if (item.contains("limits")) {
-      entry.limits = item["limits"];
-      read_params<Limits>(entry.limits, entry.where + "/limits");
-      item.erase("limits");
-    }
-    entry.params = std::move(item);
-    entries.push_back(std::move(entry));
+  for (const auto& item : list.items()) {
+    entries.push_back(plugin_entry(item, where + "/" + std::to_string(entries.size())));
   }
   return entries;
 }
 
-std::vector<std::int64_t> parse_seeds(const Json& list, const std::string& where) {
+std::vector<std::int64_t> parse_seeds(const CheckedJson& json) {
+  const Json& list = json.json();
   const auto is_seed = [](const Json& v) {
     return v.is_number_integer() && v.get<double>() >= 0 && v.get<double>() < 0x1p53;
   };
   if (!list.is_array() || list.empty() || !std::ranges::all_of(list, is_seed)) {
-    refuse(where, "a list of at least one integer in [0, 2^53)", list);
+    json.refuse("a list of at least one integer in [0, 2^53)");
   }
   auto seeds = list.get<std::vector<std::int64_t>>();
-  if (std::set(seeds.begin(), seeds.end()).size() != seeds.size()) refuse(where, "seeds that differ", list);
+  if (std::set(seeds.begin(), seeds.end()).size() != seeds.size()) json.refuse("seeds that differ");
   return seeds;
 }
 
@@ -104,39 +107,37 @@ Matrix parse_matrix(const Json& json, const std::filesystem::path& file) {
   Matrix matrix;
   matrix.file = file;
   matrix.written = json;
-  static const Json keys = read_json(share_dir() / "schema" / "matrix.schema.json").at("properties");
+  static const Json schema = read_json(share_dir() / "schema" / "matrix.schema.json");
   std::vector<std::string> known;
-  for (const auto& [key, schema] : keys.items()) known.push_back(key);
-  if (!json.is_object()) refuse(matrix.where("/"), "an object", json);
-  only_keys(json, known, file.string() + ": ");
-  const auto value = [&](const std::string& key) -> const Json& {
-    const Json& holder = json.contains(key) ? json : keys.at(key);
-    const std::string name = json.contains(key) ? key : "default";
-    if (holder.contains(name)) return holder.at(name);
-    throw Error(ErrorKind::kMatrix, matrix.where("/" + key) + ": is missing; every matrix file needs it");
-  };
-  if (const Json& version = value("schema_version"); version != kSchemaVersion) {
-    refuse(matrix.where("/schema_version"), std::to_string(kSchemaVersion), version);
+  for (const auto& [key, property] : schema.at("properties").items()) known.push_back(key);
+  Json whole = json;
+  const auto root = checked(whole, file.string());
+  root.only_keys(known);
+  for (const std::string key : schema.at("required")) {
+    if (!root.has(key)) root.get(key).fail("is missing; every matrix file needs it");
   }
-  const Json& name = value("name");
-  if (!name.is_string() || name.get<std::string>().empty()) refuse(matrix.where("/name"), "a non-empty string", name);
-  matrix.name = name;
-  matrix.data = value("data");
-  matrix.model = value("model");
-  matrix.training = value("training");
-  if (!matrix.training.is_object()) refuse(matrix.where("/training"), "an object", matrix.training);
-  matrix.seeds = parse_seeds(value("seeds"), matrix.where("/seeds"));
-  matrix.attacks = plugin_entries(value("attacks"), matrix.where("/attacks"));
-  matrix.defenses = plugin_entries(value("defenses"), matrix.where("/defenses"));
-  matrix.metrics = plugin_entries(value("metrics"), matrix.where("/metrics"));
+  for (const auto& [key, property] : schema.at("properties").items()) {
+    if (property.contains("default")) whole.emplace(key, property.at("default"));
+  }
+  const auto version = root.at("schema_version");
+  if (version.json() != kSchemaVersion) version.refuse(std::to_string(kSchemaVersion));
+  matrix.name = root.at("name").json().is_string() ? root.at("name").text() : "";
+  if (matrix.name.empty()) root.at("name").refuse("a non-empty string");
+  matrix.data = whole.at("data");
+  matrix.model = whole.at("model");
+  matrix.training = root.at("training").object();
+  matrix.seeds = parse_seeds(root.at("seeds"));
+  matrix.attacks = plugin_entries(root.at("attacks"), matrix.where("/attacks"));
+  matrix.defenses = plugin_entries(root.at("defenses"), matrix.where("/defenses"));
+  matrix.metrics = plugin_entries(root.at("metrics"), matrix.where("/metrics"));
   for (const auto& metric : matrix.metrics) {
     if (combinations(metric.params) == 1) continue;
-    refuse(metric.where, "values without a sweep, for results know a metric by its id; give others in another file",
-           metric.params);
+    checked(metric.params, metric.where)
+        .refuse("values without a sweep, for results know a metric by its id; give others in another file");
   }
-  matrix.limits = read_params<Limits>(value("limits"), matrix.where("/limits"));
-  matrix.checkpoint = read_params<CheckpointPolicy>(value("checkpoint"), matrix.where("/checkpoint"));
-  matrix.gates = read_gates(value("gates"), matrix.where("/gates"));
+  matrix.limits = read_params<Limits>(whole.at("limits"), matrix.where("/limits"));
+  matrix.checkpoint = read_params<CheckpointPolicy>(whole.at("checkpoint"), matrix.where("/checkpoint"));
+  matrix.gates = read_gates(whole.at("gates"), matrix.where("/gates"));
   expect_bounded(matrix);
   return matrix;
 }
@@ -159,11 +160,11 @@ std::vector<Swept> expand_sweeps(const Json& object, const std::string& where) {
   for (const auto& [key, value] : object.items()) {
     if (!value.is_object()) continue;
     if (value.size() != 1 || !value.contains("sweep") || !value["sweep"].is_array() || value["sweep"].empty()) {
-      refuse(where + "/" + key, "a value, or {\"sweep\": [...]} with at least one", value);
+      checked(value, where + "/" + key).refuse("a value, or {\"sweep\": [...]} with at least one");
     }
     const Json& sweep = value["sweep"];
     if (std::set<Json>(sweep.begin(), sweep.end()).size() != sweep.size()) {
-      refuse(where + "/" + key + "/sweep", "values that differ", sweep);
+      checked(sweep, where + "/" + key + "/sweep").refuse("values that differ");
     }
     std::vector<Swept> next;
     for (const auto& partial : result) {

@@ -31,8 +31,7 @@ std::string description(const Json& parameter) {
   return text;
 }
 
-}  // namespace
-
+/// @return {name: schema}; each value is what the parameter takes, or {"sweep": [...]} of it
 Json parameter_schemas(const Json& parameters) {
   Json properties = Json::object();
   for (const auto& parameter : parameters) {
@@ -46,6 +45,8 @@ Json parameter_schemas(const Json& parameters) {
   }
   return properties;
 }
+
+}  // namespace
 
 Json plugin_schema(const SchemaPlugin& plugin) {
   Json properties = parameter_schemas(plugin.parameters);

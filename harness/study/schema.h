@@ -11,10 +11,6 @@ namespace roclip::bench {
 
 using Json = nlohmann::json;
 
-/// @param parameters what ParamList::describe() gives
-/// @return {name: schema}; each value is what the parameter takes, or {"sweep": [...]} of it
-Json parameter_schemas(const Json& parameters);
-
 /// A plugin as a schema sees it.
 struct SchemaPlugin {
   std::string kind, id, summary;  ///< "attack", "badnets/1"

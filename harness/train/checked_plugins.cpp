@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <new>
 #include <numeric>
 #include <set>
@@ -11,16 +10,11 @@
 #include <torch/utils.h>
 
 #include "harness/data/poisoned_pairs.h"
+#include "harness/record/text.h"
 
 namespace roclip::bench {
 
 namespace {
-
-std::string short_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", value);
-  return text;
-}
 
 void check_count(const Count& count, std::int64_t items) {
   const auto expect_count = [&](bool holds, const std::string& what) {
@@ -215,7 +209,7 @@ torch::Tensor CheckedDefense::augment_images(const torch::Tensor& pixels, TrainC
     const auto least = low.item<double>(), most = high.item<double>();
     constexpr double kRounding = 1e-5;
     expect(least >= -kRounding && most <= 1 + kRounding,
-           "augment_images() gives pixels from " + short_number(least) + " to " + short_number(most), fix);
+           format("augment_images() gives pixels from %g to %g", least, most), fix);
     return augmented;
   });
 }

@@ -9,7 +9,7 @@
 #include <torch/serialize/output-archive.h>
 
 #include "harness/record/files.h"
-#include "harness/record/hash.h"
+#include "harness/record/text.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -53,11 +53,10 @@ void CheckpointStore::save(std::int64_t step, const std::function<void(torch::se
   std::ostringstream stream;
   archive.save_to(stream);
   const std::string body = std::move(stream).str();
-  char name[32];
-  std::snprintf(name, sizeof name, "%010lld.ckpt", static_cast<long long>(step));
   std::error_code error;
   fs::create_directories(folder_, error);  // what is wrong shows when the file is written
-  write_file(folder_ / name, std::string(kMagic) + hash_hex(body) + "\n" + body);
+  write_file(folder_ / format("%010lld.ckpt", static_cast<long long>(step)),
+             std::string(kMagic) + hash_hex(body) + "\n" + body);
   const auto files = files_of(folder_);
   for (std::size_t i = kKept; i < files.size(); ++i) fs::remove(files[i], error);
 }

@@ -18,37 +18,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-Json to_json(const TrainReport& report) {
-  Json stages = Json::array(), epochs = Json::array();
-  for (const auto& s : report.stages) stages.push_back({s.name, s.steps, s.pairs_seen, s.wall_s, s.trained_by});
-  for (const auto& e : report.epochs) {
-    epochs.push_back({e.stage, e.epoch, e.loss, e.logit_scale, e.wall_s, e.watched});
-  }
-  return {{"stages", std::move(stages)}, {"epochs", std::move(epochs)}, {"resumed", report.resumed}};
-}
-
-TrainReport report_from_json(const Json& json) {
-  TrainReport report;
-  for (const auto& s : json.at("stages")) report.stages.push_back({s[0], s[1], s[2], s[3], s[4]});
-  for (const auto& e : json.at("epochs")) report.epochs.push_back({e[0], e[1], e[2], e[3], e[4], e[5]});
-  json.at("resumed").get_to(report.resumed);
-  return report;
-}
-
-std::vector<torch::Tensor> copies(TrainableClip& model) {
-  std::vector<torch::Tensor> result;
-  for (const auto& weights : model.trainable()) result.push_back(weights.detach().clone());
-  for (const auto& buffer : model.buffers()) result.push_back(buffer.clone());
-  return result;
-}
-
-void restore(TrainableClip& model, const std::vector<torch::Tensor>& copies) {
-  const torch::NoGradGuard no_grad;
-  auto from = copies.begin();
-  for (auto& weights : model.trainable()) weights.copy_(*from++);
-  for (auto& buffer : model.buffers()) buffer.copy_(*from++);
+/// Weights and buffers.
+std::vector<torch::Tensor> state_of(TrainableClip& model) {
+  auto state = model.trainable();
+  for (const auto& buffer : model.buffers()) state.push_back(buffer);
+  return state;
 }
 
 }  // namespace
@@ -108,7 +82,8 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
                                         std::to_string(inputs.pairs.size()) + " training pairs");
   }
   const bool resets = std::ranges::find(stages_, Stage::Weights::kReset, &Stage::weights) != stages_.end();
-  if (resets) initial_ = copies(model_);
+  if (!resets) return;
+  for (const auto& tensor : state_of(model_)) initial_.push_back(tensor.detach().clone());
 }
 
 TrainReport Trainer::run(const TrainHooks& hooks) {
@@ -130,7 +105,11 @@ void Trainer::begin_stage() {
   context_.stage = stage();
   context_.epoch = 0;
   hooked().before_stage(context_);
-  if (stage().weights == Stage::Weights::kReset && stage_ > 0) restore(model_, initial_);
+  if (stage().weights == Stage::Weights::kReset && stage_ > 0) {
+    const torch::NoGradGuard no_grad;
+    const auto state = state_of(model_);
+    for (std::size_t i = 0; i < state.size(); ++i) state[i].copy_(initial_[i]);
+  }
   make_optimizer();
   model_.train(true);
   context_.epoch = 1;
@@ -272,13 +251,14 @@ void Trainer::resume(const TrainHooks& hooks) {
 }
 
 void Trainer::save(torch::serialize::OutputArchive& archive) const {
+  const TrainingRecord trained{.resumed = report_.resumed, .epochs = report_.epochs, .stages = report_.stages};
   const Json position = {{"stage", stage_},
                          {"epoch", context_.epoch},
                          {"position", position_},
                          {"loss_sum", loss_sum_},
                          {"epoch_s", epoch_s_},
                          {"rng", {defense_rng_.state(), augmentation_rng_.state(), order_rng_.state()}},
-                         {"report", to_json(report_)},
+                         {"trained", to_json(trained)},
                          {"phase_s", clock_.phases()}};
   archive.write("position", c10::IValue(position.dump()));
   if (order_.defined()) archive.write("order", order_);
@@ -310,8 +290,8 @@ void Trainer::load(torch::serialize::InputArchive& archive) {
   defense_rng_.set_state(position.at("rng")[0]);
   augmentation_rng_.set_state(position.at("rng")[1]);
   order_rng_.set_state(position.at("rng")[2]);
-  report_ = report_from_json(position.at("report"));
-  report_.resumed += 1;
+  auto trained = read_training(CheckedJson(position.at("trained"), "checkpoint", /*next_step=*/""));
+  report_ = {.stages = std::move(trained.stages), .epochs = std::move(trained.epochs), .resumed = trained.resumed + 1};
   clock_.restore(position.at("phase_s"));
 
   torch::serialize::InputArchive optimizer, buffers, defense;

@@ -37,8 +37,8 @@ struct TrainingParams {
 struct TrainReport {
   std::vector<StageRecord> stages;
   std::vector<EpochRecord> epochs;
-  std::map<std::string, double> phase_s;  ///< wall time by phase of a step
-  std::int64_t resumed = 0;               ///< how often it went on from a checkpoint
+  std::map<std::string, double> phase_s = {};  ///< wall time by phase of a step
+  std::int64_t resumed = 0;                    ///< how often it went on from a checkpoint
 
   std::int64_t steps() const;
 };

@@ -187,7 +187,7 @@ class Resume(InFolder):
         process = start("run", matrix, ROCLIP_BENCH_CACHE=str(own))
         while process.poll() is None and not list(self.out.glob("cells/*.json")):
             time.sleep(0.05)
-        # Away in one step: the run writes its timings there at this moment, and rmtree trips over a file that comes or goes.
+        # Away in one step: rmtree trips over a file that comes or goes.
         own.rename(self.folder / "deleted")
         own.mkdir(exist_ok=True)
         for pack in keep.glob("*.pack"):  # what preparing them again would give, without the time: whole at once

@@ -4,7 +4,7 @@
 
 #include "harness/conformance/built_in.h"
 #include "harness/poison/poison_set.h"
-#include "harness/record/hash.h"
+#include "harness/record/files.h"
 #include "registry.h"
 #include "roclip/rng.h"
 

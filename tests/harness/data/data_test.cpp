@@ -137,7 +137,7 @@ TEST_CASE("the cache lists its packed files with their sizes, and deletes them w
         file, &verify_pack, [](const fs::path&) { return collection(); }, silent);
   };
   make();
-  folder.write("cache/timings.json", "{}");
+  folder.write("cache/other.json", "{}");
   folder.write("cache/killed.pack.tmp/draft.pack", "12345");
   mark_used(file);
   auto files = cached_files();

@@ -7,7 +7,6 @@
 #include <catch2/catch.hpp>
 
 #include "harness/record/files.h"
-#include "harness/record/hash.h"
 #include "harness/record/paths.h"
 #include "roclip/error.h"
 #include "support/scratch_folder.h"

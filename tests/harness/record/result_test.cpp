@@ -104,7 +104,7 @@ TEST_CASE("the matrix result has an entry for every cell, and is read as it was 
       .name = "m",
       .metrics = {"zero_shot/1"},
       .cells = {entry_of(ok(cells[0], 1, 2)), entry_of(cell_record(cells[1], Status::kCrashed, "signal 11")),
-                missing_entry(cells[2])}};
+                entry_of(cell_record(cells[2], Status::kMissing, ""))}};
   write_json(folder / "results.json", to_json(written));
   const auto read = read_matrix_result(folder / "results.json");
   REQUIRE(read.cells.size() == 3);

@@ -1,7 +1,6 @@
 #include <catch2/catch.hpp>
 
 #include "harness/run/run_state.h"
-#include "support/scratch_folder.h"
 
 using namespace roclip;
 using namespace roclip::bench;
@@ -15,17 +14,14 @@ Cell cell(const std::string& defense) {
   result.attack = "none";
   result.defense = defense;
   result.seed = 1;
-  result.config = {{"data", ""}, {"model", ""}, {"training", ""}, {"defense", defense}, {"metrics", ""}};
   return result;
 }
 
 }  // namespace
 
 TEST_CASE("a snapshot counts what is done, running and left, and tells every trouble", "[run]") {
-  const ScratchFolder folder;
-  const Timings timings;
   const Cell a = cell("a"), b = cell("b"), c = cell("c");
-  RunState state("study", "cpu", {.cells = 5, .done = 2, .jobs = 2}, {&a, &b, &c}, timings);
+  RunState state("study", "cpu", {.cells = 5, .done = 2, .jobs = 2});
   state.started(a, 100);
   state.started(b, 101);
   state.progressed(
@@ -44,24 +40,19 @@ TEST_CASE("a snapshot counts what is done, running and left, and tells every tro
 }
 
 TEST_CASE("an interrupted cell waits again", "[run]") {
-  const ScratchFolder folder;
-  const Timings timings;
   const Cell a = cell("a");
-  RunState state("study", "cpu", {.cells = 1}, {&a}, timings);
+  RunState state("study", "cpu", {.cells = 1});
   state.started(a, 100);
   state.interrupted(a);
   CHECK(state.left() == 1);
   CHECK(state.snapshot().at("running").empty());
 }
 
-TEST_CASE("the time left comes from past timings, shared among the workers", "[run]") {
-  const ScratchFolder folder;
-  Timings timings;
-  const Cell a = cell("a"), b = cell("b");
-  timings.add(a, "cpu", 100);
-  timings.add(b, "cpu", 60);
-  CHECK(RunState("s", "cpu", {.cells = 2, .done = 0, .jobs = 2}, {&a, &b}, timings).seconds_left() == 80);
-  CHECK(RunState("s", "cpu", {.cells = 2, .done = 0, .jobs = 1}, {&a, &b}, timings).seconds_left() == 160);
+TEST_CASE("no time left is told before a cell tells how far it is", "[run]") {
+  const Cell a = cell("a");
+  RunState state("study", "cpu", {.cells = 2});
+  state.started(a, 100);
+  CHECK(state.seconds_left() == 0);
 }
 
 TEST_CASE("colors are escape sequences around the text, and only when wanted", "[run]") {
