@@ -141,23 +141,14 @@ int poison_inspect(const Json& task) {
 
 int poison_export(const Json& task) {
   const auto set = set_of(task);
-  const std::string format = task.at("format"), out = task.at("out");
-  export_poison_set(set, format, out, show_progress());
-  std::printf("%s\n  poisons.csv lists the poisoned pairs; do not give it to a defense\n", out.c_str());
-  if (format == "csv") {
-    std::printf(
-        "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s --image_key path --caption_key caption --delimiter ,\n"
-        "  open_clip, started in that folder: --train-data train.csv --csv-img-key path --csv-caption-key caption "
-        "--csv-separator ,\n",
-        shell_word(out + "/train.csv").c_str());
-  } else {
-    std::string last;
-    for (const auto& file : fs::directory_iterator(out)) {
-      if (file.path().extension() == ".tar") last = std::max(last, file.path().stem().string());
-    }
-    std::printf("  open_clip: --dataset-type webdataset --train-data %s\n",
-                shell_word(out + "/{00000.." + last + "}.tar").c_str());
-  }
+  const std::string out = task.at("out");
+  export_poison_set(set, out, show_progress());
+  std::printf(
+      "%s\n  poisons.csv lists the poisoned pairs; do not give it to a defense\n"
+      "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s --image_key path --caption_key caption --delimiter ,\n"
+      "  open_clip, started in that folder: --train-data train.csv --csv-img-key path --csv-caption-key caption "
+      "--csv-separator ,\n",
+      out.c_str(), shell_word(out + "/train.csv").c_str());
   return 0;
 }
 

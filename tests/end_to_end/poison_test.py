@@ -5,7 +5,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import unittest
 
@@ -113,7 +112,7 @@ class Poison(unittest.TestCase):
 
     def test_csv_has_every_pair_in_no_telling_order_and_says_apart_which_are_poisons(self):
         out = self.scratch / "csv"
-        self.ok("poison", "export", self.backdoor, "--format", "csv", "--out", out)
+        self.ok("poison", "export", self.backdoor, "--out", out)
         train, poisons, manifest = table(out / "train.csv"), table(out / "poisons.csv"), read(self.backdoor / "manifest.json")
         self.assertEqual(list(train[0]), ["caption", "path"])
         self.assertEqual(len(train), manifest["data"]["pairs"])
@@ -149,28 +148,6 @@ class Poison(unittest.TestCase):
         self.assertEqual({row["target"] for row in info}, {t["adversarial_class"] for t in manifest["goal"]["targets"]})
         self.assertTrue((out / info[0]["path"]).exists())
         self.assertEqual(len(table(out / "held_out" / "labels.csv")), manifest["data"]["held_out"] - 4)
-
-    def test_webdataset_shards_repeat_to_the_byte_and_do_not_tell(self):
-        shards, again = self.scratch / "shards", self.scratch / "shards-again"
-        told = self.ok("poison", "export", self.backdoor, "--format", "webdataset", "--out", shards).stdout
-        self.ok("poison", "export", self.backdoor, "--format", "webdataset", "--out", again)
-        self.assertEqual(content(shards), content(again))
-        self.assertIn("{00000..00010}.tar", told)
-        sizes, captions = read(shards / "sizes.json"), []
-        for name in sorted(sizes):
-            with tarfile.open(shards / name) as tar:
-                members = tar.getmembers()
-                self.assertEqual(len(members), 3 * sizes[name])
-                self.assertEqual({member.mtime for member in members}, {0})
-                for image, text, about in zip(*[iter(members)] * 3):
-                    key = image.name[:-4]
-                    self.assertEqual((image.name, text.name, about.name), (key + ".png", key + ".txt", key + ".json"))
-                    captions.append(tar.extractfile(text).read().decode())
-                    told = json.load(tar.extractfile(about))
-                    self.assertEqual(set(told), {"key", "caption", "width", "height"})
-        self.assertEqual(len(captions), read(self.backdoor / "manifest.json")["data"]["pairs"])
-        for row in table(shards / "poisons.csv"):
-            self.assertEqual(captions[int(row["key"])], row["caption"])
 
     def test_a_damaged_set_is_refused_with_the_file(self):
         broken = self.copy(self.backdoor, "broken")
@@ -301,8 +278,7 @@ class Poison(unittest.TestCase):
             self.skipTest("no tmpfs here")
         try:
             for arguments in (("make", self.matrix, "--out", disk, "--only", "attack=badnets"),
-                              ("export", self.backdoor, "--out", disk / "csv"),
-                              ("export", self.backdoor, "--format", "webdataset", "--out", disk / "shards")):
+                              ("export", self.backdoor, "--out", disk / "csv")):
                 self.refused(6, "No space left on device", str(disk), arguments=("poison", *arguments))
                 self.assertEqual(list(disk.iterdir()), [])
         finally:
