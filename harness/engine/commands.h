@@ -31,7 +31,7 @@ int data_clean(const Json& task);
 int data_show(const Json& task);
 /// @param task {"task": "poison make", "matrix", "out", "only": [...], "plugin_path": [...]}
 int poison_make(const Json& task);
-/// @param task {"task": "poison inspect", "set", "data": "" or as for `data prepare`, "png", "count", "plugin_path"}
+/// @param task {"task": "poison inspect", "set", "data": "" or as for `data prepare`, "json", "plugin_path"}
 int poison_inspect(const Json& task);
 /// @param task {"task": "poison export", "set", "data", "out", "plugin_path"}
 int poison_export(const Json& task);

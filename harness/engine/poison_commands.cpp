@@ -129,13 +129,8 @@ int poison_make(const Json& task) {
 
 int poison_inspect(const Json& task) {
   const auto set = set_of(task);
-  const bool json = task.at("json");
   const Json found = facts(set);
-  std::fputs((json ? found.dump(2) + "\n" : summary(set, found)).c_str(), stdout);
-  if (const std::string png = task.at("png"); !png.empty()) {
-    write_poison_sheet(set, task.at("count"), png);
-    if (!json) std::printf("%s\n", png.c_str());
-  }
+  std::fputs((task.at("json") ? found.dump(2) + "\n" : summary(set, found)).c_str(), stdout);
   return 0;
 }
 

@@ -98,11 +98,10 @@ class Poison(unittest.TestCase):
             self.assertEqual(len(found[attack]), 2)
             self.assertEqual(*found[attack])
 
-    def test_inspect_tells_sizes_and_draws_a_sheet(self):
-        told = self.ok("poison", "inspect", self.backdoor, "--png", self.scratch / "sheet.png").stdout
-        for text in ("301 poisons", "target class fruit", "pixels changed         mean 5.41 %, max 6.25 %", "sheet.png"):
+    def test_inspect_tells_what_a_set_changes_and_how_much(self):
+        told = self.ok("poison", "inspect", self.backdoor).stdout
+        for text in ("301 poisons", "target class fruit", "pixels changed         mean 5.41 %, max 6.25 %"):
             self.assertIn(text, told)
-        self.assertTrue((self.scratch / "sheet.png").read_bytes().startswith(b"\x89PNG"))
         self.assertIn("20 poisons", self.ok("poison", "inspect", self.targeted).stdout)
         facts = json.loads(self.ok("poison", "inspect", self.backdoor, "--json").stdout)
         self.assertEqual((facts["poisons"], facts["triggered"], facts["target_class"]), (301, 301, "fruit"))
