@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstdlib>
 #include <iostream>
 #include <map>
 
@@ -11,14 +9,13 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <torch/version.h>
-#include <boost/algorithm/string/join.hpp>
 
 #include "harness/data/data.h"
 #include "harness/data/pack.h"
-#include "harness/engine/fma_peak.h"
 #include "harness/record/build_info.h"
 #include "harness/record/environment.h"
 #include "harness/record/finding.h"
+#include "harness/record/text.h"
 #include "harness/record/torch_compat.h"
 #include "registry.h"
 
@@ -26,36 +23,17 @@ namespace roclip::bench {
 
 namespace {
 
-constexpr double kSlowBlas = 0.25;  // of what multiply-adds alone reach
-
-std::string whole(double value) { return std::to_string(std::llround(value)); }
-
-/// The best of a few looks, as neighbours come and go.
 Json blas() {
-  double share = 0, gflops = 0, peak = 0;
-  for (int look = 0; look < 3; ++look) {
-    const double now_peak = fma_peak_gflops(), now = sgemm_gflops(768, 768, 768);
-    if (now / now_peak <= share) continue;
-    share = now / now_peak;
-    gflops = now;
-    peak = now_peak;
-  }
-  const auto speed = whole(gflops) + " GFLOP/s on one core, " + whole(100 * share) + " % of the " + whole(peak) +
-                     " that its multiply-adds reach";
+  double gflops = 0;  // the best of a few looks: other processes may take the core for a moment
+  for (int look = 0; look < 3; ++look) gflops = std::max(gflops, sgemm_gflops(768, 768, 768));
+  const auto speed = format("%.0f GFLOP/s on one core", gflops);
   const auto name = fast_blas();
   if (name.empty()) {
     return finding("blas", "warn", "the reference BLAS, about 30 times slower than OpenBLAS: " + speed,
                    "apt-get install libopenblas0-openmp; if it is installed: "
                    "update-alternatives --config libblas.so.3-x86_64-linux-gnu");
   }
-  const auto found = name.substr(0, name.find_last_not_of(' ') + 1) + ": " + speed;
-  if (share >= kSlowBlas) return finding("blas", "ok", found);
-  const char* core = std::getenv("OPENBLAS_CORETYPE");  // as set by the user, or else by prepare_blas()
-  return finding(
-      "blas", "warn", found,
-      "look again when nothing else runs; if that does not help, " +
-          (core == nullptr ? "set OPENBLAS_CORETYPE to what this processor is"
-                           : "see whether OPENBLAS_CORETYPE=" + std::string(core) + " is what this processor is"));
+  return finding("blas", "ok", name.substr(0, name.find_last_not_of(' ') + 1) + ": " + speed);
 }
 
 Json processor(const Json& environment) {
@@ -75,9 +53,9 @@ Json processor(const Json& environment) {
 Json gpus() {
   const auto count = torch::cuda::device_count();
   const std::vector<std::string> told = environment(torch::kCUDA, {}).at("gpu");
-  if (count > 0) return finding("gpu", "ok", std::to_string(count) + " usable; " + boost::join(told, ", "));
+  if (count > 0) return finding("gpu", "ok", std::to_string(count) + " usable; " + joined(told));
   if (told.empty()) return finding("gpu", "ok", "none: cells run on the CPU");
-  return finding("gpu", "warn", "this LibTorch sees none of " + boost::join(told, ", "),
+  return finding("gpu", "warn", "this LibTorch sees none of " + joined(told),
                  "build with a LibTorch for CUDA: ROCLIP_TORCH=<site-packages>/torch ./roclip-bench; until then cells "
                  "run on the CPU");
 }
@@ -92,7 +70,7 @@ void look_at_plugins(const Json& task, Json& findings) {
       findings.push_back(names[kind].empty()
                              ? finding(plural, "fail", "none found",
                                        "roclip-bench --plugin-path FOLDER, or install again", ErrorKind::kPlugin)
-                             : finding(plural, "ok", boost::join(names[kind], ", ")));
+                             : finding(plural, "ok", joined(names[kind])));
     }
     for (const auto& [file, reason] : registry.refused()) {
       const auto semicolon = std::min(reason.find(';'), reason.size());  // what follows says what to do
