@@ -14,6 +14,7 @@
 #include "harness/conformance/check.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/record/hash.h"
+#include "harness/record/text.h"
 #include "roclip/attack.h"
 #include "roclip/augment.h"
 #include "roclip/clip_model.h"
@@ -167,7 +168,7 @@ Finding plan_depends_on_seed(const Subject& subject) {
     if (plan_of(*attack, subject, seed) != plan) return {"another plan from seed " + std::to_string(seed)};
   }
   throw ContractViolation(
-      text_of("%.0f seeds give the same plan", kSeeds),
+      std::to_string(kSeeds) + " seeds give the same plan",
       "draw what it chooses from Rng(seed); where nothing is left to choose, as with stored poisons, pass "
       "--accept plan_depends_on_seed");
 }
@@ -204,7 +205,7 @@ Finding trigger_area(const Subject& subject) {
         "let apply_trigger() and trigger_area() take places from one function, or return std::nullopt");
   }
   const double share = area->to(torch::kFloat).mean().item<double>();
-  return {text_of("the rest of the image stays; %.1f %% may change", 100 * share), {{"share", share}}};
+  return {format("no pixel outside of it changes; it covers %.1f %% of the images", 100 * share), {{"share", share}}};
 }
 
 Finding trigger_same_in_train_and_test(const Subject& subject) {
@@ -274,7 +275,7 @@ Finding trigger_survives(const Subject& subject) {
     return share * share;
   };
   const double png = stored(".png", 0), jpeg_90 = stored(".jpg", 90), jpeg_75 = stored(".jpg", 75);
-  const auto percent = [](double share) { return text_of("%.0f %%", 100 * share); };
+  const auto percent = [](double share) { return format("%.0f %%", 100 * share); };
   expect(std::min({augmented, png, jpeg_90}) >= kLeastEnergyLeft,
          "of the trigger's energy, " + percent(augmented) + " is left after augmentation, " + percent(png) +
              " after PNG, " + percent(jpeg_90) + " after JPEG of quality 90",

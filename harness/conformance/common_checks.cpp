@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 
 #include <dlfcn.h>
 #include <malloc.h>
 
 #include "harness/conformance/check.h"
 #include "harness/record/hash.h"
+#include "harness/record/text.h"
 #include "roclip/attack.h"
 #include "roclip/defense.h"
 #include "roclip/metric.h"
@@ -142,15 +142,9 @@ Json hash_of(const torch::Tensor& tensor) {
   return {{"hash", hash_hex({static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()})}};
 }
 
-std::string text_of(const char* format, double value) {
-  std::array<char, 256> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
-
 std::string duration(double seconds) {
-  if (seconds < 1e-3) return text_of("%.1f us", seconds * 1e6);
-  return seconds < 1 ? text_of("%.1f ms", seconds * 1e3) : text_of("%.1f s", seconds);
+  if (seconds < 1e-3) return format("%.1f us", seconds * 1e6);
+  return seconds < 1 ? format("%.1f ms", seconds * 1e3) : format("%.1f s", seconds);
 }
 
 double median_s(int calls, const std::function<void()>& call) {

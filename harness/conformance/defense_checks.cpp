@@ -12,6 +12,7 @@
 #include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
 #include "harness/record/cell.h"
+#include "harness/record/text.h"
 
 namespace roclip::bench::conformance {
 
@@ -28,10 +29,6 @@ std::string trained(const Subject& subject, const TrainHooks& hooks = {}) {
   return training.model().weights_hash();
 }
 
-std::string counted_stages(const TrainReport& report) {
-  return std::to_string(report.stages.size()) + (report.stages.size() == 1 ? " stage" : " stages");
-}
-
 Finding trains(const Subject& subject) {
   SmallTraining training(subject.data, make(subject));
   const auto report = training.run();
@@ -46,8 +43,8 @@ Finding trains(const Subject& subject) {
            "score every pair of context.pairs");
   }
   const double first = report.epochs.front().loss, last = report.epochs.back().loss;
-  return {text_of("loss %.2f in the first epoch, ", first) + text_of("%.2f in the last, ", last) +
-              std::to_string(report.steps()) + " steps in " + counted_stages(report),
+  return {format("loss %.2f in the first epoch, %.2f in the last, ", first, last) + counted(report.steps(), "step") +
+              " in " + counted(std::ssize(report.stages), "stage"),
           {{"first_loss", first}, {"last_loss", last}, {"steps", report.steps()}, {"stages", report.stages.size()}}};
 }
 
@@ -130,8 +127,9 @@ Finding resumes_to_the_same_bits(const Subject& subject) {
   saving.checkpoints = &each_epoch;
   expect(trained(subject, saving) == undisturbed, "a training that is saved after each epoch ends with other bits",
          "let save() change nothing");
-  return {"equal bits after stops at " + std::to_string(stops.size()) + " places of " + counted_stages(report) + ", " +
-              std::to_string(epochs) + " epochs and " + std::to_string(report.steps()) + " steps",
+  return {"equal bits after stops at " + std::to_string(stops.size()) + " places in " +
+              counted(std::ssize(report.stages), "stage") + ", " + counted(epochs, "epoch") + " and " +
+              counted(report.steps(), "step"),
           {{"stops", stops.size()}, {"stages", report.stages.size()}, {"epochs", epochs}, {"steps", report.steps()}}};
 }
 
@@ -151,7 +149,7 @@ Finding time_per_step(const Subject& subject) {
     if (!hook.ends_with("()")) continue;
     const double share = seconds / wall_s;
     shares[hook] = share;
-    if (share >= 0.02) text += ", " + hook + text_of(" %.0f %% of it", 100 * share);
+    if (share >= 0.02) text += ", " + hook + format(" %.0f %% of it", 100 * share);
   }
   return {text, {{"step_s", step_s}, {"shares", shares}}};
 }

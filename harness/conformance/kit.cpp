@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <torch/types.h>
 #include <torch/utils.h>
-#include <boost/algorithm/string/join.hpp>
 
 #include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
 #include "harness/conformance/child.h"
 #include "harness/record/files.h"
+#include "harness/record/text.h"
 #include "registry.h"
 
 namespace roclip::bench::conformance {
@@ -210,7 +210,7 @@ class Test {
 
   /// Works in a process of its own.
   Json in_process(const std::function<Json()>& work) const {
-    const auto end = in_child([&] { return guarded_outcome(work, boost::join(classes_, ", ")); }, limit_s_, signals_);
+    const auto end = in_child([&] { return guarded_outcome(work, joined(classes_)); }, limit_s_, signals_);
     Json ended = outcome_of(end);
     ended["wall_s"] = end.wall_s;
     return ended;
@@ -237,7 +237,7 @@ class Test {
       for (const auto& name : *list) {
         if (contains(names, name)) continue;
         throw Error(ErrorKind::kUsage, std::string(option) + ": unknown check \"" + name + "\"" +
-                                           did_you_mean(name, names) + " (known: " + boost::join(names, ", ") + ")");
+                                           did_you_mean(name, names) + " (known: " + joined(names) + ")");
       }
     }
   }
@@ -252,7 +252,7 @@ class Test {
     std::printf("  file    %s\n  params  %s\n  data    %lld pairs, %lld held-out images, %lld px; classes %s\n",
                 file_.c_str(), report_.at("params").dump().c_str(), static_cast<long long>(data_.train->size()),
                 static_cast<long long>(data_.held_out.size()), static_cast<long long>(data_.train->image_px()),
-                boost::join(classes_, ", ").c_str());
+                joined(classes_).c_str());
     if (const std::string sanitizer = report_["plugin"]["sanitizer"]; !sanitizer.empty()) {
       std::printf("  with    %s\n", sanitizer.c_str());
     }

@@ -10,6 +10,7 @@
 #include "harness/conformance/check.h"
 #include "harness/record/cell_record.h"
 #include "harness/record/hash.h"
+#include "harness/record/text.h"
 #include "roclip/metric.h"
 
 namespace roclip::bench::conformance {
@@ -82,7 +83,7 @@ std::string said(const MetricResult& result) {
     return count.name + " " + std::to_string(count.hits) + "/" + std::to_string(count.trials);
   }
   if (result.values.empty()) return result.not_applicable;
-  return result.values.front().name + text_of(" %.3g", result.values.front().value);
+  return result.values.front().name + format(" %.3g", result.values.front().value);
 }
 
 Finding counts_consistent(const Subject& subject) {
