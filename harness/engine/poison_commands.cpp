@@ -29,7 +29,7 @@ Json clean_data(const std::string& name) {
     return data_named(name);
   } catch (const Error& e) {
     if (name.ends_with(".json")) throw;
-    throw Error(e.kind(), std::string("--") + e.what() + "; for tables of your own, give a matrix file: MATRIX.json");
+    throw Error(e.kind(), std::string("--") + e.what() + "; for tables of your own, name a matrix file: MATRIX.json");
   }
 }
 
@@ -80,7 +80,7 @@ void check_place(const fs::path& folder) {
   try {
     const DraftFolder draft(folder);
   } catch (const Error& e) {
-    throw Error(e.kind(), std::string(e.what()) + "; to make other sets alone: --only, such as --only seed=2");
+    throw Error(e.kind(), std::string(e.what()) + "; to make only other sets, add --only, such as --only seed=2");
   }
 }
 
@@ -117,7 +117,7 @@ int poison_make(const Json& task) {
     wanted.push_back({fs::path(task.at("out").get<std::string>()) / name, cell, std::move(ready), std::move(plan)});
   }
   if (wanted.empty()) {
-    throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": none of those selected poisons anything");
+    throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": no selected attack poisons anything");
   }
   for (const auto& poisons : wanted) check_place(poisons.folder);
   for (const auto& [folder, cell, ready, plan] : wanted) {
@@ -149,7 +149,7 @@ int poison_export(const Json& task) {
 
 int poison_import(const Json& task) {
   const auto set = set_of(task);
-  std::fprintf(stderr, "%s: complete, and made for this data; the entry for \"attacks\" in a matrix file:\n",
+  std::fprintf(stderr, "%s is complete and fits the data; its entry for \"attacks\" in a matrix file:\n",
                set.folder.c_str());
   std::printf("%s\n", set.entry.dump().c_str());
   return 0;

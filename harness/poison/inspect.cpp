@@ -103,8 +103,8 @@ std::string summary(const PoisonSet& set, const Json& facts) {
                      std::to_string(set.data.train->image_px()) + " px\n  parameters " + set.params.dump() + "\n  " +
                      counted(number("poisons"), "poison") + " (" + format("%.3g %%", percent) + " of " +
                      counted(number("pairs"), "pair") + "): " + std::to_string(number("replacing")) +
-                     " in place of a pair, " + std::to_string(number("added")) + " added, " +
-                     std::to_string(number("triggered")) + " with the trigger\n";
+                     " replace a pair, " + std::to_string(number("added")) + " are added, " +
+                     std::to_string(number("triggered")) + " have the trigger\n";
   for (const auto& target : facts.at("targets")) {
     text += "  target " + target.at("held_out").dump() + ": " + target.at("class").get<std::string>() + " -> " +
             target.at("adversarial_class").get<std::string>() + "\n";
@@ -113,7 +113,7 @@ std::string summary(const PoisonSet& set, const Json& facts) {
     text += "  target class " + target.get<std::string>() + "\n";
   }
   if (const auto& trigger = facts.at("trigger"); !trigger.is_null()) {
-    text += "  the trigger, on " + counted(trigger.at("images"), trigger.at("on")) + "\n";
+    text += "  size of the trigger, measured on " + counted(trigger.at("images"), trigger.at("on")) + "\n";
     text += mean_max("largest change (0..1)", trigger.at("l_infinity"), 1, "");
     text += mean_max("L2", trigger.at("l2"), 1, "");
     text += mean_max("pixels changed", trigger.at("share_changed"), 100, " %");

@@ -68,7 +68,7 @@ struct SetWriter {
       const auto& edit = plan.edits[i];
       if (edit.image.set == ImageRef::Set::kArtifact) {
         throw Error(ErrorKind::kPlugin, "edit " + std::to_string(i) +
-                                            " takes its image from the attack's artifact; a poison set stores only "
+                                            " takes its image from the attack's artifact, but a poison set stores only "
                                             "poisons of images of the data: run the attack itself");
       }
       Json& entry = json["edits"][i];
@@ -226,7 +226,7 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
           load_data(effective_data(source, ".", file.string() + ": data/config"), made_for.at("image_px"), progress);
     } catch (const Error& e) {
       if (!data.is_null() || source.at("reader") != "csv") throw;
-      throw Error(ErrorKind::kData, std::string(e.what()) + "; where do they lie here? --data MATRIX.json");
+      throw Error(ErrorKind::kData, std::string(e.what()) + "; if the files are elsewhere, add --data MATRIX.json");
     }
     set.plan = set.attack->plan(view_of(set.data), /*seed=*/0);
     if (set.data.hash != made_for.at("hash").get<std::string>()) {

@@ -213,7 +213,7 @@ class Poison(unittest.TestCase):
         matrix = self.tables(before, [f"a {name}" for name in ["bird", "fruit"] * 4])
         made = self.ok("poison", "make", matrix, "--out", self.scratch / "of-tables").stdout.strip()
         before.rename(after)
-        self.refused(6, "pairs.csv", "where do they lie here? --data MATRIX.json", arguments=("poison", "import", made))
+        self.refused(6, "pairs.csv", "if the files are elsewhere, add --data MATRIX.json", arguments=("poison", "import", made))
         self.refused(3, '--data: unknown data set "x.csv"', "MATRIX.json",
                      arguments=("poison", "import", made, "--data", "x.csv"))
         self.ok("poison", "import", made, "--data", after / "matrix.json")
@@ -249,7 +249,7 @@ class Poison(unittest.TestCase):
         out = self.scratch / "seeds"
         shutil.copytree(self.targeted, out / "targeted-s2")
         matrix = write_matrix(out, attacks=[TARGETED], seeds=[1, 2, 3])
-        self.refused(6, "targeted-s2: is there", "--only", arguments=("poison", "make", matrix, "--out", out))
+        self.refused(6, "targeted-s2: exists", "--only", arguments=("poison", "make", matrix, "--out", out))
         self.assertEqual(sorted(file.name for file in out.iterdir()), ["matrix.json", "targeted-s2"])
         made = self.ok("poison", "make", matrix, "--out", out, "--only", "seed=1", "--only", "seed=3").stdout
         self.assertEqual(made.split(), [str(out / "targeted-s1"), str(out / "targeted-s3")])

@@ -99,7 +99,7 @@ TEST_CASE("a folder with something in it is not written to", "[poison]") {
   const ScratchFolder scratch;
   scratch.write("set/mine.txt", "precious");
   CHECK_THROWS_WITH(write_poison_set(scratch / "set", config(), toy_dataset(), backdoor(), stamper()),
-                    Contains("set: is there and not an empty folder"));
+                    Contains("set: exists and is not an empty folder"));
   CHECK(everything(scratch.path()) == "set/mine.txtprecious");
   fs::create_directory(scratch / "empty");
   CHECK_NOTHROW(write_poison_set(scratch / "empty/", config(), toy_dataset(), backdoor(), stamper()));
