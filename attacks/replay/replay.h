@@ -13,6 +13,7 @@
 
 namespace roclip {
 
+/// By these names, and no others, the harness knows the attack that plays poison sets back.
 struct ReplayParams {
   std::string folder;
   std::string hash;

@@ -173,10 +173,9 @@ void add_data(CLI::App& app, Invocation& invocation) {
 }
 
 void add_poison(CLI::App& app, Invocation& invocation) {
-  auto* poison =
-      add_command(app, "poison", "export the poisons of an attack for other programs, and import theirs",
-                  {"make matrix.json --out poisons", "inspect poisons/badnets-s1 --png sheet.png",
-                   "export poisons/badnets-s1 --format webdataset --out shards", "import poisons/badnets-s1"});
+  auto* poison = add_command(app, "poison", "export the poisons of an attack for other programs, and import theirs",
+                             {"make matrix.json --out poisons", "inspect poisons/badnets-s1",
+                              "export poisons/badnets-s1 --out poisoned", "import poisons/badnets-s1"});
   poison->require_subcommand(1);
 
   EngineCommand make(*poison, invocation, "make", "write the poisons of each attack and seed as a folder: a poison set",
@@ -193,20 +192,15 @@ void add_poison(CLI::App& app, Invocation& invocation) {
     command.add<std::string>("--data", "the clean data: emoji, or a matrix file (default: what the set names)")
         ->type_name("DATA");
   };
-  EngineCommand inspect(*poison, invocation, "inspect", "show what a poison set changes, in numbers and pictures",
-                        {"poisons/badnets-s1", "poisons/badnets-s1 --png sheet.png --count 24"});
+  EngineCommand inspect(*poison, invocation, "inspect", "show in numbers what a poison set changes",
+                        {"poisons/badnets-s1", "poisons/badnets-s1 --json"});
   add_set(inspect);
-  inspect.add<std::string>("--png", "sheet to write: clean, poisoned, difference amplified, captions")
-      ->type_name("FILE");
-  inspect.add<std::int64_t>("--count", "rows of the sheet", 12)->check(CLI::Range(1, 1000));
-  inspect.flag("--json", "the numbers as JSON");
+  inspect.flag("--json", "as JSON");
 
-  EngineCommand export_set(
-      *poison, invocation, "export", "write the whole poisoned data set in the layout of other programs",
-      {"poisons/badnets-s1 --format csv --out poisoned", "poisons/badnets-s1 --format webdataset --out shards"});
+  EngineCommand export_set(*poison, invocation, "export",
+                           "write the whole poisoned data set as tables and PNG files, for other programs",
+                           {"poisons/badnets-s1 --out poisoned"});
   add_set(export_set);
-  export_set.add<std::string>("--format", "csv: tables and PNG files; webdataset: tar shards", "csv")
-      ->check(CLI::IsMember({"csv", "webdataset"}));
   export_set.add<std::string>("--out", "folder to write")->required()->type_name("FOLDER");
 
   EngineCommand import_set(*poison, invocation, "import", "check a poison set and print the matrix entry that runs it",

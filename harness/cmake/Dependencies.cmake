@@ -11,7 +11,6 @@ find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(RSVG REQUIRED librsvg-2.0)
 pkg_check_modules(XXHASH REQUIRED libxxhash)
-pkg_check_modules(ARCHIVE REQUIRED libarchive)
 
 # Debian ships OpenCV's CMake package only with all of OpenCV; three of its libraries are enough here.
 find_path(OPENCV_INCLUDE_DIR opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
@@ -28,5 +27,3 @@ target_include_directories(roclip_rsvg SYSTEM INTERFACE ${RSVG_INCLUDE_DIRS})
 target_link_libraries(roclip_rsvg INTERFACE ${RSVG_LINK_LIBRARIES})
 add_library(roclip_xxhash INTERFACE)
 target_link_libraries(roclip_xxhash INTERFACE ${XXHASH_LINK_LIBRARIES})
-add_library(roclip_archive INTERFACE)
-target_link_libraries(roclip_archive INTERFACE ${ARCHIVE_LINK_LIBRARIES})

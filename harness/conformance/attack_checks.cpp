@@ -14,6 +14,7 @@
 #include "harness/conformance/check.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/record/files.h"
+#include "harness/record/text.h"
 #include "roclip/attack.h"
 #include "roclip/augment.h"
 #include "roclip/clip_model.h"
@@ -100,8 +101,8 @@ Finding prepare_is_pure(const Subject& subject) {
     return hashes;
   };
   const Json hashes = hash();
-  expect(hash() == hashes, "a second prepare() gives another artifact",
-         "draw from Rng(lab.seed()) only, and change nothing of the surrogate");
+  expect(hash() == hashes, "a second prepare() gives a different artifact",
+         "draw from Rng(lab.seed()) only, and do not change the surrogate");
   return {std::to_string(hashes.size()) + " equal tensors from 2 calls and 2 processes", hashes};
 }
 
@@ -120,10 +121,10 @@ Finding text_trigger_pure(const Subject& subject) {
   expect(all.size() == texts.size(),
          "apply_text_trigger() gives " + std::to_string(all.size()) + " texts for " + std::to_string(texts.size()),
          "return one text for each caption");
-  expect(all != texts, "apply_text_trigger() changes no caption", "put the trigger in");
+  expect(all != texts, "apply_text_trigger() changes no caption", "add the trigger to the caption");
   for (std::size_t i = 0; i < texts.size(); ++i) {
     expect(triggered({&texts[i], 1}, {&draws[i], 1}).at(0) == all[i],
-           "a caption gets another text alone than among others",
+           "a caption gets a different text alone than in a batch",
            "let the trigger depend on the caption and its draw only");
   }
   return {"\"" + texts.front() + "\" becomes \"" + all.front() + "\"", {{"texts", all}}};
@@ -136,7 +137,7 @@ Finding edits_valid(const Subject& subject) {
     check_plan(plan, view_of(subject.data));
   } catch (const Error& e) {
     throw ContractViolation(e.what(),
-                            "take indices from the view that plan() is given, and replace a pair once at most");
+                            "take indices from the view that plan() is given, and replace each pair at most once");
   }
   const auto triggered = std::ranges::count_if(plan.edits, [](const Edit& edit) { return edit.trigger.has_value(); });
   const std::string goal(kind_of(plan.goal));
@@ -153,8 +154,8 @@ Finding plan_is_pure(const Subject& subject) {
   } catch (const std::exception&) {  // what trigger_pure will tell
   }
   const std::string fix = "draw from Rng(seed) only: no clock, no std::random_device, no counter that outlives a call";
-  expect(plan_of(*first, subject) == plan, "the same seed gives another plan at the second call", fix);
-  expect(plan_of(*second, subject) == plan, "the same seed gives another plan in another object", fix);
+  expect(plan_of(*first, subject) == plan, "a second call with the same seed gives a different plan", fix);
+  expect(plan_of(*second, subject) == plan, "another object gives a different plan with the same seed", fix);
   return {"equal plans from 2 objects, 2 calls and 2 processes", {{"hash", hash_hex(manifest(plan).dump())}}};
 }
 
@@ -162,13 +163,13 @@ Finding plan_depends_on_seed(const Subject& subject) {
   constexpr std::uint64_t kSeeds = 5;
   const auto attack = make(subject);
   const auto plan = plan_of(*attack, subject, 1);
-  if (plan == PoisonPlan{}) return skipped("it plans nothing");
+  if (plan == PoisonPlan{}) return skipped("its plan is empty");
   for (std::uint64_t seed = 2; seed <= kSeeds; ++seed) {
-    if (plan_of(*attack, subject, seed) != plan) return {"another plan from seed " + std::to_string(seed)};
+    if (plan_of(*attack, subject, seed) != plan) return {"a different plan with seed " + std::to_string(seed)};
   }
   throw ContractViolation(
-      text_of("%.0f seeds give the same plan", kSeeds),
-      "draw what it chooses from Rng(seed); where nothing is left to choose, as with stored poisons, pass "
+      std::to_string(kSeeds) + " seeds give the same plan",
+      "draw every choice from Rng(seed); if there is nothing to choose, as with stored poisons, pass "
       "--accept plan_depends_on_seed");
 }
 
@@ -182,9 +183,10 @@ Finding trigger_pure(const Subject& subject) {
   expect(!once.is_alias_of(images), "apply_trigger() returns its argument", "return a copy: images.clone()");
   const std::string fix =
       "let the trigger depend on the parameters, the image and its draw only; draw a pattern in the constructor from a "
-      "stream of a fixed seed, what differs from image to image from Rng(draw.value)";
-  expect_equal(stamped(*attack, before), once, "a second call on the same images gives other pixels", fix);
-  expect_equal(stamped(*make(subject), before), once, "another object of the same parameters gives other pixels", fix);
+      "stream with a fixed seed, and draw what differs between images from Rng(draw.value)";
+  expect_equal(stamped(*attack, before), once, "a second call on the same images gives different pixels", fix);
+  expect_equal(stamped(*make(subject), before), once, "another object with the same parameters gives different pixels",
+               fix);
   return {"equal pixels from 2 objects, 2 calls and 2 processes", hash_of(once)};
 }
 
@@ -194,17 +196,17 @@ Finding trigger_area(const Subject& subject) {
   const auto area = attack->trigger_area(images.clone(), some_draws(kImages));
   if (!area) return skipped("trigger_area() says that all pixels may change");
   expect(area->scalar_type() == torch::kBool && area->sizes() == images.select(1, 0).sizes(),
-         "trigger_area() gives something else than bool [B, H, W]", "return one mask for each image");
+         "trigger_area() does not give bool [B, H, W]", "return one mask for each image");
   const auto outside = ((stamped(*attack, images) != images).any(1) & ~*area).nonzero();  // [pixels, 3]
   if (outside.size(0) > 0) {
     const auto at = [&](int column) { return std::to_string(outside[0][column].item<std::int64_t>()); };
     throw ContractViolation(
         std::to_string(outside.size(0)) + " pixels outside of trigger_area() change, the first in image " + at(0) +
             " at row " + at(1) + ", column " + at(2),
-        "let apply_trigger() and trigger_area() take places from one function, or return std::nullopt");
+        "use one function for the place in apply_trigger() and trigger_area(), or return std::nullopt");
   }
   const double share = area->to(torch::kFloat).mean().item<double>();
-  return {text_of("the rest of the image stays; %.1f %% may change", 100 * share), {{"share", share}}};
+  return {format("no pixel outside of it changes; it covers %.1f %% of the images", 100 * share), {{"share", share}}};
 }
 
 Finding trigger_same_in_train_and_test(const Subject& subject) {
@@ -216,20 +218,20 @@ Finding trigger_same_in_train_and_test(const Subject& subject) {
   for (std::int64_t i = 0; i < images.size(0); ++i) {
     alone.push_back(stamped(*attack, images.narrow(0, i, 1), {&draws[static_cast<std::size_t>(i)], 1}));
   }
-  expect_equal(torch::cat(alone), expected, "an image gets other pixels alone than among others",
-               "training stamps images one by one, tests stamp many: use nothing of the batch");
+  expect_equal(torch::cat(alone), expected, "an image gets different pixels alone than in a batch",
+               "training stamps images one by one and tests stamp batches: do not use the rest of the batch");
   const std::vector<Draw> backwards(draws.rbegin(), draws.rend());
   expect_equal(stamped(*attack, images.flip(0), backwards).flip(0), expected,
-               "an image gets other pixels at another place", "use nothing of the place in the batch");
+               "an image gets different pixels at another place in the batch", "do not use the index in the batch");
   const auto channels_last = images.permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2});
-  expect_equal(attack->apply_trigger(channels_last, draws), expected, "images with other strides get other pixels",
+  expect_equal(attack->apply_trigger(channels_last, draws), expected, "images with other strides get different pixels",
                "call .contiguous() before data_ptr()");
   for (const std::uint64_t seed : {1, 2}) {
     plan_of(*attack, subject, seed);
-    expect_equal(stamped(*attack, images), expected, "after plan() the images get other pixels",
-                 "plan() must not change the trigger: stored plans are read, and plan() is not called then");
+    expect_equal(stamped(*attack, images), expected, "after plan() the images get different pixels",
+                 "plan() must not change the trigger: a run that reads a stored plan does not call plan()");
   }
-  return {"equal alone, among others, in any memory layout, before and after plan()"};
+  return {"equal pixels alone, in a batch, in any memory layout, before and after plan()"};
 }
 
 /// Each image encoded and decoded. @param images uint8 [B, 3, H, W]
@@ -252,7 +254,7 @@ torch::Tensor through_file(const torch::Tensor& images, const std::string& forma
 Finding trigger_survives(const Subject& subject) {
   const auto attack = make(subject);
   const auto plan = plan_of(*attack, subject);
-  if (!stamps(plan)) return skipped("it plans no triggered image");
+  if (!stamps(plan)) return skipped("it plans no image with a trigger");
   const auto clean = subject.data.held_out.images(0, subject.data.held_out.size());
   const auto triggered = stamped(*attack, clean);
   const auto a = to_pixels(clean, torch::kCPU), b = to_pixels(triggered, torch::kCPU);
@@ -274,14 +276,14 @@ Finding trigger_survives(const Subject& subject) {
     return share * share;
   };
   const double png = stored(".png", 0), jpeg_90 = stored(".jpg", 90), jpeg_75 = stored(".jpg", 75);
-  const auto percent = [](double share) { return text_of("%.0f %%", 100 * share); };
+  const auto percent = [](double share) { return format("%.0f %%", 100 * share); };
   expect(std::min({augmented, png, jpeg_90}) >= kLeastEnergyLeft,
          "of the trigger's energy, " + percent(augmented) + " is left after augmentation, " + percent(png) +
              " after PNG, " + percent(jpeg_90) + " after JPEG of quality 90",
          "at least " + percent(kLeastEnergyLeft) +
-             " should be: make the trigger stronger, larger or smoother; where it is meant for images that "
+             " must be left: make the trigger stronger, larger or smoother; if it is meant for images that "
              "nobody stores or augments, pass --accept trigger_survives");
-  return {percent(augmented) + " of its energy left after augmentation, " + percent(jpeg_90) +
+  return {percent(augmented) + " of its energy is left after augmentation, " + percent(jpeg_90) +
               " after JPEG of quality 90, " + percent(jpeg_75) + " after 75",
           {{"augmentation", augmented}, {"png", png}, {"jpeg_90", jpeg_90}, {"jpeg_75", jpeg_75}}};
 }
@@ -319,8 +321,8 @@ Finding thread_safety(const Subject& subject) {
   }
   expect(other_pixels == 0,
          std::to_string(other_pixels) + " of " + std::to_string(kThreads * kRounds) +
-             " calls of apply_trigger(), from 8 threads at once, give other pixels than alone",
-         "keep no scratch values in members or statics: const functions may run at the same time");
+             " calls of apply_trigger() from 8 threads at once give different pixels than a call alone",
+         "keep no scratch values in members or statics: const functions may run in several threads");
   return {"equal pixels from 8 threads at once"};
 }
 
@@ -348,24 +350,24 @@ Finding time_per_call(const Subject& subject) {
 
 const std::vector<Check>& attack_checks() {
   static const std::vector<Check> checks = {
-      {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
+      {"parameters", "Wrong values are refused and allowed values can be used.", {}, &check_parameters},
       {"prepare_is_pure", "prepare() gives the same artifact.", {}, &prepare_is_pure, kTwoProcesses},
       {"edits_valid", "plan() gives edits and a goal that exist.", {}, &edits_valid},
       {"text_trigger_pure",
-       "apply_text_trigger() changes captions, the same way each time.",
+       "apply_text_trigger() changes captions in the same way each time.",
        {"edits_valid"},
        &text_trigger_pure,
        kTwoProcesses},
       {"plan_is_pure", "The same seed gives the same plan.", {"edits_valid"}, &plan_is_pure, kTwoProcesses},
-      {"plan_depends_on_seed", "Another seed gives another plan.", {"plan_is_pure"}, &plan_depends_on_seed},
+      {"plan_depends_on_seed", "Another seed gives a different plan.", {"plan_is_pure"}, &plan_depends_on_seed},
       {"trigger_pure",
-       "apply_trigger() stamps a copy, the same way each time.",
+       "apply_trigger() stamps a copy in the same way each time.",
        {"edits_valid"},
        &trigger_pure,
        kTwoProcesses},
-      {"trigger_area", "The trigger leaves alone what is outside of trigger_area().", {"trigger_pure"}, &trigger_area},
+      {"trigger_area", "The trigger changes no pixel outside of trigger_area().", {"trigger_pure"}, &trigger_area},
       {"trigger_same_in_train_and_test",
-       "An image gets the same trigger alone, in a batch, and whatever was planned before.",
+       "An image gets the same trigger alone, in a batch and after any plan().",
        {"trigger_pure", "plan_is_pure"},
        &trigger_same_in_train_and_test},
       {"trigger_survives",
@@ -376,8 +378,8 @@ const std::vector<Check>& attack_checks() {
        "Threads may plan and stamp at the same time.",
        {"plan_is_pure", "trigger_same_in_train_and_test"},
        &thread_safety},
-      {"no_leak", "Memory comes back.", {"edits_valid", "trigger_pure"}, &no_leak},
-      {"time_per_call", "How long it takes.", {"edits_valid", "trigger_pure"}, &time_per_call},
+      {"no_leak", "All memory is freed.", {"edits_valid", "trigger_pure"}, &no_leak},
+      {"time_per_call", "How long do its functions take?", {"edits_valid", "trigger_pure"}, &time_per_call},
   };
   return checks;
 }

@@ -56,8 +56,6 @@ Finding check_no_leak(const std::function<void()>& round);
 /// Of these bytes, to compare what two processes got.
 Json hash_of(const torch::Tensor& tensor);
 
-/// printf() into a string: "%.1f us an image".
-std::string text_of(const char* format, double value);
 /// "3.1 us", "42 ms", "1.2 s"
 std::string duration(double seconds);
 /// The median of the seconds that `calls` calls took.

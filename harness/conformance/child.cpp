@@ -107,11 +107,11 @@ ChildEnd in_child(const std::function<Json()>& work, double limit_s, const Signa
   std::array<int, 2> answer{};
   const int log = ::memfd_create("output", MFD_CLOEXEC);
   if (log < 0 || ::pipe2(answer.data(), O_CLOEXEC) != 0) {
-    throw Error(ErrorKind::kInternal, std::string("no pipe to a process: ") + std::strerror(errno));
+    throw Error(ErrorKind::kInternal, std::string("cannot create a pipe: ") + std::strerror(errno));
   }
   std::fflush(nullptr);
   const pid_t self = ::getpid(), child = ::fork();
-  if (child < 0) throw Error(ErrorKind::kInternal, std::string("no process: ") + std::strerror(errno));
+  if (child < 0) throw Error(ErrorKind::kInternal, std::string("cannot create a process: ") + std::strerror(errno));
   if (child == 0) work_in_child(work, answer[1], log, self);
   ::close(answer[1]);
 
@@ -143,8 +143,9 @@ void start_with_sanitizer(const std::string& library, const Json& task) {
   const char* variable = std::getenv("LD_PRELOAD");
   const std::string others = variable == nullptr ? "" : variable;
   if (others.find(library) != std::string::npos) {
-    throw Error(ErrorKind::kPlugin, "the plugin was built with a sanitizer, whose " + library +
-                                        " cannot be loaded; install it (it comes with the compiler) or build without");
+    throw Error(ErrorKind::kPlugin,
+                "the plugin was built with a sanitizer, whose " + library +
+                    " cannot be loaded; install it (it comes with the compiler) or build without a sanitizer");
   }
   ::setenv("LD_PRELOAD", (others.empty() ? library : library + ":" + others).c_str(), 1);
   // Checks end without the destructors before which leaks are looked for; no_leak counts bytes itself.

@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 
 #include <dlfcn.h>
 #include <malloc.h>
 
 #include "harness/conformance/check.h"
 #include "harness/record/files.h"
+#include "harness/record/text.h"
 #include "roclip/attack.h"
 #include "roclip/defense.h"
 #include "roclip/metric.h"
@@ -80,8 +80,8 @@ Finding check_parameters(const Subject& subject) {
   for (const Json& params : {Json::object(), subject.params}) {
     const Json values = effective(params);
     expect(effective(values) == values,
-           "the values of " + params.dump() + " give other values when they are passed again",
-           "let declare() only declare: no value may depend on another");
+           "the values of " + params.dump() + " give different values when they are passed again",
+           "declare() may only declare: no value may depend on another one");
   }
   std::int64_t refused = 0, made = 0;
   const auto must_refuse = [&](const Json& params) {
@@ -100,7 +100,7 @@ Finding check_parameters(const Subject& subject) {
     const auto name = parameter.at("name").get<std::string>();
     for (const char* key : {"doc", "source"}) {
       expect(parameter.at(key) != "", "parameter \"" + name + "\" has no " + key,
-             "say what it means, and where its default is from");
+             "say what it means and where its default is from");
     }
     for (const auto& value : wrong_values(parameter)) must_refuse({{name, value}});
     for (const auto& value : allowed_values(parameter)) {
@@ -117,7 +117,7 @@ Finding check_parameters(const Subject& subject) {
     }
   }
   return {std::to_string(parameters.size()) + " parameters; " + std::to_string(refused) + " wrong values refused, " +
-              std::to_string(made) + " bounds and choices taken",
+              std::to_string(made) + " bounds and choices accepted",
           {{"parameters", parameters.size()}, {"refused", refused}, {"taken", made}}};
 }
 
@@ -130,10 +130,10 @@ Finding check_no_leak(const std::function<void()>& round) {
     const auto before = allocated_bytes();
     for (int i = 0; i < kRounds; ++i) round();
     least = std::min(least, allocated_bytes() - before);
-    if (least <= 0) return {"repeated use leaves nothing behind"};
+    if (least <= 0) return {"memory does not grow with repeated use"};
   }
   throw ContractViolation(
-      std::to_string(least / kRounds) + " bytes stay behind each time that it is made, used and deleted, or more",
+      "at least " + std::to_string(least / kRounds) + " bytes stay behind each time that it is made, used and deleted",
       "look for new without delete, cycles of shared_ptr, static containers");
 }
 
@@ -142,15 +142,9 @@ Json hash_of(const torch::Tensor& tensor) {
   return {{"hash", hash_hex({static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()})}};
 }
 
-std::string text_of(const char* format, double value) {
-  std::array<char, 256> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
-
 std::string duration(double seconds) {
-  if (seconds < 1e-3) return text_of("%.1f us", seconds * 1e6);
-  return seconds < 1 ? text_of("%.1f ms", seconds * 1e3) : text_of("%.1f s", seconds);
+  if (seconds < 1e-3) return format("%.1f us", seconds * 1e6);
+  return seconds < 1 ? format("%.1f ms", seconds * 1e3) : format("%.1f s", seconds);
 }
 
 double median_s(int calls, const std::function<void()>& call) {

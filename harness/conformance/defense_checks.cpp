@@ -12,6 +12,7 @@
 #include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
 #include "harness/record/cell.h"
+#include "harness/record/text.h"
 
 namespace roclip::bench::conformance {
 
@@ -28,10 +29,6 @@ std::string trained(const Subject& subject, const TrainHooks& hooks = {}) {
   return training.model().weights_hash();
 }
 
-std::string counted_stages(const TrainReport& report) {
-  return std::to_string(report.stages.size()) + (report.stages.size() == 1 ? " stage" : " stages");
-}
-
 Finding trains(const Subject& subject) {
   SmallTraining training(subject.data, make(subject));
   const auto report = training.run();
@@ -46,16 +43,16 @@ Finding trains(const Subject& subject) {
            "score every pair of context.pairs");
   }
   const double first = report.epochs.front().loss, last = report.epochs.back().loss;
-  return {text_of("loss %.2f in the first epoch, ", first) + text_of("%.2f in the last, ", last) +
-              std::to_string(report.steps()) + " steps in " + counted_stages(report),
+  return {format("loss %.2f in the first epoch, %.2f in the last, ", first, last) + counted(report.steps(), "step") +
+              " in " + counted(std::ssize(report.stages), "stage"),
           {{"first_loss", first}, {"last_loss", last}, {"steps", report.steps()}, {"stages", report.stages.size()}}};
 }
 
 Finding repeatable(const Subject& subject) {
   const auto weights = trained(subject);
-  expect(trained(subject) == weights, "the same seed trains other weights at the second time",
+  expect(trained(subject) == weights, "a second training with the same seed gives different weights",
          "draw from context.rng and context.augmentation_rng only; keep no state in statics; use no clock");
-  return {"equal bits twice, and in 2 processes", {{"hash", weights}}};
+  return {"equal bits from 2 trainings and 2 processes", {{"hash", weights}}};
 }
 
 /// Trains until it was stopped and its state is in `checkpoints`: in the middle of an epoch, after so many steps; or
@@ -99,8 +96,8 @@ Finding resumes_to_the_same_bits(const Subject& subject) {
     return suspicion ? suspicion->scores : torch::Tensor();
   };
   const std::string fix =
-      "write in save(), and read in load(), all that changes after the constructor: counters, pools, scores; draw from "
-      "context.rng, which is saved, not from torch's global generator";
+      "save() must write and load() must read all that changes after the constructor: counters, pools, scores; draw "
+      "from context.rng, which is saved, and not from the global generator of torch";
 
   std::vector<std::tuple<std::string, std::int64_t, std::int64_t>> stops;
   for (const auto step : stopping_steps(report)) {
@@ -116,22 +113,23 @@ Finding resumes_to_the_same_bits(const Subject& subject) {
     hooks.checkpoints = &checkpoints;
     train_until(subject, checkpoints, step, epoch);
     expect(trained(subject, hooks) == undisturbed,
-           "stopped " + words + " and resumed by another object, it ends with other bits", fix);
+           "stopped " + words + " and resumed by another object, the training ends with different bits", fix);
     SmallTraining finished(subject.data, make(subject));
     finished.run(hooks);
     expect(finished.model().weights_hash() == undisturbed,
-           "stopped " + words + ", resumed, and loaded again after its end, it has other bits", fix);
+           "stopped " + words + ", resumed, and loaded again after its end, the training has different bits", fix);
     const auto now = scores(finished), before = scores(training);
     expect(now.defined() == before.defined() && (!now.defined() || now.equal(before)),
-           "stopped " + words + " and resumed, it ends with other suspicion scores", fix);
+           "stopped " + words + " and resumed, the training ends with different suspicion scores", fix);
   }
   CheckpointStore each_epoch(subject.scratch / "each epoch", {.every_s = 0, .every_epochs = 1});
   TrainHooks saving;
   saving.checkpoints = &each_epoch;
-  expect(trained(subject, saving) == undisturbed, "a training that is saved after each epoch ends with other bits",
-         "let save() change nothing");
-  return {"equal bits after stops at " + std::to_string(stops.size()) + " places of " + counted_stages(report) + ", " +
-              std::to_string(epochs) + " epochs and " + std::to_string(report.steps()) + " steps",
+  expect(trained(subject, saving) == undisturbed, "a training that is saved after each epoch ends with different bits",
+         "save() must not change the defense");
+  return {"equal bits after stops at " + std::to_string(stops.size()) + " places in " +
+              counted(std::ssize(report.stages), "stage") + ", " + counted(epochs, "epoch") + " and " +
+              counted(report.steps(), "step"),
           {{"stops", stops.size()}, {"stages", report.stages.size()}, {"epochs", epochs}, {"steps", report.steps()}}};
 }
 
@@ -151,7 +149,7 @@ Finding time_per_step(const Subject& subject) {
     if (!hook.ends_with("()")) continue;
     const double share = seconds / wall_s;
     shares[hook] = share;
-    if (share >= 0.02) text += ", " + hook + text_of(" %.0f %% of it", 100 * share);
+    if (share >= 0.02) text += ", " + hook + format(" %.0f %% of it", 100 * share);
   }
   return {text, {{"step_s", step_s}, {"shares", shares}}};
 }
@@ -160,15 +158,15 @@ Finding time_per_step(const Subject& subject) {
 
 const std::vector<Check>& defense_checks() {
   static const std::vector<Check> checks = {
-      {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
-      {"trains", "A small model trains, and every hook keeps to its contract.", {}, &trains},
-      {"repeatable", "The same seed trains the same bits.", {"trains"}, &repeatable, kTwoProcesses},
+      {"parameters", "Wrong values are refused and allowed values can be used.", {}, &check_parameters},
+      {"trains", "A small model trains and every hook keeps its contract.", {}, &trains},
+      {"repeatable", "The same seed gives the same bits.", {"trains"}, &repeatable, kTwoProcesses},
       {"resumes_to_the_same_bits",
-       "A training that was stopped and resumed ends with the bits of one that was not.",
+       "A training that was stopped and resumed ends with the same bits as one that was not stopped.",
        {"repeatable"},
        &resumes_to_the_same_bits},
-      {"no_leak", "Memory comes back.", {"trains"}, &no_leak},
-      {"time_per_step", "How long it takes.", {"trains"}, &time_per_step},
+      {"no_leak", "All memory is freed.", {"trains"}, &no_leak},
+      {"time_per_step", "How long does a step take?", {"trains"}, &time_per_step},
   };
   return checks;
 }

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include <stdlib.h>
+#include <boost/algorithm/string/join.hpp>
 #include <torch/types.h>
 #include <torch/utils.h>
-#include <boost/algorithm/string/join.hpp>
 
 #include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"
@@ -38,7 +38,7 @@ class Scratch {
   Scratch() {
     std::string name = (fs::temp_directory_path() / "roclip-bench-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) {
-      throw Error(ErrorKind::kData, name + ": cannot be made; set TMPDIR to a folder that can be written to");
+      throw Error(ErrorKind::kData, name + ": cannot be created; set TMPDIR to a writable folder");
     }
     path_ = name;
   }
@@ -77,8 +77,8 @@ fs::path find_file(const std::string& plugin, const std::vector<fs::path>& searc
   for (const auto& file : found) files += "\n  " + file.string();
   throw Error(ErrorKind::kPlugin, found.empty()
                                       ? "unknown plugin \"" + plugin + "\"" + did_you_mean(plugin, names) +
-                                            "; `roclip-bench plugin list` shows all; for one of your own, give its file"
-                                      : "\"" + plugin + "\" may be any of these; give the file:" + files);
+                                            "; `roclip-bench plugin list` shows all; for your own, give the file"
+                                      : "several plugins are named \"" + plugin + "\"; give the file:" + files);
 }
 
 const std::vector<Check>& checks_of(std::string_view kind) {
@@ -90,7 +90,7 @@ const PluginDescriptor& load(const fs::path& file) {
   static const Registry registry({file});  // as long as the process: it owns the library
   if (registry.plugins().empty()) {
     throw ContractViolation("it " + registry.refused().at(0).reason,
-                            "build it as this program is built: roclip_add_plugin(), the same compiler and LibTorch");
+                            "build it with roclip_add_plugin(), and with the compiler and LibTorch of this program");
   }
   return *registry.plugins().front().descriptor;
 }
@@ -105,7 +105,8 @@ Json guarded_outcome(const std::function<Json()>& work, const std::string& class
     return failed(e.what(), "look for a logarithm or a square root of zero, and for a division by zero");
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::kMatrix) return failed(e.what(), "");
-    return failed(e.what(), "pass parameters that fit the built-in data: --params '{...}'; its classes are " + classes);
+    return failed(e.what(),
+                  "pass parameters that fit the built-in data with --params '{...}'; its classes are " + classes);
   } catch (const c10::Error& e) {
     return failed(std::string("LibTorch says: ") + e.what_without_backtrace(), "check shapes and types");
   } catch (const std::exception& e) {
@@ -127,13 +128,14 @@ Json outcome_of(const ChildEnd& end) {
   if (end.result) return *end.result;
   const auto seen = end.how + (end.output.empty() ? "" : "; it printed:\n" + end.output);
   if (end.took_too_much) {
-    return failed(seen, "look for what has no end; --limit-s gives more time to what is only slow");
+    return failed(seen, "look for a loop or an allocation that does not end; if it is only slow, raise --limit-s");
   }
   const bool told = end.output.find("Sanitizer: ") != std::string::npos;
   return failed(
-      seen, told ? "look at the places in your sources that the report names"
-                 : "to see where, build it with -fsanitize=address or -fsanitize=thread and test it again; images of "
-                   "a data set are memory that may only be read");
+      seen,
+      told ? "look at the lines of your source that the report names"
+           : "build it with -fsanitize=address or -fsanitize=thread and test it again to see where; do not write to "
+             "images of a data set: they are read-only memory");
 }
 
 /// One plugin under test: runs checks, tells each as it ends, keeps all.
@@ -199,9 +201,8 @@ class Test {
     if (check.in_two_processes && ended["status"] == "pass") {
       const Json first = std::exchange(ended, outcome_of_check(check));
       if (ended["status"] == "pass" && ended["values"] != first["values"]) {
-        ended.update(failed("another process gets another result",
-                            "take nothing from the process: no clock, std::random_device or address, not even once in "
-                            "a static"));
+        ended.update(failed("a second process gets a different result",
+                            "use no clock, no std::random_device and no address, not even to initialize a static"));
       }
     }
     if (ended["status"] == "fail" && contains(accept_, check.name)) ended["status"] = "accepted";

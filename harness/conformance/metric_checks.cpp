@@ -10,6 +10,7 @@
 #include "harness/conformance/check.h"
 #include "harness/record/cell_record.h"
 #include "harness/record/files.h"
+#include "harness/record/text.h"
 #include "roclip/metric.h"
 
 namespace roclip::bench::conformance {
@@ -82,7 +83,7 @@ std::string said(const MetricResult& result) {
     return count.name + " " + std::to_string(count.hits) + "/" + std::to_string(count.trials);
   }
   if (result.values.empty()) return result.not_applicable;
-  return result.values.front().name + text_of(" %.3g", result.values.front().value);
+  return result.values.front().name + format(" %.3g", result.values.front().value);
 }
 
 Finding counts_consistent(const Subject& subject) {
@@ -107,19 +108,19 @@ Finding leaves_the_model_alone(const Subject& subject) {
   const auto metric = make(subject);
   auto& model = trained_model(subject);
   const auto images = subject.data.held_out.images(0, subject.data.held_out.size());
-  const std::string fix = "undo what it changes: train(false), NoGradGuard, copies of weights; work on a copy";
+  const std::string fix = "undo every change (mode, gradients, weights), or work on a copy of the model";
   for (const auto& situation : kSituations) {
     const auto weights = model.weights_hash();
     const auto embeddings = embed_images(model, images);
     evaluate(*metric, model, subject, situation);
     expect(model.weights_hash() == weights, "evaluate() changes weights or batch statistics of the model", fix);
     expect(embed_images(model, images).equal(embeddings),
-           "after evaluate() the model embeds images otherwise: it is left in training mode", fix);
+           "after evaluate() the model gives different embeddings: it is still in training mode", fix);
     expect(torch::GradMode::is_enabled(), "evaluate() leaves gradients switched off", fix);
     expect(std::ranges::all_of(model.trainable(), &torch::Tensor::requires_grad),
-           "evaluate() leaves a weight that needs no gradient", fix);
+           "after evaluate() a weight does not require a gradient any more", fix);
   }
-  return {"equal weights, statistics and mode"};
+  return {"weights, statistics and mode do not change"};
 }
 
 Finding repeatable(const Subject& subject) {
@@ -131,8 +132,8 @@ Finding repeatable(const Subject& subject) {
       return metric_record(evaluate(made, trained_model(subject), subject, situation), made);
     };
     const auto record = record_of(*metric);
-    expect(record_of(*metric) == record, "a second call gives another result", fix);
-    expect(record_of(*other) == record, "another object of the same parameters gives another result", fix);
+    expect(record_of(*metric) == record, "a second call gives a different result", fix);
+    expect(record_of(*other) == record, "another object with the same parameters gives a different result", fix);
     hashes[situation.name] = hash_hex(to_json(record).dump());
   }
   return {"equal results from 2 objects, 2 calls and 2 processes", hashes};
@@ -162,12 +163,15 @@ Finding time_per_call(const Subject& subject) {
 
 const std::vector<Check>& metric_checks() {
   static const std::vector<Check> checks = {
-      {"parameters", "Wrong values are refused, and allowed ones can be used.", {}, &check_parameters},
-      {"counts_consistent", "Counts, items and outcomes say the same.", {}, &counts_consistent},
-      {"leaves_the_model_alone", "The model is as it was.", {"counts_consistent"}, &leaves_the_model_alone},
+      {"parameters", "Wrong values are refused and allowed values can be used.", {}, &check_parameters},
+      {"counts_consistent", "Counts, items and outcomes agree.", {}, &counts_consistent},
+      {"leaves_the_model_alone",
+       "evaluate() does not change the model.",
+       {"counts_consistent"},
+       &leaves_the_model_alone},
       {"repeatable", "The same model gives the same result.", {"leaves_the_model_alone"}, &repeatable, kTwoProcesses},
-      {"no_leak", "Memory comes back.", {"counts_consistent"}, &no_leak},
-      {"time_per_call", "How long it takes.", {"counts_consistent"}, &time_per_call},
+      {"no_leak", "All memory is freed.", {"counts_consistent"}, &no_leak},
+      {"time_per_call", "How long does evaluate() take?", {"counts_consistent"}, &time_per_call},
   };
   return checks;
 }

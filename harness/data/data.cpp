@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <boost/algorithm/string/join.hpp>
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <nlohmann/json.hpp>
@@ -170,10 +171,10 @@ fs::path prepare_data(const Json& effective, const Progress& progress) {
 std::vector<std::string> left_out_lines(const Json& record) {
   std::vector<std::string> lines;
   for (const Json& left_out : record.at("left_out")) {
-    std::string names, rows;
-    for (const Json& name : left_out.at("first")) names += (names.empty() ? "" : ", ") + name.get<std::string>();
+    const auto first = left_out.at("first").get<std::vector<std::string>>();
+    std::string names = boost::join(first, ", "), rows;
     const auto count = left_out.at("count").get<std::size_t>();
-    if (count > left_out.at("first").size()) names += ", ...";
+    if (count > first.size()) names += ", ...";
     if (left_out.contains("table")) {
       const auto table = left_out.at("table").get<std::string>();
       rows = " of " + record.at("rows").at(table).dump() + " rows of \"" + table + "\"";

@@ -9,7 +9,6 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
-#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -86,8 +85,6 @@ std::string png_bytes(const torch::Tensor& image) {
   return png_bytes(
       cv::Mat(static_cast<int>(rows.size(0)), static_cast<int>(rows.size(1)), CV_8UC3, rows.data_ptr<std::uint8_t>()));
 }
-
-void write_png(const fs::path& file, const cv::Mat& rgb) { write_file(file, png_bytes(rgb), Flush::kNo); }
 
 cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px) {
   const double scale = static_cast<double>(px) / std::min(rgb.rows, rgb.cols);

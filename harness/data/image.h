@@ -24,9 +24,6 @@ std::string png_bytes(const cv::Mat& rgb);
 /// @param image uint8 [3, H, W]
 std::string png_bytes(const torch::Tensor& image);
 
-/// @throws Error(kData)
-void write_png(const std::filesystem::path& file, const cv::Mat& rgb);
-
 /// The middle square at px x px: the short side resized by area, then cropped.
 cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px);
 

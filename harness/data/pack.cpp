@@ -18,6 +18,7 @@
 #include <opencv2/core.hpp>
 
 #include "harness/record/files.h"
+#include "harness/record/text.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -87,12 +88,6 @@ Mapping map(const fs::path& file) {
   return mapping;
 }
 
-std::string hex(const Header& header) {
-  char digits[33];
-  std::snprintf(digits, sizeof digits, "%016lx%016lx", header.checksum_high, header.checksum);
-  return digits;
-}
-
 }  // namespace
 
 PackWriter::PackWriter(fs::path file, std::int64_t image_px)
@@ -113,27 +108,27 @@ void PackWriter::write(const void* bytes, std::size_t size) {
   }
 }
 
+void PackWriter::write_hashed(const void* bytes, std::size_t size) {
+  write(bytes, size);
+  XXH3_128bits_update(hash_.get(), bytes, size);
+}
+
 std::int64_t PackWriter::append(const cv::Mat& rgb) {
   CV_Assert(rgb.type() == CV_8UC3 && rgb.rows == image_px_ && rgb.cols == image_px_);
   cv::Mat planes[3];
   cv::split(rgb, planes);
-  for (const cv::Mat& plane : planes) {
-    write(plane.data, plane.total());
-    XXH3_128bits_update(hash_.get(), plane.data, plane.total());
-  }
+  for (const cv::Mat& plane : planes) write_hashed(plane.data, plane.total());
   return images_++;
 }
 
 std::int64_t PackWriter::append(const torch::Tensor& image) {
-  write(image.data_ptr<std::uint8_t>(), image.nbytes());
-  XXH3_128bits_update(hash_.get(), image.data_ptr<std::uint8_t>(), image.nbytes());
+  write_hashed(image.data_ptr(), image.nbytes());
   return images_++;
 }
 
 void PackWriter::finish(const Json& metadata) {
   const std::string text = metadata.dump(-1, ' ', false, Json::error_handler_t::replace);
-  write(text.data(), text.size());
-  XXH3_128bits_update(hash_.get(), text.data(), text.size());
+  write_hashed(text.data(), text.size());
   const XXH128_hash_t checksum = XXH3_128bits_digest(hash_.get());
   Header header = {.magic = {},
                    .version = kPackVersion,
@@ -161,7 +156,8 @@ Pack open_pack(const fs::path& file) {
   auto images = torch::from_blob(
       mapping.images(), {static_cast<std::int64_t>(header.images), 3, px, px}, [region = mapping.region](void*) {},
       torch::kUInt8);
-  return {images, Json::parse(mapping.metadata(), mapping.metadata() + header.metadata_bytes), hex(header)};
+  return {images, Json::parse(mapping.metadata(), mapping.metadata() + header.metadata_bytes),
+          format("%016lx%016lx", header.checksum_high, header.checksum)};
 }
 
 void verify_pack(const fs::path& file) {

@@ -43,6 +43,7 @@ class PackWriter {
 
  private:
   void write(const void* bytes, std::size_t size);
+  void write_hashed(const void* bytes, std::size_t size);  ///< what the checksum is of
 
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }

@@ -31,9 +31,9 @@ int data_clean(const Json& task);
 int data_show(const Json& task);
 /// @param task {"task": "poison make", "matrix", "out", "only": [...], "plugin_path": [...]}
 int poison_make(const Json& task);
-/// @param task {"task": "poison inspect", "set", "data": "" or as for `data prepare`, "png", "count", "plugin_path"}
+/// @param task {"task": "poison inspect", "set", "data": "" or as for `data prepare`, "json", "plugin_path"}
 int poison_inspect(const Json& task);
-/// @param task {"task": "poison export", "set", "data", "format": "csv" or "webdataset", "out", "plugin_path"}
+/// @param task {"task": "poison export", "set", "data", "out", "plugin_path"}
 int poison_export(const Json& task);
 /// @param task {"task": "poison import", "set", "data", "plugin_path"}
 int poison_import(const Json& task);

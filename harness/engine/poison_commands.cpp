@@ -29,7 +29,7 @@ Json clean_data(const std::string& name) {
     return data_named(name);
   } catch (const Error& e) {
     if (name.ends_with(".json")) throw;
-    throw Error(e.kind(), std::string("--") + e.what() + "; for tables of your own, give a matrix file: MATRIX.json");
+    throw Error(e.kind(), std::string("--") + e.what() + "; for tables of your own, name a matrix file: MATRIX.json");
   }
 }
 
@@ -80,7 +80,7 @@ void check_place(const fs::path& folder) {
   try {
     const DraftFolder draft(folder);
   } catch (const Error& e) {
-    throw Error(e.kind(), std::string(e.what()) + "; to make other sets alone: --only, such as --only seed=2");
+    throw Error(e.kind(), std::string(e.what()) + "; to make only other sets, add --only, such as --only seed=2");
   }
 }
 
@@ -117,7 +117,7 @@ int poison_make(const Json& task) {
     wanted.push_back({fs::path(task.at("out").get<std::string>()) / name, cell, std::move(ready), std::move(plan)});
   }
   if (wanted.empty()) {
-    throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": none of those selected poisons anything");
+    throw Error(ErrorKind::kEmpty, matrix.where("/attacks") + ": no selected attack poisons anything");
   }
   for (const auto& poisons : wanted) check_place(poisons.folder);
   for (const auto& [folder, cell, ready, plan] : wanted) {
@@ -129,41 +129,27 @@ int poison_make(const Json& task) {
 
 int poison_inspect(const Json& task) {
   const auto set = set_of(task);
-  const bool json = task.at("json");
   const Json found = facts(set);
-  std::fputs((json ? found.dump(2) + "\n" : summary(set, found)).c_str(), stdout);
-  if (const std::string png = task.at("png"); !png.empty()) {
-    write_poison_sheet(set, task.at("count"), png);
-    if (!json) std::printf("%s\n", png.c_str());
-  }
+  std::fputs((task.at("json") ? found.dump(2) + "\n" : summary(set, found)).c_str(), stdout);
   return 0;
 }
 
 int poison_export(const Json& task) {
   const auto set = set_of(task);
-  const std::string format = task.at("format"), out = task.at("out");
-  export_poison_set(set, format, out, show_progress());
-  std::printf("%s\n  poisons.csv lists the poisoned pairs; do not give it to a defense\n", out.c_str());
-  if (format == "csv") {
-    std::printf(
-        "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s --image_key path --caption_key caption --delimiter ,\n"
-        "  open_clip, started in that folder: --train-data train.csv --csv-img-key path --csv-caption-key caption "
-        "--csv-separator ,\n",
-        shell_word(out + "/train.csv").c_str());
-  } else {
-    std::string last;
-    for (const auto& file : fs::directory_iterator(out)) {
-      if (file.path().extension() == ".tar") last = std::max(last, file.path().stem().string());
-    }
-    std::printf("  open_clip: --dataset-type webdataset --train-data %s\n",
-                shell_word(out + "/{00000.." + last + "}.tar").c_str());
-  }
+  const std::string out = task.at("out");
+  export_poison_set(set, out, show_progress());
+  std::printf(
+      "%s\n  poisons.csv lists the poisoned pairs; do not give it to a defense\n"
+      "  RoCLIP, CyCLIP, CleanCLIP: --train_data %s --image_key path --caption_key caption --delimiter ,\n"
+      "  open_clip, started in that folder: --train-data train.csv --csv-img-key path --csv-caption-key caption "
+      "--csv-separator ,\n",
+      out.c_str(), shell_word(out + "/train.csv").c_str());
   return 0;
 }
 
 int poison_import(const Json& task) {
   const auto set = set_of(task);
-  std::fprintf(stderr, "%s: complete, and made for this data; the entry for \"attacks\" in a matrix file:\n",
+  std::fprintf(stderr, "%s is complete and fits the data; its entry for \"attacks\" in a matrix file:\n",
                set.folder.c_str());
   std::printf("%s\n", set.entry.dump().c_str());
   return 0;

@@ -29,7 +29,7 @@ void write_safetensors(const std::filesystem::path& file, const Artifact& artifa
   for (const auto& [name, tensor] : artifact) {
     const auto bytes = tensor.contiguous();
     const auto* type = std::ranges::find(kTypes, bytes.scalar_type(), &Type::type);
-    if (type == kTypes.end()) throw Error(ErrorKind::kPlugin, "artifact \"" + name + "\": no u8, i64, f32 or f64");
+    if (type == kTypes.end()) throw Error(ErrorKind::kPlugin, "artifact \"" + name + "\" must be u8, i64, f32 or f64");
     header[name] = {{"dtype", type->name},
                     {"shape", std::vector<std::int64_t>(bytes.sizes().begin(), bytes.sizes().end())},
                     {"data_offsets", {body.size(), body.size() + bytes.nbytes()}}};
@@ -45,7 +45,8 @@ void write_safetensors(const std::filesystem::path& file, const Artifact& artifa
 Artifact read_safetensors(const std::filesystem::path& file) {
   const std::string bytes = read_file(file);
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorKind::kData, file.string() + ": is no safetensors file: " + what + "; delete it to make it again");
+    throw Error(ErrorKind::kData, file.string() + ": is not a safetensors file: " + what +
+                                      "; delete it, and the next run makes it again");
   };
   if (bytes.size() < 8) refuse("it has no header");
   std::uint64_t length = 0;
@@ -68,7 +69,7 @@ Artifact read_safetensors(const std::filesystem::path& file) {
       }
       std::uint64_t count = torch::elementSize(type->type);
       for (const auto side : shape) count *= static_cast<std::uint64_t>(side);
-      if (begin > end || end > body.size() || end - begin != count) refuse("\"" + name + "\" lies outside of it");
+      if (begin > end || end > body.size() || end - begin != count) refuse("\"" + name + "\" is outside of the file");
       auto tensor = torch::empty(shape, type->type);
       std::memcpy(tensor.data_ptr(), body.data() + begin, end - begin);
       artifact.emplace(name, std::move(tensor));

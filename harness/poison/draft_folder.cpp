@@ -24,7 +24,7 @@ Descriptor locked(const fs::path& folder, const fs::path& place) {
   if (!descriptor || ::flock(descriptor.get(), LOCK_EX | LOCK_NB) == 0) return descriptor;
   if (errno != EWOULDBLOCK) return Descriptor();
   throw Error(ErrorKind::kData,
-              place.string() + ": another process is writing it; wait for it or choose another " + "folder with --out");
+              place.string() + ": another process is writing it; wait for it or choose another folder with --out");
 }
 
 /// What killed processes left in the folder that holds the drafts of a place.
@@ -42,7 +42,7 @@ void clear_drafts(const fs::path& place, const fs::path& folder, const std::stri
 
 [[noreturn]] void refuse(const fs::path& place) {
   throw Error(ErrorKind::kData,
-              place.string() + ": is there and not an empty folder; delete it or choose another folder with --out");
+              place.string() + ": exists and is not an empty folder; delete it or choose another folder with --out");
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ void make_folder(const fs::path& folder) {
   fs::create_directories(folder, error);
   if (!error) return;
   throw Error(ErrorKind::kData,
-              folder.string() + ": cannot be made: " + error.message() + "; choose another folder with --out");
+              folder.string() + ": cannot be created: " + error.message() + "; choose another folder with --out");
 }
 
 DraftFolder::DraftFolder(const fs::path& place) {
@@ -73,7 +73,7 @@ DraftFolder::DraftFolder(const fs::path& place) {
   if (is_there_ && !fs::is_empty(place_, error)) refuse(place_);
   const auto draft = home / (prefix + std::to_string(::getpid()));
   if (!fs::create_directory(draft, error)) {
-    throw Error(ErrorKind::kData, draft.string() + ": cannot be made: " + (error ? error.message() : "it is there") +
+    throw Error(ErrorKind::kData, draft.string() + ": cannot be created: " + (error ? error.message() : "it exists") +
                                       "; delete it or choose another folder with --out");
   }
   lock_ = locked(draft, place_);
@@ -102,7 +102,7 @@ void DraftFolder::commit() {
   } else {
     fs::rename(draft_, place_, error);
   }
-  if (error) throw Error(ErrorKind::kData, place_.string() + ": cannot be made: " + error.message());
+  if (error) throw Error(ErrorKind::kData, place_.string() + ": cannot be created: " + error.message());
   if (is_there_) fs::remove(draft_, error);
   draft_.clear();
 }

@@ -1,8 +1,6 @@
-/// A look at a poison set: what it does in numbers, and a sheet of pictures.
+/// A look at a poison set: what it does in numbers.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
 #include <string>
 
 #include "harness/poison/poison_set.h"
@@ -21,10 +19,5 @@ Json facts(const PoisonSet& set);
 
 /// The same in a few lines for a person.
 std::string summary(const PoisonSet& set, const Json& facts);
-
-/// Draws at most `count` rows: poisons, then test images; each clean, poisoned, the difference amplified and centred on
-/// grey, and captions before and after. Targets show their image once, with captions that lie about it.
-/// @throws Error(kData) if it cannot be written
-void write_poison_sheet(const PoisonSet& set, std::int64_t count, const std::filesystem::path& png);
 
 }  // namespace roclip::bench

@@ -1,9 +1,8 @@
 #include "harness/poison/poison_set.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <map>
+#include <set>
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -15,6 +14,7 @@
 #include "harness/poison/draft_folder.h"
 #include "harness/poison/stored_plan.h"
 #include "harness/record/files.h"
+#include "harness/record/text.h"
 
 namespace roclip::bench {
 
@@ -24,7 +24,6 @@ namespace {
 
 constexpr int kSchemaVersion = 2;
 constexpr const char* kManifest = "manifest.json";
-constexpr const char* kPlayer = "replay/1";
 constexpr std::int64_t kStampAtOnce = 1024;  // images; a stamped copy of a whole test set may not fit in memory
 
 /// Of the pixels row by row, a byte each of red, green and blue. @param image uint8 [3, H, W]
@@ -49,10 +48,9 @@ struct SetWriter {
     const auto hash = pixel_hash(image);
     auto& file = files[folder + hash];
     if (file.empty()) {
-      std::array<char, 32> name{};
-      std::snprintf(name.data(), name.size(), "%06lld.png", static_cast<long long>(number));
-      file = folder + "/" + name.data();
-      write_file(draft.folder(folder) / name.data(), png_bytes(image), Flush::kNo);
+      const auto name = format("%06lld.png", static_cast<long long>(number));
+      file = folder + "/" + name;
+      write_file(draft.folder(folder) / name, png_bytes(image), Flush::kNo);
     }
     return {{"file", file}, {"hash", hash}};
   }
@@ -69,7 +67,7 @@ struct SetWriter {
       const auto& edit = plan.edits[i];
       if (edit.image.set == ImageRef::Set::kArtifact) {
         throw Error(ErrorKind::kPlugin, "edit " + std::to_string(i) +
-                                            " takes its image from the attack's artifact; a poison set stores only "
+                                            " takes its image from the attack's artifact, but a poison set stores only "
                                             "poisons of images of the data: run the attack itself");
       }
       Json& entry = json["edits"][i];
@@ -87,8 +85,8 @@ struct SetWriter {
   void check_trigger(const std::string& clean_hash, const std::string& draw, const std::string& triggered_hash) {
     if (forms.emplace(std::pair(clean_hash, draw), triggered_hash).first->second == triggered_hash) return;
     throw Error(ErrorKind::kPlugin,
-                "the attack's apply_trigger() gives one image and one draw two triggered forms; its poisons cannot be "
-                "stored");
+                "the attack's apply_trigger() gives two triggered forms of one image with one draw; its poisons cannot "
+                "be stored");
   }
 
   void goal(const NoGoal&) {}
@@ -148,6 +146,19 @@ struct SetWriter {
   }
 };
 
+/// The attack that plays poison sets back: the one whose parameters are a set's folder and its manifest's hash.
+const PluginInfo& player(const Registry& registry) {
+  for (const auto& plugin : registry.plugins()) {
+    std::set<std::string> parameters;
+    for (const Json& parameter : plugin.descriptor->describe()) parameters.insert(parameter.at("name"));
+    const bool is_attack = plugin.descriptor->kind == PluginKind::kAttack;
+    if (is_attack && parameters == std::set<std::string>{"folder", "hash"}) return plugin;
+  }
+  throw Error(ErrorKind::kPlugin,
+              "no attack plays poison sets back: it has the parameters \"folder\" and \"hash\" and comes with the "
+              "program; `roclip-bench plugin list` shows what was found and what was refused");
+}
+
 }  // namespace
 
 void write_poison_set(const fs::path& folder, const Json& config, const Dataset& data, const PoisonPlan& plan,
@@ -194,15 +205,15 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
   PoisonSet set;
   set.folder = fs::absolute(folder).lexically_normal();
   if (!set.folder.has_filename()) set.folder = set.folder.parent_path();  // "set/"
-  set.entry = {{"plugin", "replay"}, {"folder", set.folder}, {"hash", ""}};
   if (!fs::is_regular_file(file)) {
     throw Error(ErrorKind::kData, folder.string() + ": is not a poison set: it has no " + kManifest +
                                       "; `roclip-bench poison make` writes such folders");
   }
-  set.entry["hash"] = hash_file(file);
+  const auto& plugin = player(registry);
+  set.entry = {{"folder", set.folder}, {"hash", hash_file(file)}};
   // The plugin checks the manifest; then its parts can be read without fear.
-  const Json params = {{"folder", set.folder}, {"hash", set.entry["hash"]}};
-  set.attack = make_attack(registry, {{"attack", {{"plugin", kPlayer}, {"params", params}}}});
+  set.attack = make_attack(registry, {{"attack", {{"plugin", plugin.id()}, {"params", set.entry}}}});
+  set.entry["plugin"] = plugin.name();
   try {
     const Json manifest = read_json(file), &made_for = manifest.at("data");
     manifest.at("attack").at("plugin").get_to(set.attack_id);
@@ -214,16 +225,16 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
           load_data(effective_data(source, ".", file.string() + ": data/config"), made_for.at("image_px"), progress);
     } catch (const Error& e) {
       if (!data.is_null() || source.at("reader") != "csv") throw;
-      throw Error(ErrorKind::kData, std::string(e.what()) + "; where do they lie here? --data MATRIX.json");
+      throw Error(ErrorKind::kData, std::string(e.what()) + "; if the files are elsewhere, add --data MATRIX.json");
     }
     set.plan = set.attack->plan(view_of(set.data), /*seed=*/0);
     if (set.data.hash != made_for.at("hash").get<std::string>()) {
       progress("the data differ from those that " + folder.string() +
-                   " was made for, though not in what the poisons touch: results will not be equal to the bit",
+                   " was made for, but not in what the poisons change: results will not have equal bits",
                0, 0);
     }
   } catch (const Error& e) {
-    if (e.kind() != ErrorKind::kPlugin) throw;  // what `replay` plans is what the file says
+    if (e.kind() != ErrorKind::kPlugin) throw;  // what this attack plans is what the file says
     throw Error(ErrorKind::kData, file.string() + ": " + e.what());
   } catch (const Json::exception& e) {
     throw Error(ErrorKind::kData, file.string() + ": is not the manifest of a poison set, version 2: " + e.what());

@@ -1,5 +1,5 @@
 /// Poison sets: all that an attack does, as files that others can read. results/schema/poison.schema.json describes the
-/// manifest, results/README.md the folder. The attack `replay` plays them back.
+/// manifest, results/README.md the folder.
 #pragma once
 
 #include <cstdint>
@@ -37,9 +37,11 @@ struct PoisonSet {
   torch::Tensor triggered(std::int64_t held_out, std::int64_t trigger) const;
 };
 
-/// Reads a set and all its images and checks that it fits the data.
+/// Reads a set and all its images and checks that it fits the data, with the attack that plays sets back: the one whose
+/// parameters are "folder" and "hash" and no others.
 /// @param data effective configuration; null: what the manifest names
-/// @throws Error(kData) if it is damaged, Error(kMatrix) if it was made for other data
+/// @throws Error(kPlugin) if there is no such attack, Error(kData) if it is damaged, Error(kMatrix) if it was made for
+/// other data
 PoisonSet open_poison_set(const std::filesystem::path& folder, const Json& data, const Registry& registry,
                           const Progress& progress);
 

@@ -132,7 +132,7 @@ StoredPlan poison_plan(const Json& config, const Dataset& data, const Registry& 
       check_plan(stored.plan, view_of(data));
       return stored;
     } catch (const std::exception& e) {
-      std::fprintf(stderr, "%s: is damaged, planning again: %s\n", file.c_str(), e.what());
+      std::fprintf(stderr, "%s: is damaged and is planned again: %s\n", file.c_str(), e.what());
     }
   }
   stored.plan = fresh_plan(config, data, ready);

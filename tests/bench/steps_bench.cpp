@@ -18,11 +18,11 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "fma_peak.h"
 #include "harness/data/data.h"
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/cell.h"
 #include "harness/engine/commands.h"
-#include "harness/engine/fma_peak.h"
 #include "harness/model/clip.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"

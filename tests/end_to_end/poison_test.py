@@ -5,7 +5,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import unittest
 
@@ -99,11 +98,10 @@ class Poison(unittest.TestCase):
             self.assertEqual(len(found[attack]), 2)
             self.assertEqual(*found[attack])
 
-    def test_inspect_tells_sizes_and_draws_a_sheet(self):
-        told = self.ok("poison", "inspect", self.backdoor, "--png", self.scratch / "sheet.png").stdout
-        for text in ("301 poisons", "target class fruit", "pixels changed         mean 5.41 %, max 6.25 %", "sheet.png"):
+    def test_inspect_tells_what_a_set_changes_and_how_much(self):
+        told = self.ok("poison", "inspect", self.backdoor).stdout
+        for text in ("301 poisons", "target class fruit", "pixels changed         mean 5.41 %, max 6.25 %"):
             self.assertIn(text, told)
-        self.assertTrue((self.scratch / "sheet.png").read_bytes().startswith(b"\x89PNG"))
         self.assertIn("20 poisons", self.ok("poison", "inspect", self.targeted).stdout)
         facts = json.loads(self.ok("poison", "inspect", self.backdoor, "--json").stdout)
         self.assertEqual((facts["poisons"], facts["triggered"], facts["target_class"]), (301, 301, "fruit"))
@@ -113,7 +111,7 @@ class Poison(unittest.TestCase):
 
     def test_csv_has_every_pair_in_no_telling_order_and_says_apart_which_are_poisons(self):
         out = self.scratch / "csv"
-        self.ok("poison", "export", self.backdoor, "--format", "csv", "--out", out)
+        self.ok("poison", "export", self.backdoor, "--out", out)
         train, poisons, manifest = table(out / "train.csv"), table(out / "poisons.csv"), read(self.backdoor / "manifest.json")
         self.assertEqual(list(train[0]), ["caption", "path"])
         self.assertEqual(len(train), manifest["data"]["pairs"])
@@ -149,28 +147,6 @@ class Poison(unittest.TestCase):
         self.assertEqual({row["target"] for row in info}, {t["adversarial_class"] for t in manifest["goal"]["targets"]})
         self.assertTrue((out / info[0]["path"]).exists())
         self.assertEqual(len(table(out / "held_out" / "labels.csv")), manifest["data"]["held_out"] - 4)
-
-    def test_webdataset_shards_repeat_to_the_byte_and_do_not_tell(self):
-        shards, again = self.scratch / "shards", self.scratch / "shards-again"
-        told = self.ok("poison", "export", self.backdoor, "--format", "webdataset", "--out", shards).stdout
-        self.ok("poison", "export", self.backdoor, "--format", "webdataset", "--out", again)
-        self.assertEqual(content(shards), content(again))
-        self.assertIn("{00000..00010}.tar", told)
-        sizes, captions = read(shards / "sizes.json"), []
-        for name in sorted(sizes):
-            with tarfile.open(shards / name) as tar:
-                members = tar.getmembers()
-                self.assertEqual(len(members), 3 * sizes[name])
-                self.assertEqual({member.mtime for member in members}, {0})
-                for image, text, about in zip(*[iter(members)] * 3):
-                    key = image.name[:-4]
-                    self.assertEqual((image.name, text.name, about.name), (key + ".png", key + ".txt", key + ".json"))
-                    captions.append(tar.extractfile(text).read().decode())
-                    told = json.load(tar.extractfile(about))
-                    self.assertEqual(set(told), {"key", "caption", "width", "height"})
-        self.assertEqual(len(captions), read(self.backdoor / "manifest.json")["data"]["pairs"])
-        for row in table(shards / "poisons.csv"):
-            self.assertEqual(captions[int(row["key"])], row["caption"])
 
     def test_a_damaged_set_is_refused_with_the_file(self):
         broken = self.copy(self.backdoor, "broken")
@@ -237,7 +213,7 @@ class Poison(unittest.TestCase):
         matrix = self.tables(before, [f"a {name}" for name in ["bird", "fruit"] * 4])
         made = self.ok("poison", "make", matrix, "--out", self.scratch / "of-tables").stdout.strip()
         before.rename(after)
-        self.refused(6, "pairs.csv", "where do they lie here? --data MATRIX.json", arguments=("poison", "import", made))
+        self.refused(6, "pairs.csv", "if the files are elsewhere, add --data MATRIX.json", arguments=("poison", "import", made))
         self.refused(3, '--data: unknown data set "x.csv"', "MATRIX.json",
                      arguments=("poison", "import", made, "--data", "x.csv"))
         self.ok("poison", "import", made, "--data", after / "matrix.json")
@@ -273,7 +249,7 @@ class Poison(unittest.TestCase):
         out = self.scratch / "seeds"
         shutil.copytree(self.targeted, out / "targeted-s2")
         matrix = write_matrix(out, attacks=[TARGETED], seeds=[1, 2, 3])
-        self.refused(6, "targeted-s2: is there", "--only", arguments=("poison", "make", matrix, "--out", out))
+        self.refused(6, "targeted-s2: exists", "--only", arguments=("poison", "make", matrix, "--out", out))
         self.assertEqual(sorted(file.name for file in out.iterdir()), ["matrix.json", "targeted-s2"])
         made = self.ok("poison", "make", matrix, "--out", out, "--only", "seed=1", "--only", "seed=3").stdout
         self.assertEqual(made.split(), [str(out / "targeted-s1"), str(out / "targeted-s3")])
@@ -301,8 +277,7 @@ class Poison(unittest.TestCase):
             self.skipTest("no tmpfs here")
         try:
             for arguments in (("make", self.matrix, "--out", disk, "--only", "attack=badnets"),
-                              ("export", self.backdoor, "--out", disk / "csv"),
-                              ("export", self.backdoor, "--format", "webdataset", "--out", disk / "shards")):
+                              ("export", self.backdoor, "--out", disk / "csv")):
                 self.refused(6, "No space left on device", str(disk), arguments=("poison", *arguments))
                 self.assertEqual(list(disk.iterdir()), [])
         finally:

@@ -1,5 +1,3 @@
-#include "harness/data/drawing.h"
-
 #include <algorithm>
 
 #include <torch/types.h>
@@ -7,29 +5,34 @@
 
 #include "harness/data/data.h"
 #include "harness/data/image.h"
+#include "harness/record/files.h"
 #include "roclip/error.h"
 #include "roclip/rng.h"
 
 namespace roclip::bench {
 
-int draw_text(cv::Mat& sheet, cv::Point corner, const std::string& text, std::size_t letters_per_line, int lines,
-              const cv::Scalar& rgb) {
+namespace {
+
+constexpr int kLinePx = 13;  ///< height of a line of text
+
+/// Breaks the text into lines of whole words, at most `lines` with dots where there is more. OpenCV's font knows ASCII
+/// only: other letters become a question mark. @param corner upper left
+void draw_text(cv::Mat& sheet, cv::Point corner, const std::string& text, std::size_t letters_per_line, int lines) {
   std::string ascii;
   for (const char c : text) {
     if ((c & 0xC0) != 0x80) ascii += c >= 0 ? c : '?';  // one mark for each UTF-8 sequence
   }
-  int line = 0;
-  while (line < lines && !ascii.empty()) {
+  for (int line = 1; line <= lines && !ascii.empty(); ++line) {
     auto cut = ascii.size() <= letters_per_line ? ascii.size() : ascii.rfind(' ', letters_per_line);
     if (cut == std::string::npos || cut == 0) cut = letters_per_line;
-    const bool more = line + 1 == lines && cut < ascii.size();
-    cv::putText(sheet, ascii.substr(0, cut) + (more ? " ..." : ""), corner + cv::Point(0, ++line * kLinePx),
-                cv::FONT_HERSHEY_SIMPLEX, 0.32, rgb, 1, cv::LINE_AA);
+    const bool more = line == lines && cut < ascii.size();
+    cv::putText(sheet, ascii.substr(0, cut) + (more ? " ..." : ""), corner + cv::Point(0, line * kLinePx),
+                cv::FONT_HERSHEY_SIMPLEX, 0.32, cv::Scalar::all(0), 1, cv::LINE_AA);
     ascii.erase(0, cut + (cut < ascii.size() && ascii[cut] == ' ' ? 1 : 0));
   }
-  return line;
 }
 
+/// Without smoothing, so that each pixel is seen, in a grey line. @param image uint8 [3, S, S] @param corner upper left
 void draw_image(cv::Mat& sheet, cv::Point corner, const torch::Tensor& image, int side_px) {
   const auto pixels = image.permute({1, 2, 0}).contiguous();  // [H, W, 3]
   const auto side = static_cast<int>(pixels.size(0));
@@ -38,6 +41,8 @@ void draw_image(cv::Mat& sheet, cv::Point corner, const torch::Tensor& image, in
   cv::Mat slot = sheet(cv::Rect(corner, cv::Size(side_px, side_px)));
   cv::resize(small, slot, slot.size(), 0, 0, cv::INTER_NEAREST);
 }
+
+}  // namespace
 
 void write_contact_sheet(const Dataset& data, const std::string& split, std::int64_t count, std::uint64_t seed,
                          const std::filesystem::path& png) {
@@ -67,7 +72,7 @@ void write_contact_sheet(const Dataset& data, const std::string& split, std::int
     }
     draw_text(sheet, corner + cv::Point(0, kImagePx), text, kLettersPerLine, kLines);
   }
-  write_png(png, sheet);
+  write_file(png, png_bytes(sheet), Flush::kNo);
 }
 
 }  // namespace roclip::bench

@@ -1,4 +1,4 @@
-#include "harness/engine/fma_peak.h"
+#include "fma_peak.h"
 
 #include <chrono>
 
