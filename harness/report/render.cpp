@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <boost/algorithm/string/replace.hpp>
+
 namespace roclip::bench {
 
 namespace {
@@ -14,17 +16,12 @@ std::string number(double value, const MetricKind& kind) {
   return kind.unit.empty() ? percent(value) : format("%.3g", value);
 }
 
-/// "12.5 % 2/16", over seeds "12.5 % 9 seeds".
-std::string value_text(const Entry& entry, const MetricKind& kind) {
-  const auto n = sample_text(entry);
-  return with_unit(entry.mean, kind) + (n.empty() ? "" : " ") + n;
-}
-
-/// With the interval, if it is known.
+/// "12.5 % 2/16 [3.5, 36.0]", over seeds "12.5 % 9 seeds [8.1, 16.9]", or the status of the cells.
 std::string entry_text(const Entry& entry, const MetricKind& kind) {
   if (entry.seeds.empty()) return entry.status == "ok" ? "-" : entry.status;
-  const auto interval = interval_text(entry, kind);
-  return value_text(entry, kind) + (interval.empty() ? "" : " ") + interval;
+  std::string text = with_unit(entry.mean, kind);
+  for (const auto& part : {sample_text(entry), interval_text(entry, kind)}) text += (part.empty() ? "" : " ") + part;
+  return text;
 }
 
 std::string aligned(std::vector<std::vector<std::string>> rows) {
@@ -44,11 +41,7 @@ std::string aligned(std::vector<std::vector<std::string>> rows) {
 }
 
 /// Every line after the first starts below the first word of a cell's line.
-std::string indented(const std::string& text) {
-  std::string result;
-  for (const char c : text) result += c == '\n' ? std::string("\n         ") : std::string(1, c);
-  return result;
-}
+std::string indented(const std::string& text) { return boost::replace_all_copy(text, "\n", "\n         "); }
 
 /// "ok        targeted x roclip, seed 1", or the status, with the reason below.
 std::string first_line(Status status, const std::string& name, const std::string& reason) {
