@@ -275,8 +275,9 @@ int show_command(const std::filesystem::path& cell_file, bool json) {
 }
 
 void become_engine(const Json& task) {
-  if (task.at("task") == "plugin test") prepare_blas();  // as in a worker
-  if (task.at("task") == "plugin test") {  // counts bytes in use, and what a thread's cache of free chunks holds is
+  if (task.at("task") == "plugin test") {
+    prepare_blas();  // as in a worker
+    // It counts bytes in use, and what a thread's cache of free chunks holds is.
     ::setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 0);
   }
   const auto engine = program_dir() / "roclip-bench-engine";
