@@ -61,11 +61,7 @@ std::string heading(const Table& table, const Summary& summary) {
 /// What a reader must know of a table besides its numbers.
 std::vector<std::string> remarks(const Table& table, const Summary& summary) {
   std::vector<std::string> lines;
-  const auto significant = [&](const Row& row) {
-    return std::ranges::any_of(
-        row.entries, [](const Entry& e) { return e.against_reference && e.against_reference->significant(); });
-  };
-  if (std::ranges::any_of(table.rows, significant)) {
+  if (table.any_differs()) {
     lines.push_back("* differs from " + summary.defenses[0] + ", p < 0.05 after Holm's correction for " +
                     counted(std::int64_t(table.comparisons), "paired comparison"));
   }
@@ -93,8 +89,7 @@ std::string sample_text(const Entry& entry) {
 }
 
 bool better_than_reference(const Entry& entry, const Table& table) {
-  const auto& c = entry.against_reference;
-  return c && c->significant() && (c->difference < 0) == table.kind.lower_is_better;
+  return entry.differs() && (entry.against_reference->difference < 0) == table.kind.lower_is_better;
 }
 
 std::string cell_line(const CellRecord& record) {
@@ -123,8 +118,7 @@ std::string render_text(const Summary& summary) {
     for (const auto& row : table.rows) {
       auto& line = rows.emplace_back(std::vector{row.attack});
       for (const auto& entry : row.entries) {
-        const bool star = entry.against_reference && entry.against_reference->significant();
-        line.push_back(entry_text(entry, table.kind) + (star ? "*" : ""));
+        line.push_back(entry_text(entry, table.kind) + (entry.differs() ? "*" : ""));
       }
       if (!row.note.empty()) line.push_back(row.note);
     }

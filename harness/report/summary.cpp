@@ -66,6 +66,10 @@ void adjust(Table& table) {
 
 }  // namespace
 
+bool Table::any_differs() const {
+  return std::ranges::any_of(rows, [](const Row& row) { return std::ranges::any_of(row.entries, &Entry::differs); });
+}
+
 double mean_of(const Values& values) { return mean(numbers(values)); }
 
 std::optional<Interval> interval_of(const Values& values, double level) {
@@ -212,12 +216,7 @@ Json to_json(const Summary& summary) {
 }
 
 std::string detectable(const Table& table, std::size_t seeds) {
-  for (const auto& row : table.rows) {
-    for (const auto& entry : row.entries) {
-      if (entry.against_reference && entry.against_reference->significant()) return "";
-    }
-  }
-  if (table.comparisons == 0 || seeds < 2) return "";
+  if (table.any_differs() || table.comparisons == 0 || seeds < 2) return "";
   const auto needed = fewest_unanimous(table.comparisons);
   if (static_cast<std::size_t>(needed) <= seeds) return "";
   return format(

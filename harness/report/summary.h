@@ -49,6 +49,7 @@ struct Entry {
   std::optional<Interval> interval = {};
   double wall_s = 0;                                 ///< mean of a cell
   std::optional<Comparison> against_reference = {};  ///< with the study's first defense
+  bool differs() const { return against_reference && against_reference->significant(); }
 };
 
 struct Row {
@@ -62,6 +63,7 @@ struct Table {
   MetricKind kind;
   std::vector<Row> rows = {};
   std::int64_t comparisons = 0;
+  bool any_differs() const;  ///< from the first defense
 };
 
 struct Summary {
