@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -197,26 +198,23 @@ int status_command(const std::filesystem::path& out, bool json, bool color) {
 std::filesystem::path find_cell(const std::string& cell, const std::filesystem::path& out) {
   if (std::filesystem::is_regular_file(cell)) return cell;
   const auto folder = out / "cells";
-  std::vector<std::filesystem::path> found;
-  std::vector<std::string> ids;
+  std::vector<std::string> ids, found;
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
-    if (entry.path().extension() != ".json") continue;
-    ids.push_back(entry.path().stem().string());
-    if (ids.back() == cell) return entry.path();
-    if (ids.back().starts_with(cell)) found.push_back(entry.path());
+    if (entry.path().extension() == ".json") ids.push_back(entry.path().stem());
   }
-  if (found.size() == 1) return found.front();
+  std::ranges::sort(ids);
+  std::ranges::copy_if(ids, std::back_inserter(found), [&](const std::string& id) { return id.starts_with(cell); });
+  if (std::ranges::find(found, cell) != found.end()) found = {cell};
+  if (found.size() == 1) return folder / (found.front() + ".json");
   if (found.empty()) {
     throw Error(ErrorKind::kEmpty, "no result of a cell \"" + cell + "\" in " + folder.string() +
                                        did_you_mean(cell, ids) +
                                        "; expected a result file, or an id (or its beginning) "
                                        "with --out OUT");
   }
-  std::ranges::sort(found);
-  std::string message = "\"" + cell + "\" is the beginning of " + std::to_string(found.size()) + " ids:";
-  for (const auto& file : found) message += "\n  " + file.stem().string();
-  throw Error(ErrorKind::kUsage, message);
+  throw Error(ErrorKind::kUsage, "\"" + cell + "\" is the beginning of " + std::to_string(found.size()) + " ids:\n  " +
+                                     joined(found, "\n  "));
 }
 
 int show_command(const std::filesystem::path& cell_file, bool json) {
@@ -274,8 +272,9 @@ int show_command(const std::filesystem::path& cell_file, bool json) {
 }
 
 void become_engine(const Json& task) {
-  if (task.at("task") == "plugin test") prepare_blas();  // as in a worker
-  if (task.at("task") == "plugin test") {  // counts bytes in use, and what a thread's cache of free chunks holds is
+  if (task.at("task") == "plugin test") {
+    prepare_blas();  // as in a worker
+    // It counts bytes in use, and what a thread's cache of free chunks holds is.
     ::setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 0);
   }
   const auto engine = program_dir() / "roclip-bench-engine";

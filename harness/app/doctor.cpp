@@ -30,11 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kGibi = 1024.0 * 1024 * 1024;
 constexpr int kEngineLimit_s = 60;
 constexpr int kNotStarted = 127;
-
-std::string gibi(double bytes) { return format("%.1f GiB", bytes / kGibi); }
 
 Json program() {
   const std::string type = kBuildType, found = std::string("roclip-bench ") + kVersion + ", " + type + " build with " +
@@ -44,20 +41,20 @@ Json program() {
 }
 
 Json machine() {
-  constexpr double kWorkerGibi = 2;
+  constexpr double kWorkerBytes = 2e9;
   const auto cores = allowed_cpus().size();
   const double bytes = machine_memory_mib() * 1024 * 1024;
   const auto found = counted(std::int64_t(cores), "core") + ", " +
-                     (std::isfinite(bytes) ? gibi(bytes) + " of memory" : "memory of unknown size");
-  if (bytes >= kWorkerGibi * static_cast<double>(cores) * kGibi) return finding("machine", "ok", found);
-  const auto jobs = std::max(1, static_cast<int>(bytes / (kWorkerGibi * kGibi)));
+                     (std::isfinite(bytes) ? show_bytes(bytes) + " of memory" : "memory of unknown size");
+  if (bytes >= kWorkerBytes * static_cast<double>(cores)) return finding("machine", "ok", found);
+  const auto jobs = std::max(1, static_cast<int>(bytes / kWorkerBytes));
   return finding("machine", "warn", found,
-                 "a worker may take 2 GiB and each core gets one: run with --jobs " + std::to_string(jobs));
+                 "a worker may take 2 GB and each core gets one: run with --jobs " + std::to_string(jobs));
 }
 
 /// Room and right to write at this place, or where it would be made.
 Json disk(const std::string& what, fs::path folder, const std::string& fix) {
-  constexpr double kEnough = 2 * kGibi;
+  constexpr double kEnoughBytes = 2e9;
   const auto wanted = folder.string();
   folder = fs::absolute(folder);
   std::error_code error;
@@ -68,9 +65,9 @@ Json disk(const std::string& what, fs::path folder, const std::string& fix) {
   }
   const auto space = fs::space(folder, error);
   if (error) return finding(what, "warn", wanted + ": free space unknown: " + error.message(), fix);
-  const auto found = wanted + ", " + gibi(static_cast<double>(space.available)) + " free";
-  return static_cast<double>(space.available) >= kEnough ? finding(what, "ok", found)
-                                                         : finding(what, "warn", found, "2 GiB are enough; " + fix);
+  const auto found = wanted + ", " + show_bytes(static_cast<double>(space.available)) + " free";
+  return static_cast<double>(space.available) >= kEnoughBytes ? finding(what, "ok", found)
+                                                              : finding(what, "warn", found, "2 GB are enough; " + fix);
 }
 
 Json cache() {
@@ -120,25 +117,6 @@ EngineEnd run_engine(const fs::path& engine, const Json& task) {
   return end;
 }
 
-/// What to do when the engine says this instead of starting.
-std::string cure(const std::string& told) {
-  constexpr std::pair<const char*, const char*> kPackages[] = {{"libtorch", "libtorch-dev"},
-                                                               {"libc10", "libtorch-dev"},
-                                                               {"libopencv_core", "libopencv-core-dev"},
-                                                               {"libopencv_imgproc", "libopencv-imgproc-dev"},
-                                                               {"libopencv_imgcodecs", "libopencv-imgcodecs-dev"},
-                                                               {"librsvg", "librsvg2-dev"},
-                                                               {"libxxhash", "libxxhash-dev"},
-                                                               {"libboost", "libboost-filesystem-dev"},
-                                                               {"libarchive", "libarchive-dev"},
-                                                               {"libblas", "libopenblas0-openmp"},
-                                                               {"libopenblas", "libopenblas0-openmp"}};
-  for (const auto& [library, package] : kPackages) {
-    if (told.find(std::string(library)) != std::string::npos) return std::string("apt-get install ") + package;
-  }
-  return "build or install the program again: roclip-bench-engine stands beside it, its libraries in ../lib";
-}
-
 /// What the engine finds; why it cannot look, if it cannot.
 Json engine_findings(const Paths& plugin_path) {
   prepare_blas();  // as in a worker
@@ -156,7 +134,10 @@ Json engine_findings(const Paths& plugin_path) {
   while (told.ends_with('\n')) told.pop_back();
   const auto last = told.substr(told.rfind('\n') + 1);
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNotStarted) {
-    return Json::array({finding("engine", "fail", "cannot start: " + last, cure(last))});
+    return Json::array({finding("engine", "fail", "cannot start: " + last,
+                                "install what is missing (harness/cmake/install-packages names it), or build or "
+                                "install the program again: roclip-bench-engine "
+                                "stands beside it, its libraries in ../lib")});
   }
   const auto how = timed_out     ? "took more than " + std::to_string(kEngineLimit_s) + " s"
                    : status == 0 ? "ended before it had looked"

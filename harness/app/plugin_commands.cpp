@@ -4,6 +4,9 @@
 #include <cctype>
 #include <cstdio>
 #include <iostream>
+#include <regex>
+
+#include <boost/algorithm/string/replace.hpp>
 
 #include "harness/record/files.h"
 #include "harness/record/paths.h"
@@ -25,17 +28,6 @@ std::string camel_case(const std::string& name) {
     up = c == '_';
   }
   return result;
-}
-
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
-    text.replace(at, from.size(), to);
-  }
-}
-
-bool is_plugin_name(const std::string& name) {
-  const auto fits = [](unsigned char c) { return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '_'; };
-  return !name.empty() && std::islower(static_cast<unsigned char>(name[0])) != 0 && std::ranges::all_of(name, fits);
 }
 
 }  // namespace
@@ -76,7 +68,7 @@ int plugin_list_command(const Paths& plugin_path, bool json) {
 }
 
 int plugin_new_command(const std::string& kind, const std::string& name, const fs::path& folder) {
-  if (!is_plugin_name(name)) {
+  if (!std::regex_match(name, std::regex("[a-z][a-z0-9_]*"))) {
     throw Error(ErrorKind::kUsage,
                 "plugin new: expected a name of lower-case letters, digits and _ that begins with a letter, such as "
                 "my_trigger, got \"" +
@@ -96,10 +88,10 @@ int plugin_new_command(const std::string& kind, const std::string& name, const f
   fs::create_directories(target, error);
   if (error) throw Error(ErrorKind::kData, target.string() + ": cannot be made: " + error.message());
   const auto filled = [&](std::string text) {
-    replace_all(text, "@name@", name);
-    replace_all(text, "@Name@", camel_case(name));
-    replace_all(text, "@kind@", kind);
-    replace_all(text, "@prefix@", program_dir().parent_path().string());
+    boost::replace_all(text, "@name@", name);
+    boost::replace_all(text, "@Name@", camel_case(name));
+    boost::replace_all(text, "@kind@", kind);
+    boost::replace_all(text, "@prefix@", program_dir().parent_path().string());
     return text;
   };
   std::printf("%s/\n", target.c_str());

@@ -1,45 +1,18 @@
-#include <algorithm>
+#include <map>
 
 #include "harness/app/subcommands.h"
 #include "harness/record/result.h"
-#include "roclip/error.h"
 
 namespace roclip::bench {
 
 namespace {
 
-/// How a cell can end, but for ok.
+/// What --retry takes: how a cell can end, but for ok; or none.
 std::vector<std::string> statuses_to_retry() {
   auto names = status_names();
   std::erase(names, "ok");
+  names.push_back("none");
   return names;
-}
-
-std::vector<std::string> split_statuses(const std::string& text) {
-  if (text == "none") return {};
-  const auto known = statuses_to_retry();
-  std::vector<std::string> statuses = CLI::detail::split(text, ',');
-  for (const auto& status : statuses) {
-    if (std::ranges::find(known, status) == known.end()) {
-      throw Error(ErrorKind::kUsage, "--retry: unknown status \"" + status + "\"" + did_you_mean(status, known) +
-                                         " (known: " + CLI::detail::join(known, ", ") + ", none)");
-    }
-  }
-  return statuses;
-}
-
-void add_jobs(CLI::App* command, std::int64_t& jobs) {
-  command
-      ->add_option_function<std::string>(
-          "--jobs",
-          [&jobs](const std::string& text) {
-            if (text == "auto") return;
-            if (!CLI::detail::lexical_cast(text, jobs) || jobs < 0 || jobs > 1024) {
-              throw CLI::ValidationError("--jobs", "expected auto or a number up to 1024, got " + text);
-            }
-          },
-          "cells at a time; auto = one a core on the CPU, one on each GPU")
-      ->type_name("auto|N");
 }
 
 /// What run and plan have in common.
@@ -50,7 +23,10 @@ void add_matrix_options(CLI::App* command, RunOptions& options) {
   command->add_option("--device", options.device, "a GPU of several: cuda:<index>")
       ->type_name("auto|cpu|cuda")
       ->capture_default_str();
-  add_jobs(command, options.jobs);
+  command->add_option("--jobs", options.jobs, "cells at a time; auto = one a core on the CPU, one on each GPU")
+      ->transform(CLI::Transformer(std::map<std::string, std::int64_t>{{"auto", 0}}).description(""))
+      ->check(CLI::Range(0, 1024).description(""))
+      ->type_name("auto|N");
   command
       ->add_option("--only", options.only,
                    "cells: attack=, defense=, seed= or the beginning of an id; terms joined by commas must all "
@@ -62,7 +38,8 @@ void add_matrix_options(CLI::App* command, RunOptions& options) {
 void add_run(CLI::App& app, Invocation& invocation) {
   struct Choices {
     RunOptions run;
-    std::string retry, progress = "auto";
+    std::vector<std::string> retry;
+    std::string progress = "auto";
     bool fail_fast = false, until_decided = false;
     std::int64_t most_seeds = 20;
   };
@@ -76,7 +53,9 @@ void add_run(CLI::App& app, Invocation& invocation) {
   run->add_option("--retry", choices->retry,
                   "which cells that failed in an earlier run to run again: their statuses, joined by commas; default: "
                   "all")
-      ->type_name(CLI::detail::join(statuses_to_retry(), "|") + "|none")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(statuses_to_retry()))
       ->excludes(rerun);
   run->add_flag("--fail-fast", choices->fail_fast, "stop after the first cell that fails");
   run->add_option("--max-fail", options.max_fail, "stop after this many cells failed; 0 = never")
@@ -105,7 +84,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
     chosen.progress = choices->progress == "auto"    ? ProgressStyle::kAuto
                       : choices->progress == "plain" ? ProgressStyle::kPlain
                                                      : ProgressStyle::kNone;
-    if (!choices->retry.empty()) chosen.retry = split_statuses(choices->retry);
+    if (!choices->retry.empty()) chosen.retry = choices->retry;
     if (choices->fail_fast) chosen.max_fail = 1;
     chosen.command_line = invocation.words;
     invocation.code = choices->until_decided ? run_until_decided(chosen, choices->most_seeds) : run_matrix(chosen);

@@ -9,149 +9,97 @@ namespace roclip::bench {
 
 namespace {
 
-constexpr double kWidth = 420, kHeight = 260, kLeft = 52, kRight = 12, kTop = 12, kBottom = 40;
+constexpr double kWidth = 420, kHeight = 260, kLeft = 52, kRight = 408, kTop = 12, kBottom = 220;
 
-/// A linear or logarithmic axis between two places of the picture.
+/// An axis between two places of the picture, linear or logarithmic.
 struct Axis {
-  double low, high, from, to;
+  double from, to;
+  double low = 0, high = 0;
   bool log = false;
 
+  void include(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
   double at(double value) const {
-    const double l = log ? std::log10(low) : low, h = log ? std::log10(high) : high;
-    const double v = log ? std::log10(value) : value;
-    return from + (h > l ? (v - l) / (h - l) : 0.5) * (to - from);
+    const double share = log ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
+    return from + share * (to - from);
   }
 };
 
 /// 1, 2 or 5 times a power of ten, so that about five fit.
-std::vector<double> ticks(double low, double high) {
-  if (high <= low) return {low};
-  const double raw = (high - low) / 5, power = std::pow(10, std::floor(std::log10(raw)));
+std::vector<double> ticks(const Axis& axis) {
+  const double raw = (axis.high - axis.low) / 5, power = std::pow(10, std::floor(std::log10(raw)));
   const double step = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
   std::vector<double> values;
-  for (double v = std::ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) values.push_back(v);
+  const double rounding = 1e-9;
+  const double first = std::ceil(axis.low / step - rounding) + 0.0;  // 0 instead of -0
+  for (double i = first; i <= axis.high / step + rounding; ++i) values.push_back(i * step);
   return values;
 }
 
-std::string number(double value, bool share) {
-  if (std::abs(value) < 1e-12) value = 0;  // no "-0"
-  return share ? format("%.4g %%", 100 * value) : format("%.4g", value);
+std::string number(double value, bool share) { return share ? format("%.4g %%", 100 * value) : format("%.4g", value); }
+
+std::string line(const std::string& classes, double x1, double y1, double x2, double y2) {
+  return "<line class=\"" + classes + format("\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>", x1, y1, x2, y2);
 }
 
-struct Box {
-  double left, right, top, bottom;
-  bool meets(const Box& b) const { return left < b.right && b.left < right && top < b.bottom && b.top < bottom; }
-};
-
-/// The names of the series of a scatter, each in a corner beside its first point where nothing else is. A name that
-/// finds no room stands in the legend only.
-std::string point_names(const Chart& chart, const Axis& x, const Axis& y) {
-  constexpr double kCharacter = 6, kAscent = 10, kDescent = 3, kRadius = 6;
-  std::vector<Box> taken;
-  for (const auto& series : chart.series) {
-    for (const auto& point : series.points) {
-      const double px = x.at(point.x), py = y.at(point.y);
-      taken.push_back({px - kRadius, px + kRadius, py - kRadius, py + kRadius});
-    }
-  }
-  std::string svg;
-  for (const auto& series : chart.series) {
-    if (series.line || series.points.empty()) continue;
-    const double px = x.at(series.points.front().x), py = y.at(series.points.front().y);
-    const double width = kCharacter * static_cast<double>(series.name.size());
-    for (const auto& [left, below] : {std::pair(false, false), {true, false}, {false, true}, {true, true}}) {
-      const double begin = left ? px - 8 - width : px + 8, baseline = below ? py + 16 : py - 7;
-      const Box box{begin, begin + width, baseline - kAscent, baseline + kDescent};
-      const bool inside = box.left >= kLeft && box.right <= kWidth && box.top >= 0 && box.bottom <= kHeight - kBottom;
-      if (!inside || std::ranges::any_of(taken, [&](const Box& other) { return box.meets(other); })) continue;
-      svg += format("<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", left ? px - 8 : px + 8, baseline,
-                    left ? "end" : "start") +
-             escape_xml(series.name) + "</text>";
-      taken.push_back(box);
-      break;
-    }
-  }
-  return svg;
-}
-
-void widen(Axis& axis, double value) {
-  axis.low = std::min(axis.low, value);
-  axis.high = std::max(axis.high, value);
+/// @param place attributes that say where
+std::string text(const std::string& classes, const std::string& place, const std::string& content) {
+  return "<text class=\"" + classes + "\" " + place + ">" + escape_xml(content) + "</text>";
 }
 
 }  // namespace
 
 std::string render_svg(const Chart& chart) {
-  Axis x{1e300, -1e300, kLeft, kWidth - kRight, chart.log_x}, y{1e300, -1e300, kHeight - kBottom, kTop};
+  Axis x{kLeft, kRight}, y{kBottom, kTop};
+  if (!chart.x_ticks.empty()) {
+    x.low = chart.x_ticks.front(), x.high = chart.x_ticks.back();
+    x.log = x.low > 0 && x.high / x.low > 20;
+  }
+  if (chart.y_shares) y.high = 1;
   for (const auto& series : chart.series) {
     for (const auto& point : series.points) {
-      widen(x, point.x);
-      widen(y, point.y);
+      x.include(point.x_range ? point.x_range->high : point.x);
+      y.include(point.y);
     }
   }
-  if (x.low > x.high) return "";
-  if (chart.shares) y.low = 0, y.high = 1;
-  if (chart.y_range) y.low = std::min(y.low, chart.y_range->low), y.high = std::max(y.high, chart.y_range->high);
-  if (chart.x_shares) {
-    double right = x.high;
-    for (const auto& series : chart.series) {
-      for (const auto& point : series.points) right = std::max(right, point.x_range ? point.x_range->high : point.x);
-    }
-    x.low = 0, x.high = std::min(1.0, 1.15 * right);
-  } else if (!chart.log_x && x.low == x.high) {
-    x.low -= 0.5, x.high += 0.5;
-  }
+  if (x.low == x.high) x.high += 1;
+  if (y.low == y.high) y.high += 1;
 
   std::string svg = format("<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"", kWidth, kHeight) +
                     escape_xml(chart.title) + "\">";
-  const double bottom = kHeight - kBottom;
-  for (const double tick : ticks(y.low, y.high)) {
-    svg += format("<line class=\"grid\" x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\"/>", kLeft, kWidth - kRight,
-                  y.at(tick), y.at(tick));
-    svg += format("<text class=\"tick\" x=\"%g\" y=\"%.1f\" text-anchor=\"end\">", kLeft - 6, y.at(tick) + 4) +
-           number(tick, chart.shares) + "</text>";
+  for (const double tick : ticks(y)) {
+    svg += line("grid", kLeft, y.at(tick), kRight, y.at(tick)) +
+           text("tick", format("x=\"%g\" y=\"%.1f\" text-anchor=\"end\"", kLeft - 6, y.at(tick) + 4),
+                number(tick, chart.y_shares));
   }
-  for (const double tick : chart.x_ticks.empty() ? ticks(x.low, x.high) : chart.x_ticks) {
-    svg += format("<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%g\" y2=\"%g\"/>", x.at(tick), x.at(tick), kTop,
-                  bottom);
-    svg += format("<text class=\"tick\" x=\"%.1f\" y=\"%g\" text-anchor=\"middle\">", x.at(tick), bottom + 15) +
-           number(tick, chart.x_shares) + "</text>";
+  for (const double tick : chart.x_ticks.empty() ? ticks(x) : chart.x_ticks) {
+    svg += line("grid", x.at(tick), kTop, x.at(tick), kBottom) +
+           text("tick", format("x=\"%.1f\" y=\"%g\" text-anchor=\"middle\"", x.at(tick), kBottom + 15),
+                number(tick, chart.x_shares));
   }
-  svg += format("<text class=\"axis\" x=\"%g\" y=\"%g\" text-anchor=\"middle\">", (kLeft + kWidth - kRight) / 2,
-                kHeight - 6) +
-         escape_xml(chart.x_name) + "</text>";
-  svg += format("<text class=\"axis\" transform=\"translate(12 %g) rotate(-90)\" text-anchor=\"middle\">",
-                (kTop + bottom) / 2) +
-         escape_xml(chart.y_name) + "</text>";
+  svg += text("axis", format("x=\"%g\" y=\"%g\" text-anchor=\"middle\"", (kLeft + kRight) / 2, kHeight - 6),
+              chart.x_name) +
+         text("axis", format("transform=\"translate(12 %g) rotate(-90)\" text-anchor=\"middle\"", (kTop + kBottom) / 2),
+              chart.y_name);
+  std::string legend;
   for (const auto& series : chart.series) {
-    const std::string classes = format("s%d%s", series.colour % 8, series.dashed ? " dashed" : "");
+    const std::string colour = "s" + std::to_string(series.colour % 8);
+    legend += "<span><i class=\"key " + colour + "\"></i>" + escape_xml(series.name) + "</span> ";
     std::string path;
     for (const auto& point : series.points) {
       const double px = x.at(point.x), py = y.at(point.y);
       path += format("%s%.1f %.1f", path.empty() ? "M" : "L", px, py);
-      if (point.y_range) {
-        svg += format("<line class=\"bar %s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", classes.c_str(), px,
-                      px, y.at(point.y_range->low), y.at(point.y_range->high));
-      }
-      if (point.x_range) {
-        svg += format("<line class=\"bar %s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", classes.c_str(),
-                      x.at(point.x_range->low), x.at(point.x_range->high), py, py);
-      }
-      svg += format("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%g\"><title>", classes.c_str(), px, py,
-                    series.line ? 3.0 : 5.0) +
-             escape_xml(point.label.empty() ? series.name : point.label) + "</title></circle>";
+      if (point.y_range) svg += line("bar " + colour, px, y.at(point.y_range->low), px, y.at(point.y_range->high));
+      if (point.x_range) svg += line("bar " + colour, x.at(point.x_range->low), py, x.at(point.x_range->high), py);
+      svg += format("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>", colour.c_str(), px, py) +
+             escape_xml(point.label) + "</title></circle>";
     }
-    if (series.line) svg += "<path class=\"line " + classes + "\" d=\"" + path + "\"/>";
+    svg += "<path class=\"line " + colour + "\" d=\"" + path + "\"/>";
   }
-  svg += point_names(chart, x, y) + "</svg>";
-
-  std::string legend;
-  for (const auto& series : chart.series) {
-    legend += format("<span><i class=\"key s%d%s\"></i>", series.colour % 8, series.dashed ? " dashed" : "") +
-              escape_xml(series.name) + "</span> ";
-  }
-  return "<figure><figcaption>" + escape_xml(chart.title) + "</figcaption>" + svg + "<div class=\"legend\">" + legend +
-         "</div></figure>\n";
+  return "<figure><figcaption>" + escape_xml(chart.title) + "</figcaption>" + svg + "</svg><div class=\"legend\">" +
+         legend + "</div></figure>\n";
 }
 
 }  // namespace roclip::bench

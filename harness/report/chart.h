@@ -12,25 +12,23 @@ namespace roclip::bench {
 
 struct ChartPoint {
   double x, y;
+  std::string label;                                   ///< told on hover
   std::optional<Interval> x_range = {}, y_range = {};  ///< bars
-  std::string label = {};                              ///< told on hover
 };
 
+/// Points, joined by a line.
 struct ChartSeries {
   std::string name;
   std::vector<ChartPoint> points = {};
-  bool line = true, dashed = false;
   int colour = 0;
 };
 
+/// Both axes begin at 0, unless a value is negative or `x_ticks` says where the values are.
 struct Chart {
   std::string title, x_name, y_name;
   std::vector<ChartSeries> series = {};
-  bool shares = true;  ///< y, and x of a scatter, are shares: shown as percentages from 0 to 100
-  bool x_shares = false;
-  std::optional<Interval> y_range = {};  ///< shown at least
-  std::vector<double> x_ticks = {};      ///< empty = chosen
-  bool log_x = false;
+  bool x_shares = false, y_shares = false;  ///< shown as percentages; y up to 100 %
+  std::vector<double> x_ticks = {};         ///< ascending; empty = chosen
 };
 
 /// One <figure> with its legend. All texts are escaped.

@@ -104,7 +104,6 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   if (metric.empty()) return fail("the results have no metric " + gate.metric);
   if (const auto why = trouble(study, metric, gate.attack, gate.defense); !why.empty()) return fail(why);
   const auto values = values_of(study, metric, gate.attack, gate.defense);
-  const auto all = without_seeds(values);
   verdict.confidence = confidence_of_look(gate.confidence, study.looks);
   verdict.seeds = std::ssize(values);
   if (!values.empty()) verdict.next_seed = values.back().seed + 1;
@@ -115,7 +114,7 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
     if (const auto why = trouble(study, metric, gate.attack, reference); !why.empty()) {
       return fail("cannot tell whether the attack works: " + why);
     }
-    const double works = mean_of(without_seeds(values_of(study, metric, gate.attack, reference)));
+    const double works = mean_of(values_of(study, metric, gate.attack, reference));
     if (works < gate.attack_works) {
       return fail("the attack succeeds in only " + percent(works) + " % against " + reference +
                   ", less than attack_works, " + percent(gate.attack_works) + " %: too weak to judge a defense");
@@ -123,9 +122,9 @@ Verdict judge(const Study& study, const Gate& gate, const std::filesystem::path&
   }
 
   if (gate.kind != Gate::Kind::kNotWorseThan) {
-    verdict.interval = interval_of(all, verdict.confidence);
-    decide(verdict, mean_of(all), gate.limit, gate.kind == Gate::Kind::kAtMost, all.size(), gate.metric, study.looks,
-           std::nullopt);
+    verdict.interval = interval_of(values, verdict.confidence);
+    decide(verdict, mean_of(values), gate.limit, gate.kind == Gate::Kind::kAtMost, values.size(), gate.metric,
+           study.looks, std::nullopt);
     return verdict;
   }
   Study baseline;

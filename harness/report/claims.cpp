@@ -50,10 +50,9 @@ Verified verify_one(const Study& study, const Claim& claim) {
     return result;
   }
   if (claim.minus.empty()) {
-    const auto all = without_seeds(values);
-    result.ours = mean_of(all);
-    result.interval = interval_of(all);
-    result.seeds = all.size();
+    result.ours = mean_of(values);
+    result.interval = interval_of(values);
+    result.seeds = values.size();
   } else {
     const auto [mine, other] = paired(values, values_of(study, metric, claim.attack, claim.minus));
     if (mine.empty()) {
@@ -85,13 +84,12 @@ std::string ours(const Verified& item) {
 }
 
 std::string place(const Claim& claim) {
-  if (!claim.not_testable.empty()) return "";
   return claim.metric + ", " + claim.attack + " x " + claim.defense +
          (claim.minus.empty() ? "" : " minus " + claim.minus);
 }
 
+/// "" where nothing can be tested.
 std::string agreement(const Claim& claim) {
-  if (!claim.not_testable.empty()) return "";
   std::string text;
   if (claim.at_least > -1) text = "at least " + percent(claim.at_least) + " %";
   if (claim.at_most < 1) text += (text.empty() ? "at most " : " and at most ") + percent(claim.at_most) + " %";

@@ -72,7 +72,7 @@ Json compare(const Study& a, const Study& b) {
                            {"b", mean_of(theirs)},
                            {"difference", mean(by_seed)},
                            {"p", test ? Json(test->p) : Json()},
-                           {"test", test ? Json(test->name) : Json()}});
+                           {"test", test ? Json(test->test) : Json()}});
       }
     }
   }

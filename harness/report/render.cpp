@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <boost/algorithm/string/replace.hpp>
+
 namespace roclip::bench {
 
 namespace {
@@ -14,17 +16,12 @@ std::string number(double value, const MetricKind& kind) {
   return kind.unit.empty() ? percent(value) : format("%.3g", value);
 }
 
-/// "12.5 % 2/16", over seeds "12.5 % 9 seeds".
-std::string value_text(const Entry& entry, const MetricKind& kind) {
-  const auto n = sample_text(entry);
-  return with_unit(entry.mean, kind) + (n.empty() ? "" : " ") + n;
-}
-
-/// With the interval, if it is known.
+/// "12.5 % 2/16 [3.5, 36.0]", over seeds "12.5 % 9 seeds [8.1, 16.9]", or the status of the cells.
 std::string entry_text(const Entry& entry, const MetricKind& kind) {
   if (entry.seeds.empty()) return entry.status == "ok" ? "-" : entry.status;
-  const auto interval = interval_text(entry, kind);
-  return value_text(entry, kind) + (interval.empty() ? "" : " ") + interval;
+  std::string text = with_unit(entry.mean, kind);
+  for (const auto& part : {sample_text(entry), interval_text(entry, kind)}) text += (part.empty() ? "" : " ") + part;
+  return text;
 }
 
 std::string aligned(std::vector<std::vector<std::string>> rows) {
@@ -44,11 +41,7 @@ std::string aligned(std::vector<std::vector<std::string>> rows) {
 }
 
 /// Every line after the first starts below the first word of a cell's line.
-std::string indented(const std::string& text) {
-  std::string result;
-  for (const char c : text) result += c == '\n' ? std::string("\n         ") : std::string(1, c);
-  return result;
-}
+std::string indented(const std::string& text) { return boost::replace_all_copy(text, "\n", "\n         "); }
 
 /// "ok        targeted x roclip, seed 1", or the status, with the reason below.
 std::string first_line(Status status, const std::string& name, const std::string& reason) {
@@ -68,11 +61,7 @@ std::string heading(const Table& table, const Summary& summary) {
 /// What a reader must know of a table besides its numbers.
 std::vector<std::string> remarks(const Table& table, const Summary& summary) {
   std::vector<std::string> lines;
-  const auto significant = [&](const Row& row) {
-    return std::ranges::any_of(
-        row.entries, [](const Entry& e) { return e.against_reference && e.against_reference->significant(); });
-  };
-  if (std::ranges::any_of(table.rows, significant)) {
+  if (table.any_differs()) {
     lines.push_back("* differs from " + summary.defenses[0] + ", p < 0.05 after Holm's correction for " +
                     counted(std::int64_t(table.comparisons), "paired comparison"));
   }
@@ -100,8 +89,7 @@ std::string sample_text(const Entry& entry) {
 }
 
 bool better_than_reference(const Entry& entry, const Table& table) {
-  const auto& c = entry.against_reference;
-  return c && c->significant() && (c->difference < 0) == table.kind.lower_is_better;
+  return entry.differs() && (entry.against_reference->difference < 0) == table.kind.lower_is_better;
 }
 
 std::string cell_line(const CellRecord& record) {
@@ -130,8 +118,7 @@ std::string render_text(const Summary& summary) {
     for (const auto& row : table.rows) {
       auto& line = rows.emplace_back(std::vector{row.attack});
       for (const auto& entry : row.entries) {
-        const bool star = entry.against_reference && entry.against_reference->significant();
-        line.push_back(entry_text(entry, table.kind) + (star ? "*" : ""));
+        line.push_back(entry_text(entry, table.kind) + (entry.differs() ? "*" : ""));
       }
       if (!row.note.empty()) line.push_back(row.note);
     }

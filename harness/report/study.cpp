@@ -33,14 +33,9 @@ std::shared_ptr<const CellRecord> record_of(const CellEntry& entry, const fs::pa
   if (!truth.ok()) refuse("status", std::string(to_string(truth.status)), std::string(to_string(entry.status)));
   for (const auto& [id, metric] : entry.metrics) {
     const auto stored = truth.metrics.find(id);
-    if (stored == truth.metrics.end()) refuse("metrics", "no " + id, id);
-    const Json ours = summary_json(metric), theirs = summary_json(stored->second);
-    if (ours == theirs) continue;
-    for (const auto& difference : Json::diff(theirs, ours)) {
-      const Json::json_pointer key(difference.at("path").get<std::string>());
-      const auto value = [&](const Json& json) { return json.contains(key) ? json.at(key).dump() : "nothing"; };
-      refuse("metrics/" + id + key.to_string(), value(theirs), value(ours));
-    }
+    const Json ours = summary_json(metric);
+    const Json theirs = stored == truth.metrics.end() ? Json() : summary_json(stored->second);
+    if (ours != theirs) refuse("metrics/" + id, theirs.dump(), ours.dump());
   }
   return record;
 }

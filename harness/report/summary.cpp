@@ -12,32 +12,23 @@ namespace {
 
 std::vector<double> numbers(const Values& values) {
   std::vector<double> list;
-  for (const auto& value : values) list.push_back(value.value);
+  for (const auto& value : values) list.push_back(value.headline.value);
   return list;
 }
 
 bool counted(const Values& values) {
-  return std::ranges::all_of(values, [](const Headline& value) { return value.count.has_value(); });
+  return std::ranges::all_of(values, [](const SeedValue& value) { return value.headline.count.has_value(); });
 }
 
 std::vector<Counted> counts(const Values& values) {
   std::vector<Counted> list;
-  for (const auto& value : values) list.push_back(*value.count);
+  for (const auto& value : values) list.push_back(*value.headline.count);
   return list;
-}
-
-std::optional<Comparison> compare(const Study& study, const std::string& metric, const std::string& attack,
-                                  const Entry& entry, const Entry& reference) {
-  const auto test = paired_test(study, entry.defense, study, reference.defense, metric, attack);
-  if (!test) return std::nullopt;
-  const auto [mine, other] = paired(entry.seeds, reference.seeds);
-  return Comparison{mean(differences(mine, other)), test->p, 1, test->name};
 }
 
 Entry entry_of(const Study& study, const std::string& metric, const std::string& attack, const std::string& defense) {
   Entry entry{.defense = defense, .status = "ok", .seeds = values_of(study, metric, attack, defense)};
-  double wall_s = 0;
-  std::size_t timed = 0;
+  std::vector<double> wall_s;
   for (const auto seed : study.seeds) {
     const auto* cell = study.find(attack, defense, seed);
     if (cell == nullptr) continue;
@@ -48,17 +39,13 @@ Entry entry_of(const Study& study, const std::string& metric, const std::string&
     }
     const auto found = cell->metrics.find(metric);
     if (entry.reason.empty() && found != cell->metrics.end()) entry.reason = found->second.not_applicable;
-    if (cell->wall_s) {
-      wall_s += *cell->wall_s;
-      ++timed;
-    }
+    if (cell->wall_s) wall_s.push_back(*cell->wall_s);
   }
   if (entry.cells == 0) entry.status = "-";
-  if (timed > 0) entry.wall_s = wall_s / static_cast<double>(timed);
+  if (!wall_s.empty()) entry.wall_s = mean(wall_s);
   if (entry.seeds.empty()) return entry;
-  const auto values = without_seeds(entry.seeds);
-  entry.mean = mean_of(values);
-  entry.interval = interval_of(values);
+  entry.mean = mean_of(entry.seeds);
+  entry.interval = interval_of(entry.seeds);
   return entry;
 }
 
@@ -79,12 +66,16 @@ void adjust(Table& table) {
 
 }  // namespace
 
+bool Table::any_differs() const {
+  return std::ranges::any_of(rows, [](const Row& row) { return std::ranges::any_of(row.entries, &Entry::differs); });
+}
+
 double mean_of(const Values& values) { return mean(numbers(values)); }
 
 std::optional<Interval> interval_of(const Values& values, double level) {
   if (counted(values)) return over_seeds(counts(values), level);
   if (values.size() > 1) return t_interval(numbers(values), level);
-  return level <= 0.95 ? values.front().interval : std::nullopt;
+  return level <= 0.95 ? values.front().headline.interval : std::nullopt;
 }
 
 std::optional<Interval> difference_interval(const Values& a, const Values& b, double level) {
@@ -93,9 +84,8 @@ std::optional<Interval> difference_interval(const Values& a, const Values& b, do
   return std::nullopt;
 }
 
-std::vector<SeedValue> values_of(const Study& study, const std::string& metric, const std::string& attack,
-                                 const std::string& defense) {
-  std::vector<SeedValue> values;
+Values values_of(const Study& study, const std::string& metric, const std::string& attack, const std::string& defense) {
+  Values values;
   for (const auto seed : study.seeds) {
     const auto* cell = study.find(attack, defense, seed);
     if (cell == nullptr || !cell->metrics.contains(metric)) continue;
@@ -104,48 +94,38 @@ std::vector<SeedValue> values_of(const Study& study, const std::string& metric, 
   return values;
 }
 
-Values without_seeds(const std::vector<SeedValue>& seeds) {
-  Values values;
-  for (const auto& value : seeds) values.push_back(value.headline);
-  return values;
-}
-
-std::pair<Values, Values> paired(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b) {
+std::pair<Values, Values> paired(const Values& a, const Values& b) {
   std::pair<Values, Values> both;
   for (const auto& value : a) {
     const auto other = std::ranges::find(b, value.seed, &SeedValue::seed);
     if (other == b.end()) continue;
-    both.first.push_back(value.headline);
-    both.second.push_back(other->headline);
+    both.first.push_back(value);
+    both.second.push_back(*other);
   }
   return both;
 }
 
 std::vector<double> differences(const Values& a, const Values& b) {
   std::vector<double> list;
-  for (std::size_t i = 0; i < a.size(); ++i) list.push_back(a[i].value - b[i].value);
+  for (std::size_t i = 0; i < a.size(); ++i) list.push_back(a[i].headline.value - b[i].headline.value);
   return list;
 }
 
-std::optional<PairedTest> paired_test(const Study& a, const std::string& defense_a, const Study& b,
+std::optional<Comparison> paired_test(const Study& a, const std::string& defense_a, const Study& b,
                                       const std::string& defense_b, const std::string& metric,
                                       const std::string& attack) {
-  const auto values_a = values_of(a, metric, attack, defense_a), values_b = values_of(b, metric, attack, defense_b);
-  const auto [mine, other] = paired(values_a, values_b);
-  if (mine.size() > 1) return PairedTest{permutation_test(differences(mine, other)), "permutation"};
-  const auto count_of = [&](const Study& study, const std::string& defense, std::int64_t seed) -> const CountRecord* {
+  const auto [mine, other] = paired(values_of(a, metric, attack, defense_a), values_of(b, metric, attack, defense_b));
+  if (mine.empty()) return std::nullopt;
+  const auto by_seed = differences(mine, other);
+  if (mine.size() > 1) return Comparison{mean(by_seed), permutation_test(by_seed), "permutation"};
+  const auto count_of = [&, seed = mine[0].seed](const Study& study, const std::string& defense) -> const CountRecord* {
     const auto* cell = study.find(attack, defense, seed);
-    if (cell == nullptr || cell->record == nullptr) return nullptr;
-    const auto found = cell->record->metrics.find(metric);
-    return found == cell->record->metrics.end() ? nullptr : found->second.headline_count();
+    if (cell->record == nullptr || !cell->record->metrics.contains(metric)) return nullptr;
+    return cell->record->metrics.at(metric).headline_count();
   };
-  for (const auto& value : values_a) {
-    if (std::ranges::find(values_b, value.seed, &SeedValue::seed) == values_b.end()) continue;
-    const CountRecord *count = count_of(a, defense_a, value.seed), *reference = count_of(b, defense_b, value.seed);
-    if (count == nullptr || reference == nullptr || count->items != reference->items) return std::nullopt;
-    return PairedTest{mcnemar(count->outcomes, reference->outcomes), "McNemar"};
-  }
-  return std::nullopt;
+  const CountRecord *count = count_of(a, defense_a), *reference = count_of(b, defense_b);
+  if (count == nullptr || reference == nullptr || count->items != reference->items) return std::nullopt;
+  return Comparison{mean(by_seed), mcnemar(count->outcomes, reference->outcomes), "McNemar"};
 }
 
 Summary summarise(const Study& study) {
@@ -157,7 +137,8 @@ Summary summarise(const Study& study) {
       for (const auto& defense : study.defenses) row.entries.push_back(entry_of(study, metric, attack, defense));
       const Entry& reference = row.entries.front();
       for (auto& entry : row.entries) {
-        if (&entry != &reference) entry.against_reference = compare(study, metric, attack, entry, reference);
+        if (&entry == &reference) continue;
+        entry.against_reference = paired_test(study, entry.defense, study, reference.defense, metric, attack);
       }
       const bool judges = table.kind.measures == Measures::kAttackSuccess && table.kind.unit.empty();
       if (judges && !reference.seeds.empty() && reference.mean < kStrongAttack) {
@@ -235,12 +216,7 @@ Json to_json(const Summary& summary) {
 }
 
 std::string detectable(const Table& table, std::size_t seeds) {
-  for (const auto& row : table.rows) {
-    for (const auto& entry : row.entries) {
-      if (entry.against_reference && entry.against_reference->significant()) return "";
-    }
-  }
-  if (table.comparisons == 0 || seeds < 2) return "";
+  if (table.any_differs() || table.comparisons == 0 || seeds < 2) return "";
   const auto needed = fewest_unanimous(table.comparisons);
   if (static_cast<std::size_t>(needed) <= seeds) return "";
   return format(

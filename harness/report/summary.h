@@ -14,8 +14,14 @@ namespace roclip::bench {
 /// An undefended attack that succeeds less often cannot tell a good defense from a bad one.
 inline constexpr double kStrongAttack = 0.8;
 
-/// One number a seed.
-using Values = std::vector<Headline>;
+/// One seed of one place of a grid.
+struct SeedValue {
+  std::int64_t seed;
+  Headline headline;
+};
+
+/// Each of another seed.
+using Values = std::vector<SeedValue>;
 double mean_of(const Values& values);
 /// Interval of the mean: over_seeds() of counts, Student's t of other values. Nothing for one seed of a value of which
 /// the metric knows no interval.
@@ -23,18 +29,12 @@ std::optional<Interval> interval_of(const Values& values, double level = 0.95);
 /// Of the mean paired difference a - b. Nothing for one seed of values that are no counts.
 std::optional<Interval> difference_interval(const Values& a, const Values& b, double level = 0.95);
 
-/// One seed of one place of a grid.
-struct SeedValue {
-  std::int64_t seed;
-  Headline headline;
-};
-
-/// A defense against the reference, the study's first defense, paired.
+/// A defense against another one, paired.
 struct Comparison {
-  double difference;  ///< mean of entry - reference
+  double difference;  ///< mean over seeds
   double p;           ///< exact, two-sided
-  double p_holm;      ///< adjusted for all comparisons of the table
-  std::string test;   ///< as in PairedTest
+  std::string test;   ///< "permutation" over seeds; "McNemar" over the items of the only seed that both have
+  double p_holm = 1;  ///< adjusted for all comparisons of a table
   bool significant() const { return p_holm < 0.05; }
 };
 
@@ -44,11 +44,12 @@ struct Entry {
   std::string status;       ///< of the cells: "ok", else that of the first which is not
   std::string reason = {};  ///< why it is not, or why the metric does not apply
   std::size_t cells = 0;
-  std::vector<SeedValue> seeds = {};  ///< those that have a value
+  Values seeds = {};  ///< those that have a value
   double mean = 0;
   std::optional<Interval> interval = {};
-  double wall_s = 0;  ///< mean of a cell
-  std::optional<Comparison> against_reference = {};
+  double wall_s = 0;                                 ///< mean of a cell
+  std::optional<Comparison> against_reference = {};  ///< with the study's first defense
+  bool differs() const { return against_reference && against_reference->significant(); }
 };
 
 struct Row {
@@ -62,6 +63,7 @@ struct Table {
   MetricKind kind;
   std::vector<Row> rows = {};
   std::int64_t comparisons = 0;
+  bool any_differs() const;  ///< from the first defense
 };
 
 struct Summary {
@@ -75,21 +77,15 @@ struct Summary {
 };
 
 /// The headlines of an attack, a defense and a metric, one a seed that has one.
-std::vector<SeedValue> values_of(const Study& study, const std::string& metric, const std::string& attack,
-                                 const std::string& defense);
-Values without_seeds(const std::vector<SeedValue>& seeds);
+Values values_of(const Study& study, const std::string& metric, const std::string& attack, const std::string& defense);
 /// Those of the seeds that both have, in the same order.
-std::pair<Values, Values> paired(const std::vector<SeedValue>& a, const std::vector<SeedValue>& b);
+std::pair<Values, Values> paired(const Values& a, const Values& b);
 /// a - b, one a seed.
 std::vector<double> differences(const Values& a, const Values& b);
 
-struct PairedTest {
-  double p;          ///< exact, two-sided
-  std::string name;  ///< "permutation" over seeds; "McNemar" over the items of the only seed that both have
-};
 /// Of a defense in one study against one in another, which may be the same. Nothing where they share no seed, or one
 /// whose cells were not tried on the same items, or count nothing.
-std::optional<PairedTest> paired_test(const Study& a, const std::string& defense_a, const Study& b,
+std::optional<Comparison> paired_test(const Study& a, const std::string& defense_a, const Study& b,
                                       const std::string& defense_b, const std::string& metric,
                                       const std::string& attack);
 

@@ -3,39 +3,39 @@
 #include "harness/report/chart.h"
 
 using namespace roclip::bench;
+using Catch::Contains;
 
-namespace {
-
-Chart scatter(const std::vector<std::pair<double, double>>& points) {
-  Chart chart{.title = "t", .x_name = "x", .y_name = "y", .series = {}, .x_ticks = {}};
-  chart.x_shares = true;
-  for (const auto& [x, y] : points) {
-    chart.series.push_back(
-        {.name = "defense " + std::to_string(chart.series.size()), .points = {{x, y}}, .line = false});
-  }
-  return chart;
-}
-
-/// How many of the names stand in the picture, beside their points.
-std::size_t named(const Chart& chart) {
+TEST_CASE("a chart has a legend, names on hover and bars, and escapes what came from data", "[report]") {
+  const Chart chart{.title = "t<",
+                    .x_name = "x<",
+                    .y_name = "y<",
+                    .series = {{"s<", {{0.5, 0.5, "p<", Interval{0.4, 0.6}, Interval{0.3, 0.7}}}, 9}},
+                    .x_shares = true,
+                    .y_shares = true};
   const auto svg = render_svg(chart);
-  const auto picture = svg.substr(0, svg.find("</svg>"));
-  std::size_t count = 0;
-  for (const auto& series : chart.series) {
-    CHECK(svg.find("</i>" + series.name + "</span>") != std::string::npos);  // the legend
-    count += picture.find(">" + series.name + "</text>") != std::string::npos;
+  for (const char* text : {">t&lt;<", ">x&lt;<", ">y&lt;<", "</i>s&lt;</span>", "<title>p&lt;</title>"}) {
+    CHECK_THAT(svg, Contains(text));
   }
-  return count;
+  // y from 0 to 100 % between 220 and 12, x from 0 to the end of the bar between 52 and 408.
+  CHECK_THAT(svg, Contains("<line class=\"bar s1\" x1=\"348.7\" y1=\"157.6\" x2=\"348.7\" y2=\"74.4\"/>"));
+  CHECK_THAT(svg, Contains("<line class=\"bar s1\" x1=\"289.3\" y1=\"116.0\" x2=\"408.0\" y2=\"116.0\"/>"));
+  CHECK_THAT(svg, Contains(">100 %</text>") && Contains(">60 %</text>"));
 }
 
-}  // namespace
-
-TEST_CASE("points apart from each other have their names beside them", "[report]") {
-  CHECK(named(scatter({{0.1, 0.1}, {0.3, 0.5}, {0.4, 0.9}})) == 3);
+TEST_CASE("values far apart stand on a logarithmic axis, others on a linear one", "[report]") {
+  const auto drawn = [](const std::vector<double>& places) {
+    Chart chart{.title = "t", .x_name = "x", .y_name = "y", .x_ticks = places};
+    chart.series.push_back({"s", {{places.at(1), 0, "p"}}});
+    return render_svg(chart);
+  };
+  CHECK_THAT(drawn({1, 10, 100}), Contains("cx=\"230.0\""));
+  CHECK_THAT(drawn({1, 2, 3}), Contains("cx=\"230.0\""));
 }
 
-TEST_CASE("a point has four corners, and names that find no room stand in the legend", "[report]") {
-  std::vector points(6, std::pair(0.4, 0.5));
-  points.emplace_back(0.9, 0.1);
-  CHECK(named(scatter(points)) == 4 + 1);
+TEST_CASE("an axis begins at 0, or below it where values are negative", "[report]") {
+  const auto drawn = [](double y) {
+    return render_svg({.title = "t", .x_name = "x", .y_name = "y", .series = {{"s", {{1, y, "p"}}}}});
+  };
+  CHECK_THAT(drawn(3), Contains(">0</text>") && Contains(">3</text>"));
+  CHECK_THAT(drawn(-0.3), Contains(">-0.3</text>") && Contains(">0</text>") && !Contains(">-0</text>"));
 }
