@@ -1,6 +1,4 @@
 #include "harness/app/commands.h"
-#include "harness/study/matrix.h"
-#include "harness/study/select.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +10,8 @@
 
 #include <unistd.h>
 
+#include <boost/algorithm/string/join.hpp>
+
 #include "harness/record/files.h"
 #include "harness/record/machine.h"
 #include "harness/record/paths.h"
@@ -20,6 +20,8 @@
 #include "harness/run/folder_lock.h"
 #include "harness/run/preparation.h"
 #include "harness/run/supervisor.h"
+#include "harness/study/matrix.h"
+#include "harness/study/select.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -214,7 +216,7 @@ std::filesystem::path find_cell(const std::string& cell, const std::filesystem::
                                        "with --out OUT");
   }
   throw Error(ErrorKind::kUsage, "\"" + cell + "\" is the beginning of " + std::to_string(found.size()) + " ids:\n  " +
-                                     joined(found, "\n  "));
+                                     boost::join(found, "\n  "));
 }
 
 int show_command(const std::filesystem::path& cell_file, bool json) {

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include <stdlib.h>
-#include <boost/algorithm/string/join.hpp>
 #include <torch/types.h>
 #include <torch/utils.h>
+#include <boost/algorithm/string/join.hpp>
 
 #include "harness/conformance/built_in.h"
 #include "harness/conformance/check.h"

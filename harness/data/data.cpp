@@ -6,9 +6,9 @@
 
 #include <unistd.h>
 
-#include <boost/algorithm/string/join.hpp>
 #include <torch/types.h>
 #include <torch/utils.h>
+#include <boost/algorithm/string/join.hpp>
 #include <nlohmann/json.hpp>
 
 #include "harness/data/cache.h"

@@ -5,11 +5,11 @@
 #include <iostream>
 #include <map>
 
-#include <boost/algorithm/string/join.hpp>
 #include <torch/cuda.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <torch/version.h>
+#include <boost/algorithm/string/join.hpp>
 
 #include "harness/data/data.h"
 #include "harness/data/pack.h"

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <vector>
 
-#include <boost/algorithm/string/join.hpp>
 #include <torch/types.h>
 #include <torch/utils.h>
+#include <boost/algorithm/string/join.hpp>
 
 #include "harness/data/poisoned_pairs.h"
 #include "harness/record/text.h"
