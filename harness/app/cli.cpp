@@ -4,6 +4,7 @@
 
 #include "harness/app/subcommands.h"
 #include "harness/record/build_info.h"
+#include "harness/record/escape.h"
 #include "harness/record/guarded.h"
 #include "roclip/error.h"
 
@@ -73,6 +74,10 @@ int cli(int argc, char** argv) {
   return guarded([&] {
     Invocation invocation;
     invocation.words.assign(argv, argv + argc);
+    for (const auto& word : invocation.words) {
+      if (is_utf8(word)) continue;  // results name files and folders, and JSON is UTF-8
+      throw Error(ErrorKind::kUsage, "\"" + word + "\" is not UTF-8; rename the file or folder");
+    }
     const auto app = command_table(invocation);
     try {
       app->parse(argc, argv);

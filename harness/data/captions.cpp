@@ -31,15 +31,6 @@ bool has_word(const std::vector<std::string>& list, const std::string& word) {
 
 }  // namespace
 
-bool is_utf8(const std::string& text) {
-  try {
-    Json(text).dump();
-    return true;
-  } catch (const Json::type_error&) {
-    return false;
-  }
-}
-
 std::string fill_template(std::string_view form, std::string_view text) {
   const auto hole = form.find("{}");
   if (hole == std::string_view::npos) return std::string(form);

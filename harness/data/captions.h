@@ -13,8 +13,6 @@
 
 namespace roclip::bench {
 
-bool is_utf8(const std::string& text);
-
 /// Puts `text` in the place of "{}"; "a {}" becomes "an ..." where the sound of `text` asks for it.
 std::string fill_template(std::string_view form, std::string_view text);
 

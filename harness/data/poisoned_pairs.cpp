@@ -8,7 +8,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "harness/data/captions.h"
+#include "harness/record/escape.h"
 
 namespace roclip::bench {
 

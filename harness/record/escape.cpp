@@ -53,6 +53,13 @@ std::string replaced(const std::string& text, const std::vector<std::pair<char, 
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+  for (const auto* next = text.begin(); next != text.end();) {
+    if (!utf::is_valid_codepoint(utf::utf_traits<char>::decode(next, text.end()))) return false;
+  }
+  return true;
+}
+
 std::string escape_text(std::string_view text) { return escaped(text, false); }
 
 std::string escape_lines(std::string_view text) { return escaped(text, true); }

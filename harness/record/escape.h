@@ -1,10 +1,13 @@
-/// Text that came from data (labels, captions, reasons, what plugins print), made harmless for each kind of output.
+/// Text that came from data or a user (labels, captions, reasons, what plugins print), made harmless for each kind of
+/// output.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 namespace roclip::bench {
+
+bool is_utf8(std::string_view text);
 
 /// For a terminal: control characters, bytes that are not UTF-8 and marks that change the direction of writing are
 /// shown ("\x1b"); a tab or the end of a line becomes a space.

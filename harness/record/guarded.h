@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -32,6 +33,10 @@ int guarded(const Program& program) {
   } catch (const Error& e) {
     std::fprintf(stderr, "roclip-bench: %s\n", escape_lines(e.what()).c_str());
     return e.exit_code();
+  } catch (const std::filesystem::filesystem_error& e) {  // such as a name of more than 255 bytes
+    std::fprintf(stderr, "roclip-bench: %s: %s\n", escape_lines(e.path1().string()).c_str(),
+                 e.code().message().c_str());
+    return static_cast<int>(ErrorKind::kData);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "roclip-bench: internal error: %s\n", escape_lines(e.what()).c_str());
     return static_cast<int>(ErrorKind::kInternal);

@@ -54,6 +54,16 @@ class CommandLine(unittest.TestCase):
     def test_a_matrix_file_that_is_missing_is_an_error_about_it(self):
         self.refused(6, "none.json", "No such file", arguments=("run", self.folder / "none.json"))
 
+    def test_a_name_that_is_no_utf8_or_too_long_is_an_error_about_it(self):
+        matrix = write_matrix(self.folder)
+        for arguments in (("plan", b"x\xff.json"), ("run", matrix, "--out", b"out\xff")):
+            result = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True)
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn("\\xff", result.stderr)
+            self.assertIn("is not UTF-8", result.stderr)
+        self.refused(6, "aaa: File name too long", arguments=("plan", "a" * 300))
+        self.refused(6, "File name too long", arguments=("run", matrix, "--out", self.folder / ("a" * 300)))
+
     def test_data_that_is_missing_is_an_error_about_it(self):
         data = {"reader": "csv", "pairs": "pairs.csv", "labelled": "images"}
         matrix = write_matrix(self.folder, data=data)
