@@ -148,7 +148,9 @@ TEST_CASE("links and names that lead nowhere are left out with a reason", "[data
   fs::create_symlink("loop", folder / "data/test/auk/loop");
   fs::create_directory_symlink("..", folder / "data/test/auk/up");
   fs::create_directory_symlink("auk", folder / "data/test/bird");
-  folder.write("data/pairs.csv", "path,caption\na.png,one\n" + std::string(300, 'x') + ".png,two\ntest,three\n");
+  std::string table = "path,caption\na.png,one\n";
+  table.append(300, 'x').append(".png,two\ntest,three\n");
+  folder.write("data/pairs.csv", table);
   Notices notices;
   prepare_data(effective_data(spec, folder.path(), "d"), notices.listener());
   CHECK(notices.has("left out 1 of 9 rows of \"labelled\" (a link that leads to no file): auk/loop"));
