@@ -33,11 +33,17 @@ SHIPPED = [
     ("cleanclip", {"epochs": 2, "self_supervision_weight": 0}),
     ("local_outlier", {}),
     *(("local_outlier", {"score": score}) for score in ("slof", "k_distance")),
+    ("oracle_filter", {}),
+    ("strip", {}),
+    ("prompt_score", {}),
+    ("prompt_score", {"suspicious": "far"}),
+    ("subspace", {}),
     ("attack_success", {}),
     ("zero_shot", {}),
     ("linear_probe", {}),
     ("retrieval", {}),
     ("poison_detection", {}),
+    ("input_detection", {}),
 ]
 KINDS = ("attack", "defense", "metric")
 
