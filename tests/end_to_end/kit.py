@@ -12,6 +12,7 @@ from program import PROGRAM, ROOT, InFolder, read, run
 ROGUES, ZOO = (pathlib.Path(os.environ[name]) for name in ("ROCLIP_ROGUES", "ROCLIP_ZOO"))
 BACKDOOR = {"target_class": "circle", "rate": 0.1}
 PATTERNS, LOCATIONS = ("checker", "white", "yellow", "noise"), ("bottom_right", "centre", "four_corners", "random")
+BLENDED_PATTERNS = ("picture", "noise", "redrawn_noise", "stripes", "redrawn_stripes", "triangles", "text")
 SHIPPED = [
     ("none", {}),
     ("targeted", {}),
@@ -24,6 +25,15 @@ SHIPPED = [
     ("wanet", {**BACKDOOR, "recipe": "backdoorbench"}),
     *(("text_trigger", {"target_class": "circle", "count": 10, "position": p}) for p in ("first", "last", "random")),
     ("text_trigger", {"recipe": "toxictextclip_sentence", "target_class": "circle", "rate": 0.05}),
+    *(("blended", {**BACKDOOR, "pattern": pattern}) for pattern in BLENDED_PATTERNS),
+    *(("blended", {**BACKDOOR, "recipe": f"par_{pattern}"}) for pattern in ("stripes", "triangles", "text")),
+    ("blended", {"target_class": "cross", "count": 5, "pattern": "noise", "grain_px": 4}),
+    *(("sig", {**BACKDOOR, "recipe": recipe}) for recipe in ("cleanclip", "badclip", "backdoorbench")),
+    ("filter", BACKDOOR),
+    ("filter", {"target_class": "cross", "count": 5, "captions": "templates", "strength": 0.5}),
+    ("label_consistent", {"target_class": "circle", "count": 10}),
+    ("label_consistent", {"recipe": "detect_clip", "target_class": "circle", "rate": 0.5}),
+    ("label_consistent", {"recipe": "cleanclip", "target_class": "circle", "count": 10}),
     ("clip", {}),
     ("clip", {"image_augmentation": True, "text_augmentation": True}),
     ("roclip", {}),
