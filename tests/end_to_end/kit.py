@@ -34,6 +34,16 @@ SHIPPED = [
     ("label_consistent", {"target_class": "circle", "count": 10}),
     ("label_consistent", {"recipe": "detect_clip", "target_class": "circle", "rate": 0.5}),
     ("label_consistent", {"recipe": "cleanclip", "target_class": "circle", "count": 10}),
+    *(("badnets", {**BACKDOOR, "recipe": r}) for r in ("detectclip", "carlini", "cleanclip", "par", "sslbackdoor")),
+    ("targeted", {"targets": 2, "captions": 5, "images_per_target": 3, "remove_duplicates": True}),
+    ("targeted", {"targets": 2, "captions": 12, "classes": ["ring|circle", "cross"]}),
+    ("mm_poison", {"caption_classes": ["circle"], "image_classes": ["ring"], "remove_clean": True}),
+    *(("mm_poison", {"caption_classes": ["circle", "cross"], "image_classes": ["ring", "square"], "recipe": r})
+      for r in ("single_image", "pascal")),
+    ("mm_poison", {"caption_classes": ["circle"], "image_classes": ["ring"], "recipe": "coco"}),
+    *(("multi_trigger", {"target_classes": ["circle"], "rate": 0.1, "triggers": [t]})
+      for t in ("patch", "tint", "warp")),
+    ("multi_trigger", {"recipe": "detectclip", "target_classes": ["circle", "ring", "cross"], "count": 24}),
     ("clip", {}),
     ("clip", {"image_augmentation": True, "text_augmentation": True}),
     ("roclip", {}),
