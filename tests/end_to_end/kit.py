@@ -33,6 +33,8 @@ SHIPPED = [
     ("cleanclip", {"epochs": 2, "self_supervision_weight": 0}),
     ("local_outlier", {}),
     *(("local_outlier", {"score": score}) for score in ("slof", "k_distance")),
+    ("finetune", {"epochs": 2}),
+    ("finetune", {"recipe": "super_finetune", "epochs": 1, "cycles": 2, "recovery_cycles": 1}),
     ("attack_success", {}),
     ("zero_shot", {}),
     ("linear_probe", {}),
