@@ -62,6 +62,8 @@ SHIPPED = [
     ("cyclip", {"cross_modal_weight": 0}),
     ("siglip", {}),
     ("siglip", {"bias_start": "value", "initial_bias": -10, "bias": "fixed"}),
+    ("finetune", {"epochs": 2}),
+    ("finetune", {"recipe": "super_finetune", "epochs": 1, "cycles": 2, "recovery_cycles": 1}),
     ("attack_success", {}),
     ("zero_shot", {}),
     ("linear_probe", {}),
