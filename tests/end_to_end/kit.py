@@ -38,6 +38,7 @@ SHIPPED = [
     ("linear_probe", {}),
     ("retrieval", {}),
     ("poison_detection", {}),
+    ("poisoned_accuracy", {}),
 ]
 KINDS = ("attack", "defense", "metric")
 
