@@ -70,6 +70,14 @@ SHIPPED = [
     ("retrieval", {}),
     ("poison_detection", {}),
     ("input_detection", {}),
+    *(("attack_success", {"denominator": denominator}) for denominator in ("all_classes", "others_of_all")),
+    ("attack_success", {"denominator": "source_class", "source_class": "ring"}),
+    ("poisoned_accuracy", {}),
+    ("target_rank", {}),
+    *(("backdoor_zscore", {"divisor": divisor}) for divisor in ("deviation", "variance")),
+    *(("calibration", {"bins": bins}) for bins in (1, 15)),
+    ("footprint", {}),
+    ("footprint", {"neighbours": 1, "temperature": 1}),
 ]
 KINDS = ("attack", "defense", "metric")
 
