@@ -111,7 +111,7 @@ PoisonPlan MmPoison::plan(const AttackView& view, std::uint64_t seed) const {
 
     std::vector<std::int64_t> order;  // every image as often as any other, give or take one
     while (std::ssize(order) < count) {
-      const auto missing = std::min(count - std::ssize(order), std::ssize(images));
+      const auto missing = std::min<std::int64_t>(count - std::ssize(order), std::ssize(images));
       for (const auto i : rng.sample(std::ssize(images), missing)) order.push_back(i);
     }
     const auto drawn = rng.sample(std::ssize(poisoned), count);

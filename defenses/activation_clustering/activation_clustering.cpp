@@ -6,23 +6,11 @@
 
 #include <torch/serialize.h>
 
+#include "roclip/clustering.h"
+
 namespace roclip {
 
 namespace {
-
-/// The images of each cluster of captions, as indices. The first centres are random captions.
-std::vector<torch::Tensor> caption_clusters(const torch::Tensor& captions, std::int64_t cluster_pairs, Rng& rng) {
-  const auto pairs = captions.size(0);
-  const auto clusters = std::max<std::int64_t>(1, pairs / cluster_pairs);
-  const auto first = captions.index_select(0, torch::tensor(rng.sample(pairs, clusters)));
-  const auto cluster = ActivationClusteringDefense::k_means(captions, first);
-  std::vector<torch::Tensor> members;
-  for (std::int64_t c = 0; c < clusters; ++c) {
-    members.push_back((cluster == c).nonzero().squeeze(1));
-    if (members.back().numel() == 0) members.pop_back();
-  }
-  return members;
-}
 
 /// Row means of the members of two clusters, [2, D]; undefined if one is empty.
 torch::Tensor two_means(const torch::Tensor& rows, const torch::Tensor& in_second) {
@@ -50,7 +38,7 @@ torch::Tensor two_clusters(const torch::Tensor& rows) {
   for (std::int64_t axis = 0; axis < rows.size(1); ++axis) {
     const auto first = two_means(rows, rows.select(1, axis) > 0);
     if (!first.defined()) continue;
-    const auto second = ActivationClusteringDefense::k_means(rows, first) == 1;
+    const auto second = k_means(rows, first) == 1;
     const auto means = two_means(rows, second);
     if (!means.defined()) continue;
     const auto spread = (rows - means.index_select(0, second.to(torch::kLong))).square().sum().item<double>();
@@ -72,25 +60,6 @@ double silhouette(const torch::Tensor& rows, const torch::Tensor& second) {
   const auto other = (sum * (1 - member)).sum(1) / (static_cast<double>(rows.size(0)) - own_count);
   const auto value = (other - own) / torch::max(own, other);
   return torch::where(own_count > 1, torch::nan_to_num(value, 0.0), torch::zeros_like(value)).mean().item<double>();
-}
-
-torch::Tensor ActivationClusteringDefense::k_means(const torch::Tensor& points, torch::Tensor centres) {
-  constexpr std::int64_t kRounds = 20, kBlock = 4096;
-  const auto clusters = centres.size(0);
-  torch::Tensor cluster;
-  for (std::int64_t round = 0; round < kRounds; ++round) {
-    const auto half_square = centres.square().sum(1) / 2;  // [K]
-    std::vector<torch::Tensor> nearest;
-    for (const auto& block : points.split(kBlock)) {
-      nearest.push_back((block.matmul(centres.t()) - half_square).argmax(1));
-    }
-    const auto before = std::exchange(cluster, torch::cat(nearest));
-    if (before.defined() && before.equal(cluster)) break;
-    const auto count = torch::bincount(cluster, {}, clusters).to(torch::kDouble).unsqueeze(1);  // [K, 1]
-    const auto sum = torch::zeros_like(centres).index_add_(0, cluster, points);
-    centres = torch::where(count > 0, sum / count.clamp_min(1), centres);
-  }
-  return cluster;
 }
 
 void ActivationClusteringDefense::Params::declare(ParamList& list) {

@@ -32,10 +32,6 @@ class ActivationClusteringDefense final : public Defense {
   void save(torch::serialize::OutputArchive& archive) const override;
   void load(torch::serialize::InputArchive& archive) override;
 
-  /// Lloyd's algorithm, 20 rounds at most; ties to the lowest cluster, and an empty one stays where it is.
-  /// @param points f64 [N, D]. @param centres f64 [K, D], the first ones. @return i64 [N], clusters
-  static torch::Tensor k_means(const torch::Tensor& points, torch::Tensor centres);
-
  private:
   Params params_;
   torch::Tensor scores_;  ///< f64 [N]; undefined before before_stage()

@@ -103,7 +103,7 @@ void SafeclipDefense::before_epoch(TrainContext& context) {
   }
   const double sure = std::log(params_.safe_probability / (1 - params_.safe_probability));
   const auto all = static_cast<double>(pairs);
-  const auto wanted =
+  const std::int64_t wanted =
       safe_share_ == 0 ? (scores_ <= -sure).sum().item<std::int64_t>() : std::llround(safe_share_ * all);
   const auto safe = std::clamp(wanted, context.stage.batch_size, pairs);
   threshold_ = std::get<0>(scores_.sort())[safe - 1].item<double>();

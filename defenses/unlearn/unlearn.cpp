@@ -152,7 +152,7 @@ void UnlearnDefense::load(torch::serialize::InputArchive& archive) {
   poisoned_.clear();
   for (torch::Tensor weights; archive.try_read("weights_" + std::to_string(poisoned_.size()), weights);) {
     poisoned_.push_back(weights);
-    weights = {};
+    weights = torch::Tensor();
   }
   archive.try_read("similarity", similarity_);
   torch::Tensor threshold;

@@ -109,7 +109,7 @@ TEST_CASE("several labels make every held-out image of the image classes a targe
   data.held_out.labels[11] = 3;  // no longer blue
   const MmPoisonParams params{.caption_classes = {"red", "blue"}, .image_classes = {"green", "pink"}};
   const auto poisons = plan(params, 1, data);
-  CHECK(targets_of(poisons) == std::vector<TargetImage>{{1, 0}, {4, 0}, {7, 0}, {10, 0}, {11, 2}});
+  CHECK((targets_of(poisons) == std::vector<TargetImage>{{1, 0}, {4, 0}, {7, 0}, {10, 0}, {11, 2}}));
   CHECK(replaced(poisons) == std::vector<std::int64_t>{0, 2, 4, 6});
   for (const auto& edit : poisons.edits) {
     CHECK(edit.image.index % 4 == (edit.caption == "red" ? 1 : 3));

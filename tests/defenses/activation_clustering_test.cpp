@@ -37,6 +37,7 @@ struct Surroundings {
   TrainContext context{.model = model,
                        .pairs = *pairs,
                        .clean_subset = toy.clean_subset,
+                       .poisoned = toy.poisoned,
                        .vocabulary = toy.vocabulary,
                        .rng = toy.rng,
                        .augmentation_rng = toy.augmentation_rng,
@@ -93,23 +94,6 @@ TEST_CASE("the silhouette is the mean worked out by hand", "[defense][activation
     sum += (other - own[i]) / other;
   }
   CHECK(silhouette(rows, torch::tensor({false, false, false, false, true})) == Approx(sum / 5));
-}
-
-TEST_CASE("k_means finds clusters, and leaves an empty one where it is", "[defense][activation_clustering]") {
-  const auto points = torch::tensor({0.0, 1.0, 2.0, 10.0, 12.0}, torch::kDouble).unsqueeze(1);
-  const auto centres = torch::tensor({1.0, 3.0, 100.0}, torch::kDouble).unsqueeze(1);
-  // Round 1: 0, 1, 2 (a tie, to the lower) | 10, 12 |. Means 1 and 11; round 2 changes nothing.
-  CHECK(ActivationClusteringDefense::k_means(points, centres).equal(torch::tensor({0, 0, 0, 1, 1}, torch::kLong)));
-  // From 0 and 2: 0, 1 | 2, 10, 12; means 0.5 and 8; then 2 goes over.
-  const auto moving = torch::tensor({0.0, 2.0}, torch::kDouble).unsqueeze(1);
-  CHECK(ActivationClusteringDefense::k_means(points, moving).equal(torch::tensor({0, 0, 0, 1, 1}, torch::kLong)));
-}
-
-TEST_CASE("k_means in blocks of rows equals that of fewer points", "[defense][activation_clustering]") {
-  const auto left = torch::randn({5000, 2}, at::detail::createCPUGenerator(3), torch::kDouble);
-  const auto cluster =
-      ActivationClusteringDefense::k_means(torch::cat({left, left + 100}), torch::stack({left[0], left[0] + 100}));
-  CHECK(cluster.equal(torch::cat({torch::zeros({5000}, torch::kLong), torch::ones({5000}, torch::kLong)})));
 }
 
 TEST_CASE("activation_clustering trains as plain CLIP first, then anew", "[defense][activation_clustering]") {

@@ -32,6 +32,7 @@ struct Surroundings {
   TrainContext context{.model = model,
                        .pairs = *pairs,
                        .clean_subset = toy.clean_subset,
+                       .poisoned = toy.poisoned,
                        .vocabulary = toy.vocabulary,
                        .rng = toy.rng,
                        .augmentation_rng = toy.augmentation_rng,

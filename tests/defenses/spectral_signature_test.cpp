@@ -37,6 +37,7 @@ struct Surroundings {
   TrainContext context{.model = model,
                        .pairs = *pairs,
                        .clean_subset = toy.clean_subset,
+                       .poisoned = toy.poisoned,
                        .vocabulary = toy.vocabulary,
                        .rng = toy.rng,
                        .augmentation_rng = toy.augmentation_rng,
@@ -63,23 +64,6 @@ TEST_CASE("spectral scores are squares along the direction of largest variance",
   // Mean (1, 2); along the first axis the rows vary by -4, 0, 4, along the second by 1, -2, 1.
   const auto rows = torch::tensor({-3.0, 3.0, 1.0, 0.0, 5.0, 3.0}, torch::kDouble).view({3, 2});
   CHECK(torch::allclose(spectral_scores(rows), torch::tensor({16.0, 0.0, 16.0}, torch::kDouble)));
-}
-
-TEST_CASE("k_means finds clusters, and leaves an empty one where it is", "[defense][spectral_signature]") {
-  const auto points = torch::tensor({0.0, 1.0, 2.0, 10.0, 12.0}, torch::kDouble).unsqueeze(1);
-  const auto centres = torch::tensor({1.0, 3.0, 100.0}, torch::kDouble).unsqueeze(1);
-  // Round 1: 0, 1, 2 (a tie, to the lower) | 10, 12 |. Means 1 and 11; round 2 changes nothing.
-  CHECK(SpectralSignatureDefense::k_means(points, centres).equal(torch::tensor({0, 0, 0, 1, 1}, torch::kLong)));
-  // From 0 and 2: 0, 1 | 2, 10, 12; means 0.5 and 8; then 2 goes over.
-  const auto moving = torch::tensor({0.0, 2.0}, torch::kDouble).unsqueeze(1);
-  CHECK(SpectralSignatureDefense::k_means(points, moving).equal(torch::tensor({0, 0, 0, 1, 1}, torch::kLong)));
-}
-
-TEST_CASE("k_means in blocks of rows equals that of fewer points", "[defense][spectral_signature]") {
-  const auto left = torch::randn({5000, 2}, at::detail::createCPUGenerator(3), torch::kDouble);
-  const auto cluster =
-      SpectralSignatureDefense::k_means(torch::cat({left, left + 100}), torch::stack({left[0], left[0] + 100}));
-  CHECK(cluster.equal(torch::cat({torch::zeros({5000}, torch::kLong), torch::ones({5000}, torch::kLong)})));
 }
 
 TEST_CASE("spectral_signature trains as plain CLIP first, then anew", "[defense][spectral_signature]") {
