@@ -9,7 +9,7 @@ namespace roclip {
 
 namespace {
 
-constexpr double kLeastVariance = 1e-6, kLeastShare = 1e-9;
+constexpr double kLeastVariance = 1e-6, kLeastShare = 1e-12;
 constexpr int kMaxRounds = 1000;
 
 double log_density(double x, double mean, double variance) {

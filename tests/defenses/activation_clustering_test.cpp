@@ -1,10 +1,11 @@
+#include "activation_clustering.h"
+
 #include <sstream>
 
 #include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/activation_clustering/activation_clustering.h"
 #include "support/toy_context.h"
 
 using namespace roclip;
@@ -50,7 +51,8 @@ ActivationClusteringDefense::Params params_with(const std::string& reduction) {
   ActivationClusteringDefense::Params params;
   params.cluster_pairs = 30;  // two clusters, unless both first captions are alike
   params.reduction = reduction;
-  params.min_silhouette = 0.6;
+  params.dimensions = 1;  // more would be noise, which "ica" makes as large as what separates
+  params.min_silhouette = 0.8;
   return params;
 }
 

@@ -1,10 +1,11 @@
+#include "clip_score.h"
+
 #include <sstream>
 
 #include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/clip_score/clip_score.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

@@ -1,10 +1,11 @@
+#include "clip_ssl.h"
+
 #include <cmath>
 
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/clip_ssl/clip_ssl.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

@@ -1,8 +1,9 @@
+#include "cyclip.h"
+
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/cyclip/cyclip.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

@@ -1,8 +1,9 @@
+#include "finetune.h"
+
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/finetune/finetune.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

@@ -1,10 +1,11 @@
+#include "par.h"
+
 #include <sstream>
 
 #include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/par/par.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

@@ -1,10 +1,11 @@
+#include "random_filter.h"
+
 #include <sstream>
 
 #include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/random_filter/random_filter.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

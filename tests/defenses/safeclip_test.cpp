@@ -1,3 +1,5 @@
+#include "safeclip.h"
+
 #include <cmath>
 #include <sstream>
 
@@ -5,8 +7,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/safeclip/gaussian_mixture.h"
-#include "../../defenses/safeclip/safeclip.h"
+#include "gaussian_mixture.h"
 #include "support/toy_context.h"
 
 using namespace roclip;
@@ -216,9 +217,12 @@ TEST_CASE("safeclip's unimodal loss is the value worked out by hand, and the bat
 
 TEST_CASE("safeclip's unimodal loss trains both encoders through the second views only", "[defense][safeclip]") {
   Surroundings s(colours(30, 0));
+  s.toy.vocabulary = {"red", "green", "blue"};
   s.model.image_weight.requires_grad_();
   s.model.word_weight.requires_grad_();
-  SafeclipDefense defense({});
+  SafeclipDefense::Params params;
+  params.bank_size = 16;  // with one row all have the same neighbour, and nothing to learn
+  SafeclipDefense defense(params);
   s.at("unimodal");
   defense.before_stage(s.context);
   defense.step(batch_of(s.model, *s.pairs, {0, 1, 2, 3}), s.context).backward();
@@ -231,8 +235,9 @@ TEST_CASE("safeclip's multimodal loss crosses the views: first images with secon
           "[defense][safeclip]") {
   Surroundings s(colours(30, 5));
   s.toy.vocabulary = {"red", "green", "blue"};
-  const auto batch = batch_of(s.model, *s.pairs, {0, 1, 2, 3});
+  const auto batch = batch_of(s.model, *s.pairs, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
   SafeclipDefense::Params params;
+  params.text.probability = 0.9;
   SafeclipDefense defense(params);
   s.at("multimodal");
   const auto loss = defense.step(batch, s.context).item<double>();
@@ -245,7 +250,7 @@ TEST_CASE("safeclip's multimodal loss crosses the views: first images with secon
     z_img.push_back(s.model.encode_image(params.image.apply(batch.pixels, rng)));
   }
   const auto one = [](const torch::Tensor& a, const torch::Tensor& b) {
-    return torch::cross_entropy_loss(10 * a.matmul(b.t()), torch::arange(4)).item<double>();
+    return torch::cross_entropy_loss(10 * a.matmul(b.t()), torch::arange(12)).item<double>();
   };
   const double crossed = (one(z_img[0], z_txt[1]) + one(z_txt[0], z_img[1])) / 2;
   const double straight = (one(z_img[0], z_txt[0]) + one(z_txt[1], z_img[1])) / 2;

@@ -1,10 +1,11 @@
+#include "spectral_signature.h"
+
 #include <sstream>
 
 #include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/spectral_signature/spectral_signature.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

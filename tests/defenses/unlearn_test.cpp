@@ -1,10 +1,11 @@
+#include "unlearn.h"
+
 #include <sstream>
 
 #include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/unlearn/unlearn.h"
 #include "support/toy_context.h"
 
 using namespace roclip;
