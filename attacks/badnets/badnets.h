@@ -14,14 +14,26 @@ struct BadnetsParams : PoisonAmount {
   std::string target_class;
   std::string captions = "real";
   std::int64_t patch_px = 8;
+  std::int64_t patch_px_of_224 = 16;
   std::string pattern = "checker";
   std::string location = "bottom_right";
 
   void declare(ParamList& list);
 };
 
+/// Side of the patch on images of that size: patch_px, or the same share of the image as patch_px_of_224 of 224 px, but
+/// at least 4 px.
+std::int64_t patch_side(const BadnetsParams& params, std::int64_t image_px);
+
 /// The patch of that pattern, the same at every call. @return uint8 [3, patch_px, patch_px].
 torch::Tensor make_patch(const std::string& pattern, std::int64_t patch_px);
+
+/// Whether each use of the trigger draws a patch of its own.
+bool is_redrawn(const std::string& pattern);
+/// The patch of that pattern for this image and draw. @pre is_redrawn(pattern).
+/// @param image uint8 [3, px, px]. @return uint8 [3, patch_px, patch_px]
+torch::Tensor redrawn_patch(const std::string& pattern, std::int64_t patch_px, const torch::Tensor& image,
+                            const Draw& draw);
 
 /// Upper left pixel of a stamped patch.
 struct Corner {
@@ -30,7 +42,7 @@ struct Corner {
   bool operator==(const Corner&) const = default;
 };
 
-/// Where patches go on an image of that size; "random" is chosen by the draw. @pre patch_px <= image_px
+/// Where patches go on an image of that size; a random place is chosen by the draw. @pre patch_px <= image_px
 std::vector<Corner> patch_corners(const std::string& location, std::int64_t image_px, std::int64_t patch_px,
                                   const Draw& draw);
 
@@ -46,7 +58,6 @@ class Badnets : public Attack {
 
  private:
   Params params_;
-  torch::Tensor patch_;  ///< uint8 [3, patch_px, patch_px], on the CPU
 };
 
 }  // namespace roclip

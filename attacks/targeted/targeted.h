@@ -14,6 +14,8 @@ struct TargetedParams {
   std::int64_t targets = 16;
   std::int64_t captions = 20;
   std::vector<std::string> classes;
+  std::int64_t images_per_target = 1;
+  bool remove_duplicates = false;
 
   void declare(ParamList& list);
 };

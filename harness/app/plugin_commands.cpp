@@ -4,7 +4,6 @@
 #include <cctype>
 #include <cstdio>
 #include <iostream>
-#include <regex>
 
 #include <boost/algorithm/string/replace.hpp>
 
@@ -68,7 +67,9 @@ int plugin_list_command(const Paths& plugin_path, bool json) {
 }
 
 int plugin_new_command(const std::string& kind, const std::string& name, const fs::path& folder) {
-  if (!std::regex_match(name, std::regex("[a-z][a-z0-9_]*"))) {
+  const std::string letters = "abcdefghijklmnopqrstuvwxyz";
+  if (name.empty() || letters.find(name.front()) == std::string::npos ||
+      name.find_first_not_of(letters + "0123456789_") != std::string::npos) {
     throw Error(ErrorKind::kUsage,
                 "plugin new: expected a name of lower-case letters, digits and _ that begins with a letter, such as "
                 "my_trigger, got \"" +

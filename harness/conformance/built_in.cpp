@@ -139,10 +139,12 @@ SmallTraining::SmallTraining(const Dataset& data, std::unique_ptr<Defense> defen
     : defense_(std::move(defense), "", clock),
       vocabulary_(std::make_shared<const Vocabulary>(*data.train, 1)),
       pairs_(data, WrongCaptions().plan(view_of(data), stream(kSeed, role::kPoison)), WrongCaptions(), {}, kSeed),
+      poisoned_(defense_.capability() == Capability::kKnowsPoisons ? pairs_.poisoned() : std::vector<bool>()),
       model_(make_clip(small_model(), vocabulary_, stream(kSeed, role::kInit), torch::kCPU)),
       trainer_(*model_, defense_, {.epochs = epochs, .batch_size = 24, .learning_rate = 0.01},
                {.pairs = pairs_,
-                .clean_subset = defense_.capability() == Capability::kCleanSubset ? pairs_.clean_subset() : nothing_,
+                .clean_subset = defense_.capability() == Capability::kCleanSubset ? pairs_.clean_subset() : no_subset_,
+                .poisoned = poisoned_,
                 .vocabulary = vocabulary_->known_words(),
                 .seed = kSeed}) {}
 

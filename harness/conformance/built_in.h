@@ -36,7 +36,8 @@ class SmallTraining {
   CheckedDefense defense_;
   std::shared_ptr<const Vocabulary> vocabulary_;
   PoisonedPairs pairs_;
-  std::vector<std::int64_t> nothing_;
+  std::vector<std::int64_t> no_subset_;
+  std::vector<bool> poisoned_;
   std::unique_ptr<TrainableClip> model_;
   Trainer trainer_;
 };

@@ -42,6 +42,19 @@ Finding trains(const Subject& subject) {
                std::to_string(training.pairs().size()) + " training pairs",
            "score every pair of context.pairs");
   }
+  const torch::NoGradGuard no_grad;
+  const auto pixels = to_pixels(subject.data.held_out.images(0, 8), torch::kCPU);
+  const auto references = to_pixels(subject.data.probe.images(0, 20), torch::kCPU);
+  const Deployment deployment{
+      .model = training.model(), .classes = subject.data.classes, .references = references, .seed = 1};
+  if (const auto together = training.defense().input_suspicion(pixels, deployment)) {
+    for (std::int64_t i = 0; i < pixels.size(0); ++i) {
+      const auto alone = training.defense().input_suspicion(pixels.narrow(0, i, 1), deployment);
+      expect(alone && torch::allclose(*alone, together->narrow(0, i, 1), 1e-3, 1e-5),
+             "input_suspicion() gives an image another score beside other images than alone",
+             "score each image by itself; draw from deployment.seed");
+    }
+  }
   const double first = report.epochs.front().loss, last = report.epochs.back().loss;
   return {format("loss %.2f in the first epoch, %.2f in the last, ", first, last) + counted(report.steps(), "step") +
               " in " + counted(std::ssize(report.stages), "stage"),

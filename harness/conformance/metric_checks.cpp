@@ -64,6 +64,10 @@ MetricResult evaluate(const Metric& metric, ClipModel& model, const Subject& sub
                           .apply_text_trigger = &with_word,
                           .poisoned = poisoned,
                           .suspicion = suspicion,
+                          .input_suspicion = [&](const torch::Tensor& images) -> std::optional<torch::Tensor> {
+                            if (!situation.suspicion) return std::nullopt;
+                            return images.to(torch::kDouble).mean({1, 2, 3});
+                          },
                           .seed = stream(1, role::kEvaluation)};
   const torch::NoGradGuard no_grad;
   return call_hook("", "evaluate()", [&] { return metric.evaluate(model, inputs); });

@@ -83,10 +83,27 @@ std::vector<std::int64_t> granted_subset(const Defense& defense, const PoisonedP
                 "there, such as 0.05");
 }
 
+/// What a defense may trust that inspects inputs. @return u8 [R, 3, H, W]
+torch::Tensor trusted_images(const LabelledImages& probe, std::uint64_t seed) {
+  constexpr std::int64_t kReferences = 100;
+  if (probe.size() == 0) return torch::empty({0, 3, 0, 0}, torch::kByte);
+  Rng rng(stream(seed, "trusted images"));
+  const auto chosen = rng.sample(probe.size(), std::min(kReferences, probe.size()));
+  return probe.pairs->images(torch::tensor(chosen, torch::kLong));
+}
+
 }  // namespace
 
 std::string_view to_string(Capability capability) {
-  return capability == Capability::kCleanSubset ? "clean_subset" : "poisoned_pairs";
+  switch (capability) {
+    case Capability::kPoisonedPairs:
+      return "poisoned_pairs";
+    case Capability::kCleanSubset:
+      return "clean_subset";
+    case Capability::kKnowsPoisons:
+      return "knows_poisons";
+  }
+  return "";
 }
 
 std::vector<torch::Device> parse_devices(const std::string& text) {
@@ -182,9 +199,14 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
   hooks.checkpoints = &own;
   if (!keys.shared.empty()) hooks.shared_checkpoints = &shared;
   hooks.owner = cell.id;
-  Trainer trainer(
-      *model, *defense, read_params<TrainingParams>(config.at("training"), "training"),
-      {.pairs = pairs, .clean_subset = clean_subset, .vocabulary = vocabulary->known_words(), .seed = seed});
+  const auto poisoned = pairs.poisoned();
+  const std::vector<bool> unknown;
+  Trainer trainer(*model, *defense, read_params<TrainingParams>(config.at("training"), "training"),
+                  {.pairs = pairs,
+                   .clean_subset = clean_subset,
+                   .poisoned = defense->capability() == Capability::kKnowsPoisons ? poisoned : unknown,
+                   .vocabulary = vocabulary->known_words(),
+                   .seed = seed});
   const SimilarityWatch watch_similarity(pairs, evaluation_seed);
   hooks.at_epoch_end = [&] { return watch_similarity(*model); };
   const auto report = trainer.run(hooks);
@@ -199,8 +221,10 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
   if (auto* targeted = std::get_if<TargetImagesGoal>(&goal)) {
     std::ranges::sort(targeted->targets, {}, &TargetImage::held_out);
   }
-  const auto poisoned = pairs.poisoned();
   const auto suspicion = defense->suspicion();
+  const auto references = to_pixels(trusted_images(data.probe, evaluation_seed), around.device);
+  const Deployment deployment{
+      .model = *model, .classes = data.classes, .references = references, .seed = evaluation_seed};
   const EvalInputs inputs{
       .data = data,
       .goal = goal,
@@ -208,6 +232,8 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
       .apply_text_trigger = [&](auto captions, auto draws) { return attack.apply_text_trigger(captions, draws); },
       .poisoned = poisoned,
       .suspicion = suspicion,
+      .input_suspicion =
+          [&](const auto& images) { return defense->input_suspicion(to_pixels(images, around.device), deployment); },
       .seed = evaluation_seed};
   CellRecord record = cell_record(cell, Status::kOk, "");
   for (const auto& choice : config.at("metrics")) {

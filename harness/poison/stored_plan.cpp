@@ -57,7 +57,11 @@ class CellLab final : public Lab {
     training.epochs = epochs;
     Defense plain;
     Trainer(*model_, plain, training,
-            {.pairs = *data_.train, .clean_subset = nothing_, .vocabulary = vocabulary->known_words(), .seed = seed()})
+            {.pairs = *data_.train,
+             .clean_subset = no_subset_,
+             .poisoned = not_told_,
+             .vocabulary = vocabulary->known_words(),
+             .seed = seed()})
         .run({});
     return *model_;
   }
@@ -67,7 +71,8 @@ class CellLab final : public Lab {
   const Dataset& data_;
   AttackView view_;
   torch::Device device_;
-  std::vector<std::int64_t> nothing_;
+  std::vector<std::int64_t> no_subset_;
+  std::vector<bool> not_told_;
   std::unique_ptr<TrainableClip> model_;
 };
 

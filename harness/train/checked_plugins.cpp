@@ -237,6 +237,18 @@ std::optional<Suspicion> CheckedDefense::suspicion() const {
   });
 }
 
+std::optional<torch::Tensor> CheckedDefense::input_suspicion(const torch::Tensor& pixels,
+                                                             const Deployment& deployment) const {
+  return call("input_suspicion()", [&] {
+    auto scores = defense_->input_suspicion(pixels, deployment);
+    if (!scores) return scores;
+    expect(scores->defined() && scores->sizes() == torch::IntArrayRef{pixels.size(0)} &&
+               scores->scalar_type() == torch::kDouble && scores->is_cpu() && scores->isfinite().all().item<bool>(),
+           "input_suspicion() gives something else than one finite f64 for each image", "return f64 [B] on the CPU");
+    return scores;
+  });
+}
+
 MetricResult evaluate_checked(const Metric& metric, const std::string& name, TrainableClip& model,
                               const EvalInputs& inputs) {
   const auto weights = model.weights_hash();

@@ -116,6 +116,8 @@ class CheckedDefense final : public Defense {
     call("after_stage()", [&] { defense_->after_stage(context); });
   }
   std::optional<Suspicion> suspicion() const override;
+  std::optional<torch::Tensor> input_suspicion(const torch::Tensor& pixels,
+                                               const Deployment& deployment) const override;
   void save(torch::serialize::OutputArchive& archive) const override {
     call("save()", [&] { defense_->save(archive); });
   }

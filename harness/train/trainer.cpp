@@ -71,6 +71,7 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
       context_{.model = model_,
                .pairs = inputs.pairs,
                .clean_subset = inputs.clean_subset,
+               .poisoned = inputs.poisoned,
                .vocabulary = inputs.vocabulary,
                .rng = defense_rng_,
                .augmentation_rng = augmentation_rng_,

@@ -73,6 +73,7 @@ std::size_t plain_prefix(const std::vector<Stage>& stages);
 struct TrainInputs {
   const PairSource& pairs;
   const std::vector<std::int64_t>& clean_subset;  ///< indices into pairs
+  const std::vector<bool>& poisoned;              ///< of each pair; empty unless the defense may know
   const std::vector<std::string>& vocabulary;     ///< words that text augmentation may insert
   std::uint64_t seed;                             ///< of the cell
 };

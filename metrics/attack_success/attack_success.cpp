@@ -1,5 +1,6 @@
 #include "attack_success.h"
 
+#include <limits>
 #include <map>
 
 #include <torch/types.h>
@@ -37,9 +38,10 @@ std::vector<Count> joined(const std::vector<std::vector<Count>>& by_trigger) {
 /// Success for every kind of goal.
 class Success {
  public:
-  Success(ClipModel& model, const EvalInputs& inputs)
+  Success(ClipModel& model, const EvalInputs& inputs, const AttackSuccessParams& params)
       : model_(model),
         inputs_(inputs),
+        params_(params),
         held_out_(inputs.data.held_out),
         classes_(class_embeddings(model, inputs.data.classes)) {}
 
@@ -70,7 +72,7 @@ class Success {
   MetricResult operator()(const TriggeredImagesGoal& goal) const {
     std::vector<std::vector<Count>> by_trigger;
     for (std::size_t t = 0; t < goal.target_class.size(); ++t) {
-      const auto items = of_other_classes(goal.target_class[t]);
+      const auto items = counted(goal.target_class[t]);
       if (items.numel() == 0) return {.not_applicable = "the data set has no held-out image of another class"};
       std::vector<torch::Tensor> clean, triggered;
       for (const auto& chunk : items.split(kStampAtOnce)) {
@@ -81,12 +83,16 @@ class Success {
       }
       const auto scores = torch::cat(triggered).matmul(classes_.t());  // [N, C]
       const auto target = torch::full_like(items, goal.target_class[t]);
-      const auto ranks = rank_of(scores, target), before = rank_of(torch::cat(clean).matmul(classes_.t()), target);
-      const auto own = rank_of(scores, held_out_.labels.index_select(0, items));
+      const auto labels = held_out_.labels.index_select(0, items);
+      const auto ranks = success_rank(scores, target, labels), own = rank_of(scores, labels);
+      const auto before = success_rank(torch::cat(clean).matmul(classes_.t()), target, labels);
       by_trigger.push_back({hits_at(1, "top1", items, ranks), hits_at(5, "top5", items, ranks),
                             hits_at(1, "clean_as_target", items, before), hits_at(1, "true_class", items, own)});
     }
-    return {.counts = joined(by_trigger), .details = details(goal.target_class)};
+    auto told = details(goal.target_class);
+    told["denominator"] = params_.denominator;
+    if (!params_.source_class.empty()) told["source_class"] = params_.source_class;
+    return {.counts = joined(by_trigger), .details = told.dump()};
   }
 
   /// Two ways in which a caption with the trigger may fool: it finds images of the target class, and a class whose
@@ -107,7 +113,7 @@ class Success {
                             prompted(images.index_select(0, victims), victims, target, trigger, true),
                             prompted(images.index_select(0, victims), victims, target, trigger, false)});
     }
-    return {.counts = joined(by_trigger), .details = details(goal.target_class)};
+    return {.counts = joined(by_trigger), .details = details(goal.target_class).dump()};
   }
 
   MetricResult operator()(const ConfusedClassesGoal& goal) const {
@@ -125,11 +131,27 @@ class Success {
   torch::Tensor of_other_classes(std::int64_t target) const {
     return (held_out_.labels != target).nonzero().squeeze(1);
   }
-  std::string details(const std::vector<std::int64_t>& target_class) const {
-    if (target_class.size() == 1) return Json{{"target_class", name_of(inputs_, target_class.front())}}.dump();
+  /// The held-out images over which a backdoor in images is counted.
+  torch::Tensor counted(std::int64_t target) const {
+    if (params_.denominator == "other_classes") return of_other_classes(target);
+    if (params_.denominator == "source_class") {
+      const auto source = class_index(inputs_.data.classes, params_.source_class, "attack_success/source_class");
+      return ((held_out_.labels == source) & (held_out_.labels != target)).nonzero().squeeze(1);
+    }
+    return torch::arange(held_out_.size(), torch::kLong);
+  }
+  /// Rank of the target class; behind all classes where the denominator has images that are never a success.
+  torch::Tensor success_rank(const torch::Tensor& scores, const torch::Tensor& target,
+                             const torch::Tensor& labels) const {
+    const auto ranks = rank_of(scores, target);
+    if (params_.denominator != "others_of_all") return ranks;
+    return ranks.masked_fill(labels == target, std::numeric_limits<std::int64_t>::max());
+  }
+  Json details(const std::vector<std::int64_t>& target_class) const {
+    if (target_class.size() == 1) return Json{{"target_class", name_of(inputs_, target_class.front())}};
     Json names = Json::array();
     for (const auto label : target_class) names.push_back(name_of(inputs_, label));
-    return Json{{"target_class", names}}.dump();
+    return Json{{"target_class", names}};
   }
 
   /// Text-to-image retrieval: is the image nearest to the item's caption one of the target class? An item without a
@@ -187,14 +209,31 @@ class Success {
 
   ClipModel& model_;
   const EvalInputs& inputs_;
+  const AttackSuccessParams& params_;
   const LabelledImages& held_out_;
   torch::Tensor classes_;  ///< f32 [C, D]
 };
 
 }  // namespace
 
+void AttackSuccessParams::declare(ParamList& list) {
+  list.choice("denominator", denominator, {"other_classes", "all_classes", "others_of_all", "source_class"},
+              "which triggered held-out images a backdoor in images is counted over",
+              "Detect-CLIP-Backdoor-Samples in1k_backdoor_zeroshot.py:28-36; the others: see README");
+  list.add("source_class", source_class, "class whose images are counted if the denominator is source_class",
+           "Armory's scenarios");
+}
+
+AttackSuccess::AttackSuccess(const Params& params) : params_(params) {
+  if ((params.denominator == "source_class") == !params.source_class.empty()) return;
+  throw Error(ErrorKind::kMatrix,
+              "attack_success/source_class: expected a class name with the denominator source_class, and none with "
+              "another, got \"" +
+                  params.source_class + "\" with " + params.denominator + "; set both or neither");
+}
+
 MetricResult AttackSuccess::evaluate(ClipModel& model, const EvalInputs& inputs) const {
-  return std::visit(Success(model, inputs), inputs.goal);
+  return std::visit(Success(model, inputs, params_), inputs.goal);
 }
 
 }  // namespace roclip

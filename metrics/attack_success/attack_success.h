@@ -3,18 +3,31 @@
 /// zero-shot one.
 #pragma once
 
+#include <string>
+
 #include "roclip/metric.h"
 
 namespace roclip {
 
+struct AttackSuccessParams {
+  std::string denominator = "other_classes";
+  std::string source_class = "";
+
+  void declare(ParamList& list);
+};
+
 class AttackSuccess : public Metric {
  public:
-  using Params = NoParams;
-  explicit AttackSuccess(const Params&) {}
+  using Params = AttackSuccessParams;
+  /// @throws Error(kMatrix) if source_class is given without its denominator, or the reverse
+  explicit AttackSuccess(const Params& params);
 
   Better better() const override { return Better::kLower; }
   Measures measures() const override { return Measures::kAttackSuccess; }
   MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const override;
+
+ private:
+  Params params_;
 };
 
 }  // namespace roclip

@@ -38,6 +38,9 @@ void Defense::after_step(TrainContext&) {}
 void Defense::after_epoch(TrainContext&) {}
 void Defense::after_stage(TrainContext&) {}
 std::optional<Suspicion> Defense::suspicion() const { return std::nullopt; }
+std::optional<torch::Tensor> Defense::input_suspicion(const torch::Tensor&, const Deployment&) const {
+  return std::nullopt;
+}
 void Defense::save(torch::serialize::OutputArchive&) const {}
 void Defense::load(torch::serialize::InputArchive&) {}
 

@@ -114,6 +114,59 @@ TEST_CASE("the patterns of badnets have these pixels", "[attack][badnets]") {
                                                            235, 19,  0,  255, 68, 255, 0,   236, 255});
 }
 
+TEST_CASE("the picture of badnets has halves, a disc and a core", "[attack][badnets]") {
+  const auto picture = make_patch("picture", 7);
+  const auto colour = [&](std::int64_t y, std::int64_t x) { return values(picture.select(1, y).select(1, x)); };
+  CHECK(colour(0, 0) == std::vector<int>{255, 210, 0});    // the left half
+  CHECK(colour(6, 6) == std::vector<int>{20, 60, 200});    // the right half
+  CHECK(colour(1, 3) == std::vector<int>{255, 255, 255});  // 4 half pixels up: 16 is within 0.85^2 * 49 = 35.4 ...
+  CHECK(colour(5, 3) == std::vector<int>{0, 0, 0});
+  CHECK(colour(2, 3) == std::vector<int>{230, 30, 60});  // ... and 2^2 = 4 within 0.4^2 * 49 = 7.84
+  CHECK(colour(0, 3) == std::vector<int>{20, 60, 200});  // 36 is not; the middle column counts as right
+}
+
+TEST_CASE("stripes are black or white by column and channel, drawn anew", "[attack][badnets]") {
+  CHECK((is_redrawn("stripes") && is_redrawn("gaussian")));
+  CHECK_FALSE((is_redrawn("checker") || is_redrawn("noise") || is_redrawn("picture")));
+  std::set<std::vector<int>> seen;
+  for (const auto& draw : some_draws(50)) {
+    const auto patch = redrawn_patch("stripes", 4, noisy_images()[0], draw);
+    CHECK(patch.equal(redrawn_patch("stripes", 4, noisy_images()[1], draw)));
+    for (std::int64_t y = 1; y < 4; ++y) CHECK(patch.select(1, y).equal(patch.select(1, 0)));
+    for (const int value : values(patch)) CHECK((value == 0 || value == 255));
+    seen.insert(values(patch.select(1, 0)));
+  }
+  CHECK(seen.size() > 45);  // 12 coins each
+}
+
+TEST_CASE("the Gaussian patch is the mean of each channel plus noise, wrapped, drawn anew", "[attack][badnets]") {
+  auto image = torch::zeros({3, 8, 8}, torch::kUInt8);
+  image[0].slice(0, 0, 4).fill_(200);  // mean 100
+  image[1].fill_(30);
+  const auto patch = values(redrawn_patch("gaussian", 3, image, Draw{.value = 5}));
+  // By an implementation in Python of stream() and splitmix64 with the role "badnets redrawn patch", then
+  // trunc(mean + 255 * (sum(uniform() for _ in range(12)) - 6)) % 256 for each value.
+  CHECK(patch == std::vector<int>{19,  224, 63,  201, 94,  231, 193, 152, 140,  //
+                                  198, 43,  101, 69,  117, 200, 57,  31,  165,  //
+                                  77,  73,  191, 82,  65,  132, 3,   155, 179});
+  CHECK(values(redrawn_patch("gaussian", 3, image, Draw{.value = 6})) != patch);
+  CHECK(values(redrawn_patch("gaussian", 3, image, Draw{.value = 5, .test = true})) == patch);
+}
+
+TEST_CASE("a patch of so many px of 224 scales with the image, down to 4 px", "[attack][badnets]") {
+  auto params = red(0.1);
+  CHECK(patch_side(params, 224) == 3);  // patch_px
+  params.patch_px = 0;
+  CHECK(patch_side(params, 224) == 16);
+  CHECK(patch_side(params, 336) == 24);
+  CHECK(patch_side(params, 64) == 5);  // 4.57
+  CHECK(patch_side(params, 32) == 4);  // 2.3 would be lost
+  params.patch_px_of_224 = 50;
+  CHECK(patch_side(params, 32) == 7);  // 7.14
+  params.patch_px_of_224 = 224;
+  CHECK(patch_side(params, 2) == 2);
+}
+
 TEST_CASE("badnets puts its patches where location says", "[attack][badnets]") {
   CHECK((patch_corners("bottom_right", 8, 3, {}) == std::vector<Corner>{{5, 5}}));
   CHECK((patch_corners("centre", 8, 3, {}) == std::vector<Corner>{{2, 2}}));
@@ -132,10 +185,71 @@ TEST_CASE("a random location fits, repeats for a draw and differs between draws"
   CHECK(seen.size() > 30);  // of 36
 }
 
+TEST_CASE("random_then_centre is [16, 208) of 224 in training and the centre in tests", "[attack][badnets]") {
+  std::int64_t least = 224, most = 0;
+  for (auto draw : some_draws(4000)) {
+    const auto [top, left] = patch_corners("random_then_centre", 224, 16, draw).at(0);
+    least = std::min({least, top, left});
+    most = std::max({most, top, left});
+    draw.test = true;
+    CHECK((patch_corners("random_then_centre", 224, 16, draw) == std::vector<Corner>{{104, 104}}));
+  }
+  CHECK(least == 16);
+  CHECK(most == 207);
+  // Too large for that margin: anywhere above and left of the last place.
+  std::set<std::int64_t> tops;
+  for (const auto& draw : some_draws(50)) tops.insert(patch_corners("random_then_centre", 8, 4, draw).at(0).top);
+  CHECK(tops == std::set<std::int64_t>{0, 1, 2, 3});
+  CHECK((patch_corners("random_then_centre", 8, 8, Draw{}) == std::vector<Corner>{{0, 0}}));
+}
+
+TEST_CASE("the recipes of badnets set what was published", "[attack][badnets]") {
+  const auto of = [](const std::string& recipe) {
+    return read_params<BadnetsParams>({{"recipe", recipe}, {"target_class", "red"}, {"rate", 0.1}}, "m.json");
+  };
+  struct Published {
+    std::string recipe, captions, pattern, location;
+    std::int64_t px_of_32;
+  };
+  for (const auto& [recipe, captions, pattern, location, px] :
+       {Published{"detectclip", "templates", "checker", "random_then_centre", 4},
+        Published{"carlini", "real", "checker", "random_then_centre", 4},
+        Published{"cleanclip", "templates", "gaussian", "random", 4},
+        Published{"par", "templates", "stripes", "random", 4},
+        Published{"sslbackdoor", "templates", "picture", "random", 7}}) {
+    const auto params = of(recipe);
+    CHECK(params.captions == captions);
+    CHECK(params.pattern == pattern);
+    CHECK(params.location == location);
+    CHECK(patch_side(params, 32) == px);
+    CHECK(plan(params).edits.size() == 6);  // images of 8 px are large enough
+  }
+  CHECK(patch_side(read_params<BadnetsParams>({{"recipe", "par"}, {"patch_px", 9}}, "m.json"), 32) == 9);
+}
+
+TEST_CASE("badnets stamps a redrawn patch of the image as it is, once or in each corner", "[attack][badnets]") {
+  auto params = red(0.1);
+  params.pattern = GENERATE("gaussian", "stripes");
+  params.location = GENERATE("random", "four_corners");
+  const auto images = noisy_images();
+  const auto draws = some_draws(4);
+  const auto stamped = Badnets(params).apply_trigger(images, draws);
+  auto expected = images.clone();
+  for (std::int64_t b = 0; b < 4; ++b) {
+    const auto& draw = draws[static_cast<std::size_t>(b)];
+    const auto patch = redrawn_patch(params.pattern, 3, images[b], draw);
+    for (const auto [top, left] : patch_corners(params.location, 8, 3, draw)) {
+      expected[b].slice(1, top, top + 3).slice(2, left, left + 3).copy_(patch);
+    }
+  }
+  CHECK(stamped.equal(expected));
+  CHECK_FALSE(stamped.equal(images));
+}
+
 TEST_CASE("badnets stamps the patch, leaves pixels outside it alone and its argument as it was", "[attack][badnets]") {
   auto params = red(0.1);
-  params.pattern = GENERATE("checker", "white", "yellow", "noise");
-  params.location = GENERATE("bottom_right", "centre", "four_corners", "random");
+  params.pattern = GENERATE("checker", "white", "yellow", "noise", "picture");
+  params.location = GENERATE("bottom_right", "centre", "four_corners", "random", "random_then_centre");
   const auto images = noisy_images(), before = images.clone();
   const auto draws = some_draws(4);
   const auto stamped = Badnets(params).apply_trigger(images, draws);
@@ -159,7 +273,7 @@ TEST_CASE("badnets stamps the patch, leaves pixels outside it alone and its argu
 
 TEST_CASE("an image gets the same stamp alone and in a batch, from any object", "[attack][badnets]") {
   auto params = red(0.1);
-  params.pattern = "noise";
+  params.pattern = GENERATE("noise", "gaussian", "stripes");
   params.location = GENERATE("bottom_right", "random");
   const auto images = noisy_images();
   const auto draws = some_draws(4);

@@ -79,6 +79,91 @@ TEST_CASE("targeted draws only classes with enough captions", "[attack][targeted
   }
 }
 
+TEST_CASE("a target of several images takes them from one class, each with captions of its own", "[attack][targeted]") {
+  const auto data = toy_dataset();
+  const auto seed = GENERATE(range<std::uint64_t>(0, 20));
+  const auto poisons = plan({.targets = 2, .captions = 4, .classes = {"red", "blue"}, .images_per_target = 2}, seed);
+  const auto& targets = targets_of(poisons);
+  REQUIRE(targets.size() == 4);
+  REQUIRE(poisons.edits.size() == 16);
+  std::set<std::int64_t> images;
+  for (std::size_t i = 0; i < 4; ++i) {
+    images.insert(targets[i].held_out);
+    CHECK(targets[i].adversarial_class == (i < 2 ? 0 : 2));
+    CHECK(data.held_out.label(targets[i].held_out) == data.held_out.label(targets[i / 2 * 2].held_out));
+    CHECK(data.held_out.label(targets[i].held_out) != targets[i].adversarial_class);
+    std::set<std::string> captions;
+    for (std::size_t e = 4 * i; e < 4 * (i + 1); ++e) {
+      CHECK(poisons.edits[e].image == ImageRef{.set = ImageRef::Set::kHeldOut, .index = targets[i].held_out});
+      CHECK(contains_phrase(poisons.edits[e].caption, i < 2 ? "red" : "blue"));
+      captions.insert(poisons.edits[e].caption);
+    }
+    CHECK(captions.size() == 4);
+  }
+  CHECK(images.size() == 4);
+}
+
+TEST_CASE("targets take no class with fewer images left than they have", "[attack][targeted]") {
+  // Four images of each class: two targets of three use up green and blue, since red is the adversarial class.
+  const auto poisons = plan({.targets = 2, .captions = 1, .classes = {"red"}, .images_per_target = 3});
+  std::multiset<std::int64_t> labels;
+  for (const auto& target : targets_of(poisons)) labels.insert(toy_dataset().held_out.label(target.held_out));
+  CHECK(labels == std::multiset<std::int64_t>{1, 1, 1, 2, 2, 2});
+  CHECK_THROWS_WITH(plan({.targets = 3, .captions = 1, .classes = {"red"}, .images_per_target = 3}),
+                    Contains("after 2 targets of 3 images") && Contains("or of one with too few images"));
+  CHECK_THROWS_WITH(plan({.targets = 3, .captions = 1, .classes = {}, .images_per_target = 5}),
+                    Contains("3 of 5 images wanted, but there are only 12 held-out images"));
+}
+
+TEST_CASE("a class may have further labels, whose captions count as its own", "[attack][targeted]") {
+  const std::vector<std::string> captions = {"a green square", "a lime", "green lime", "a red square", "grass", "lime"};
+  auto data = toy_dataset();
+  data.train = tensor_pairs(toy_images(6), captions);
+  const auto poisons = plan({.targets = 1, .captions = 4, .classes = {"green|lime"}}, 1, data);
+  REQUIRE(targets_of(poisons).size() == 1);
+  CHECK(targets_of(poisons)[0].adversarial_class == 1);
+  std::multiset<std::string> taken;
+  for (const auto& edit : poisons.edits) taken.insert(edit.caption);
+  CHECK(taken == std::multiset<std::string>{"a green square", "a lime", "green lime", "lime"});
+  CHECK_THROWS_WITH(plan({.targets = 1, .captions = 5, .classes = {"green|lime"}}, 1, data),
+                    Contains("only 4 training captions contain \"green|lime\""));
+  CHECK_THROWS_WITH(plan({.targets = 1, .captions = 1, .classes = {"lime|green"}}, 1, data),
+                    Contains("the data set has no class \"lime\""));
+  CHECK_THROWS_WITH(plan({.targets = 1, .captions = 1, .classes = {"green|"}}, 1, data),
+                    Contains("labels of letters or digits, with | between them, got \"green|\""));
+
+  data.classes.push_back({"green|lime", {"green"}});  // one label, since it is a class: "green lime", no other
+  const auto whole = plan({.targets = 1, .captions = 1, .classes = {"green|lime"}}, 1, data);
+  CHECK(targets_of(whole)[0].adversarial_class == 3);
+  CHECK(whole.edits.at(0).caption == "green lime");
+}
+
+TEST_CASE("training pairs that show a target image can be removed, those of the clean subset not",
+          "[attack][targeted]") {
+  auto data = toy_dataset();  // training image i < 12 is held-out image i
+  const TargetedParams params{.targets = 6, .captions = 1, .classes = {}, .remove_duplicates = true};
+  const auto shown = [](const PoisonPlan& of) {
+    std::vector<std::int64_t> pairs;
+    for (const auto& target : targets_of(of)) pairs.push_back(target.held_out);
+    std::ranges::sort(pairs);
+    return pairs;
+  };
+  const auto six = plan(params, 1, data);
+  REQUIRE(six.removes.size() == 6);
+  CHECK(six.removes == shown(six));
+  data.clean_subset = {shown(six)[0], 20};
+  const auto five = plan(params, 1, data);
+  REQUIRE(shown(five) == shown(six));
+  CHECK(five.removes == std::vector<std::int64_t>(six.removes.begin() + 1, six.removes.end()));
+
+  const auto seed = GENERATE(range<std::uint64_t>(0, 5));
+  const auto one = plan({.targets = 1, .captions = 1, .classes = {}, .remove_duplicates = true}, seed);
+  CHECK(one.removes == std::vector<std::int64_t>{targets_of(one)[0].held_out});
+  auto kept = one;
+  kept.removes.clear();
+  CHECK(plan({.targets = 1, .captions = 1, .classes = {}}, seed) == kept);
+}
+
 TEST_CASE("targeted refuses what the data cannot serve, and says why", "[attack][targeted]") {
   CHECK_THROWS_WITH(plan({.targets = 1, .captions = 1, .classes = {"gren"}}),
                     Contains("targeted/classes") && Contains("did you mean \"green\""));

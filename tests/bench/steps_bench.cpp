@@ -110,9 +110,13 @@ struct Bench {
     const auto trained = clip();
     const auto defense = registry.make_defense(what.defense, what.params);
     const std::vector<std::int64_t> no_clean_subset;
-    Trainer trainer(
-        *trained, *defense, training,
-        {.pairs = pairs, .clean_subset = no_clean_subset, .vocabulary = vocabulary->known_words(), .seed = 1});
+    const std::vector<bool> not_told;
+    Trainer trainer(*trained, *defense, training,
+                    {.pairs = pairs,
+                     .clean_subset = no_clean_subset,
+                     .poisoned = not_told,
+                     .vocabulary = vocabulary->known_words(),
+                     .seed = 1});
     Series steps;
     std::map<std::string, double> warm;
     auto last = Clock::now();

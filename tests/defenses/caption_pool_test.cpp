@@ -1,6 +1,7 @@
+#include "caption_pool.h"
+
 #include <catch2/catch.hpp>
 
-#include "../../defenses/roclip/caption_pool.h"
 #include "roclip/clip_model.h"
 
 using namespace roclip;

@@ -1,8 +1,9 @@
+#include "cleanclip.h"
+
 #include <cmath>
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/cleanclip/cleanclip.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

@@ -1,6 +1,7 @@
+#include "clip.h"
+
 #include <catch2/catch.hpp>
 
-#include "../../defenses/clip/clip.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

@@ -1,3 +1,5 @@
+#include "local_outlier.h"
+
 #include <algorithm>
 #include <cmath>
 #include <sstream>
@@ -5,7 +7,6 @@
 #include <torch/serialize.h>
 #include <catch2/catch.hpp>
 
-#include "../../defenses/local_outlier/local_outlier.h"
 #include "support/toy_context.h"
 
 using namespace roclip;
@@ -94,6 +95,7 @@ struct Surroundings {
   TrainContext context{.model = model,
                        .pairs = *pairs,
                        .clean_subset = toy.clean_subset,
+                       .poisoned = toy.poisoned,
                        .vocabulary = toy.vocabulary,
                        .rng = toy.rng,
                        .augmentation_rng = toy.augmentation_rng,

@@ -1,3 +1,5 @@
+#include "roclip.h"
+
 #include <cmath>
 #include <sstream>
 
@@ -5,7 +7,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "../../defenses/roclip/roclip.h"
 #include "support/toy_context.h"
 
 using namespace roclip;

@@ -45,7 +45,7 @@ class CommandLine(unittest.TestCase):
         self.refused(3, "/attacks", "at least one", attacks=[])
 
     def test_an_unknown_plugin_lists_what_there_is(self):
-        self.refused(5, 'did you mean "roclip"?', "clip/1, local_outlier/1, roclip/1", defenses=["roclipp"])
+        self.refused(5, 'did you mean "roclip"?', "cleanclip/1, clip/1", defenses=["roclipp"])
 
     def test_a_target_class_that_does_not_exist_is_found_before_anything_is_trained(self):
         attack = {"plugin": "badnets", "target_class": "fruits", "rate": 0.01}

@@ -87,7 +87,7 @@ class Package(unittest.TestCase):
         self.assertEqual((cell["defense"], cell["status"]), ("clip", "ok"))
         success = cell["metrics"]["attack_success/1"]["counts"]["top1"]
         self.assertGreater(success["hits"], success["trials"] / 2)
-        self.assertIn("blended", (project / "report.html").read_text())
+        self.assertIn("mosaic", (project / "report.html").read_text())
 
     def test_the_text_on_writing_a_defense_works_when_it_is_followed_literally(self):
         project, output = self.follow("defense")

@@ -14,9 +14,9 @@ void paint(const torch::Tensor& image, int red, int green, int blue) {
   image[2].fill_(blue);
 }
 
-MetricResult evaluate(const ToyEvaluation& evaluation) {
+MetricResult evaluate(const ToyEvaluation& evaluation, const AttackSuccessParams& params = {}) {
   auto model = toy_clip();
-  return AttackSuccess(NoParams{}).evaluate(model, evaluation.inputs());
+  return AttackSuccess(params).evaluate(model, evaluation.inputs());
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ TEST_CASE("without an attack there is no success to count", "[metric][attack_suc
   const auto result = evaluate({data});
   CHECK(result.counts.empty());
   CHECK_FALSE(result.not_applicable.empty());
-  CHECK(AttackSuccess(NoParams{}).better() == Better::kLower);
+  CHECK(AttackSuccess({}).better() == Better::kLower);
 }
 
 TEST_CASE("targeted success counts the targets taken for their adversarial class", "[metric][attack_success]") {
@@ -100,7 +100,7 @@ TEST_CASE("a model whose embeddings are not numbers has diverged", "[metric][att
   auto model = toy_clip();
   model.image_weight.fill_(std::numeric_limits<float>::quiet_NaN());
   const ToyEvaluation evaluation{data, TargetImagesGoal{{{0, 1}}}};
-  CHECK_THROWS_AS(AttackSuccess(NoParams{}).evaluate(model, evaluation.inputs()), Diverged);
+  CHECK_THROWS_AS(AttackSuccess({}).evaluate(model, evaluation.inputs()), Diverged);
 }
 
 TEST_CASE("an image under several triggers counts once for each", "[metric][attack_success]") {
@@ -147,4 +147,74 @@ TEST_CASE("confusion counts images of one class taken for the other", "[metric][
   const auto result = evaluate({data, ConfusedClassesGoal{0, 1}});
   CHECK(result.counts[0].trials == 4);
   CHECK(result.counts[0].hits == 1);
+}
+
+TEST_CASE("the denominator decides which triggered images are counted", "[metric][attack_success]") {
+  const auto pixels = toy_images(12);
+  const auto data = toy_dataset(pixels);
+  paint(pixels[1], 0, 0, 250);  // green, taken for blue even without the trigger
+  paint(pixels[5], 250, 0, 0);  // blue, taken for red even with it
+  const auto blue_if_bright_red = [](const torch::Tensor& images, std::span<const Draw>) {  // images 0 and 3
+    auto stamped = images.clone();
+    for (std::int64_t i = 0; i < stamped.size(0); ++i) {
+      if (stamped[i][0][0][0].item<int>() > 250) paint(stamped[i], 0, 0, 200);
+    }
+    return stamped;
+  };
+  const ToyEvaluation evaluation{data, TriggeredImagesGoal{{2}}, blue_if_bright_red};
+  const auto count = [&](const AttackSuccessParams& params, std::size_t which) {
+    const auto result = evaluate(evaluation, params);
+    CHECK(Json::parse(result.details).at("denominator") == params.denominator);
+    return result.counts.at(which);
+  };
+  using Outcomes = std::vector<std::uint8_t>;
+
+  // Images of other classes.
+  const auto ours = count({}, 0);
+  CHECK(ours.items == std::vector<std::int64_t>{0, 1, 3, 4, 6, 7, 9, 10});
+  CHECK(ours.outcomes == Outcomes{1, 1, 1, 0, 0, 0, 0, 0});
+  CHECK(count({.denominator = "other_classes"}, 0).outcomes == ours.outcomes);
+
+  // All images: 2, 8 and 11 are blue anyway, and count as successes.
+  const auto all = count({.denominator = "all_classes"}, 0);
+  CHECK(all.outcomes == Outcomes{1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1});
+  CHECK(count({.denominator = "all_classes"}, 2).outcomes == Outcomes{0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1});
+  CHECK(count({.denominator = "all_classes"}, 1).hits == 12);  // there are three classes only
+
+  // The same images, but blue ones are no successes: not in top1, not in top5, not without the trigger.
+  const auto others = count({.denominator = "others_of_all"}, 0);
+  CHECK(others.trials == 12);
+  CHECK(others.outcomes == Outcomes{1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0});
+  CHECK(count({.denominator = "others_of_all"}, 1).hits == 8);
+  CHECK(count({.denominator = "others_of_all"}, 2).outcomes == Outcomes{0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  CHECK(count({.denominator = "others_of_all"}, 3).outcomes == Outcomes{0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1});
+
+  // Green images: 1, 4, 7, 10.
+  const auto green = count({.denominator = "source_class", .source_class = "green"}, 0);
+  CHECK(green.items == std::vector<std::int64_t>{1, 4, 7, 10});
+  CHECK(green.outcomes == Outcomes{1, 0, 0, 0});
+}
+
+TEST_CASE("a source class goes with its denominator, exists, and is not the target", "[metric][attack_success]") {
+  CHECK_THROWS_AS(AttackSuccess({.denominator = "source_class"}), Error);
+  CHECK_THROWS_AS(AttackSuccess({.denominator = "all_classes", .source_class = "red"}), Error);
+  CHECK_THROWS_AS(read_params<AttackSuccessParams>(Json{{"denominator", "most"}}, "m.json"), Error);
+  const auto data = toy_dataset();
+  const ToyEvaluation evaluation{data, TriggeredImagesGoal{{2}}};
+  CHECK_THROWS_AS(evaluate(evaluation, {.denominator = "source_class", .source_class = "gren"}), Error);
+  CHECK_FALSE(evaluate(evaluation, {.denominator = "source_class", .source_class = "blue"}).not_applicable.empty());
+  const auto named = Json::parse(evaluate(evaluation, {.denominator = "source_class", .source_class = "red"}).details);
+  CHECK(named.at("source_class") == "red");
+}
+
+TEST_CASE("the denominator leaves attacks without a trigger on images as they are", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  for (const Goal& goal :
+       {Goal(TargetImagesGoal{{{1, 2}}}), Goal(TriggeredTextGoal{{2}}), Goal(ConfusedClassesGoal{0, 1})}) {
+    const auto ours = evaluate({data, goal}), all = evaluate({data, goal}, {.denominator = "all_classes"});
+    REQUIRE(ours.counts.size() == all.counts.size());
+    CHECK(ours.counts[0].items == all.counts[0].items);
+    CHECK(ours.counts[0].outcomes == all.counts[0].outcomes);
+    CHECK(ours.details == all.details);
+  }
 }

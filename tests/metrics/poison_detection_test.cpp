@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "roclip/detection.h"
 #include "support/toy_dataset.h"
 
 using namespace roclip;

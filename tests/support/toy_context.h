@@ -21,6 +21,7 @@ struct ToySurroundings {
         context{.model = clip,
                 .pairs = *pairs,
                 .clean_subset = clean_subset,
+                .poisoned = poisoned,
                 .vocabulary = vocabulary,
                 .rng = rng,
                 .augmentation_rng = augmentation_rng,
@@ -30,6 +31,7 @@ struct ToySurroundings {
 
   Pairs pairs;
   std::vector<std::int64_t> clean_subset;
+  std::vector<bool> poisoned;
   std::vector<std::string> vocabulary = {"zebra"};
   Rng rng{1}, augmentation_rng{2}, order_rng{3};
   PhaseClock clock;

@@ -67,8 +67,13 @@ struct ToyEvaluation {
       };
   std::vector<bool> poisoned = {};
   std::optional<Suspicion> suspicion = {};
+  std::function<std::optional<torch::Tensor>(const torch::Tensor&)> input_suspicion = [](const torch::Tensor&) {
+    return std::nullopt;
+  };
 
-  EvalInputs inputs() const { return {data, goal, apply_trigger, apply_text_trigger, poisoned, suspicion, 1}; }
+  EvalInputs inputs() const {
+    return {data, goal, apply_trigger, apply_text_trigger, poisoned, suspicion, input_suspicion, 1};
+  }
 };
 
 inline const std::vector<TargetImage>& targets_of(const PoisonPlan& plan) {

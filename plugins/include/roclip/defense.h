@@ -29,6 +29,7 @@
 
 #include "roclip/augment.h"
 #include "roclip/clip_model.h"
+#include "roclip/dataset.h"
 #include "roclip/error.h"
 #include "roclip/params.h"
 #include "roclip/phase_clock.h"
@@ -47,6 +48,7 @@ namespace roclip {
 enum class Capability {
   kPoisonedPairs,  ///< the poisoned training set only (the threat model of RoCLIP)
   kCleanSubset,    ///< also a trusted subset of it that no attack touches (the threat model of CleanCLIP)
+  kKnowsPoisons,   ///< also which pairs are poisons: no defense, but the control that no filter can beat
 };
 
 /// One stage of training.
@@ -67,6 +69,7 @@ struct TrainContext {
   ClipModel& model;
   const PairSource& pairs;                        ///< poisons are somewhere in it, in no particular place
   const std::vector<std::int64_t>& clean_subset;  ///< indices into pairs, ascending; empty unless capability() asks
+  const std::vector<bool>& poisoned;              ///< of each pair: is it a poison? Empty unless capability() asks
   const std::vector<std::string>& vocabulary;     ///< words of the clean training captions
   Rng& rng;                                       ///< stream of the defense, for pools and the like
   Rng& augmentation_rng;                          ///< stream of the augmentations
@@ -88,6 +91,14 @@ struct Batch {
 struct Suspicion {
   torch::Tensor scores;             ///< f64 [N], one for each training pair, on the CPU; higher = more suspicious
   std::optional<double> threshold;  ///< pairs above it are those that the defense takes for poisons
+};
+
+/// What a defense may use that inspects the inputs of a trained model. References outlive the call, no longer.
+struct Deployment {
+  ClipModel& model;                       ///< in evaluation mode
+  const std::vector<ClassInfo>& classes;  ///< that inputs are classified into, with their prompts
+  const torch::Tensor& references;        ///< f32 [R, 3, H, W], 0..1: clean images that the defender trusts, unlabelled
+  std::uint64_t seed;                     ///< of whatever is drawn; the same for all inputs
 };
 
 /// Plain CLIP, the control. All hooks run on one thread. What they return is checked: a cell whose defense breaks this
@@ -128,6 +139,11 @@ class Defense {
 
   /// Suspicion of each training pair, once training has ended; none (the default) for a defense that does not score.
   virtual std::optional<Suspicion> suspicion() const;
+
+  /// Suspicion of inputs of the trained model; none (the default) for a defense that does not inspect them. Runs
+  /// without gradient and changes nothing. The score of an image does not depend on the others of its batch.
+  /// @param pixels f32 [B, 3, H, W], 0..1. @return f64 [B] on the CPU, finite; higher = more suspicious
+  virtual std::optional<torch::Tensor> input_suspicion(const torch::Tensor& pixels, const Deployment& deployment) const;
 
   /// Called between two steps, or after the last one. save() changes nothing; load() of the same gives the same state.
   virtual void save(torch::serialize::OutputArchive& archive) const;

@@ -31,7 +31,9 @@ struct EvalInputs {
   std::function<std::vector<std::string>(std::span<const std::string>, std::span<const Draw>)> apply_text_trigger;
   const std::vector<bool>& poisoned;          ///< of each training pair, as Suspicion counts them: is it a poison?
   const std::optional<Suspicion>& suspicion;  ///< what the defense says of them
-  std::uint64_t seed;                         ///< stream(seed, role::kEvaluation)
+  /// What the defense says of test images, u8 [B, 3, H, W]: f64 [B]; none for a defense that does not inspect them.
+  std::function<std::optional<torch::Tensor>(const torch::Tensor&)> input_suspicion;
+  std::uint64_t seed;  ///< stream(seed, role::kEvaluation)
 
   /// Held-out images that are nobody's target, ascending: clean accuracy is measured on these. i64 [M']
   torch::Tensor clean_indices() const;

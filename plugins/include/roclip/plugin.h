@@ -41,8 +41,8 @@ class Metric;
 
 /// Raised whenever a header in this folder changes in a way that an old plugin would not survive. 5: data are sources,
 /// training is a list of stages, attacks state goals and may prepare an artifact, triggers take draws, metrics may give
-/// values.
-#define ROCLIP_ABI 5
+/// values. 6: defenses may inspect inputs, or know the poisons as a control does.
+#define ROCLIP_ABI 6
 inline constexpr std::uint32_t kAbi = ROCLIP_ABI;
 
 /// What must be equal besides kAbi, or objects would have other layouts on the two sides: parts `name-version`.

@@ -31,7 +31,12 @@ const Registry& registry() {
 }
 
 TrainInputs inputs_of(const PoisonedPairs& pairs, const Vocabulary& vocabulary, std::uint64_t seed) {
-  return {.pairs = pairs, .clean_subset = pairs.clean_subset(), .vocabulary = vocabulary.known_words(), .seed = seed};
+  static const std::vector<bool> not_told;
+  return {.pairs = pairs,
+          .clean_subset = pairs.clean_subset(),
+          .poisoned = not_told,
+          .vocabulary = vocabulary.known_words(),
+          .seed = seed};
 }
 
 /// A whole training on the toy data set, in a process of its own as far as state goes.

@@ -1,0 +1,176 @@
+#include "activation_clustering.h"
+
+#include <sstream>
+
+#include <torch/serialize.h>
+
+#include <catch2/catch.hpp>
+
+#include "support/toy_context.h"
+
+using namespace roclip;
+
+namespace {
+
+/// 40 pairs of one caption whose images are about red, the last four about blue; and 20 of another caption, about
+/// green.
+struct Surroundings {
+  Surroundings() : pairs(tensor_pairs(images(), captions())) {}
+
+  static torch::Tensor images() {
+    auto result = torch::zeros({60, 3, 4, 4}, torch::kUInt8);
+    Rng rng(7);
+    for (std::int64_t i = 0; i < 60; ++i) {
+      for (std::int64_t c = 0; c < 3; ++c) result[i][c].fill_(20 + rng.below(20));
+      result[i][i < 36 ? 0 : i < 40 ? 2 : 1].fill_(220);
+    }
+    return result;
+  }
+  static std::vector<std::string> captions() {
+    std::vector<std::string> result(40, "east");
+    result.resize(60, "north");
+    return result;
+  }
+
+  FakeClip model{{{"east", {1, 0, 0}}, {"north", {0, 1, 0}}}};
+  ToySurroundings toy{model, {"east"}};
+  Pairs pairs;
+  TrainContext context{.model = model,
+                       .pairs = *pairs,
+                       .clean_subset = toy.clean_subset,
+                       .poisoned = toy.poisoned,
+                       .vocabulary = toy.vocabulary,
+                       .rng = toy.rng,
+                       .augmentation_rng = toy.augmentation_rng,
+                       .order_rng = toy.order_rng,
+                       .clock = toy.clock,
+                       .stage = {.name = "retrain", .batch_size = 8}};
+};
+
+ActivationClusteringDefense::Params params_with(const std::string& reduction) {
+  ActivationClusteringDefense::Params params;
+  params.cluster_pairs = 30;  // two clusters, unless both first captions are alike
+  params.reduction = reduction;
+  params.dimensions = 1;  // more would be noise, which "ica" makes as large as what separates
+  params.min_silhouette = 0.8;
+  return params;
+}
+
+}  // namespace
+
+TEST_CASE("reduced keeps the directions of largest variance, in order", "[defense][activation_clustering]") {
+  // Mean (1, 2); along the first axis the rows vary by -4, 0, 4, along the second by 1, -2, 1.
+  const auto rows = torch::tensor({-3.0, 3.0, 1.0, 0.0, 5.0, 3.0}, torch::kDouble).view({3, 2});
+  const auto both = reduced(rows, 5, false), one = reduced(rows, 1, false), white = reduced(rows, 2, true);
+  REQUIRE(both.sizes() == torch::IntArrayRef({3, 2}));
+  CHECK(torch::allclose(both.select(1, 0).abs(), torch::tensor({4.0, 0.0, 4.0}, torch::kDouble)));
+  CHECK(torch::allclose(both.select(1, 1).abs(), torch::tensor({1.0, 2.0, 1.0}, torch::kDouble)));
+  CHECK(torch::allclose(one, both.narrow(1, 0, 1)));
+  CHECK(torch::allclose(white.square().sum(0), torch::ones({2}, torch::kDouble)));
+  CHECK(reduced(torch::ones({3, 2}, torch::kDouble), 2, true).size(1) == 0);
+}
+
+TEST_CASE("two_clusters finds the split of least spread, on whichever axis", "[defense][activation_clustering]") {
+  // Along the first axis the rows vary more, along the second they fall apart.
+  const auto rows =
+      torch::tensor({-3.0, 0.0, -1.0, 0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 9.0, 1.0, 9.0}, torch::kDouble).view({6, 2});
+  const auto second = two_clusters(rows - rows.mean(0));
+  REQUIRE(second.defined());
+  const auto odd = second[4].item<bool>() ? second : ~second;
+  CHECK(odd.equal(torch::tensor({false, false, false, false, true, true})));
+  CHECK_FALSE(two_clusters(torch::zeros({3, 2}, torch::kDouble)).defined());
+  CHECK_FALSE(two_clusters(torch::zeros({3, 0}, torch::kDouble)).defined());
+}
+
+TEST_CASE("the silhouette is the mean worked out by hand", "[defense][activation_clustering]") {
+  const auto rows = torch::tensor({0.0, 1.0, 4.0, 6.0, 20.0}, torch::kDouble).unsqueeze(1);
+  // 0: own 1, other (4 + 6) / 2 = 5; 1: 1, 4; 4: 2, 3.5; 6: 2, 5.5
+  const auto four = rows.narrow(0, 0, 4);
+  CHECK(silhouette(four, torch::tensor({false, false, true, true})) ==
+        Approx((4.0 / 5 + 3.0 / 4 + 1.5 / 3.5 + 3.5 / 5.5) / 4));
+  // A cluster of one counts 0. Own of the others: 11/3, 3, 9/3... and to the one 20, 19, 16, 14.
+  const auto own = std::vector<double>{11.0 / 3, 9.0 / 3, 9.0 / 3, 13.0 / 3};
+  double sum = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double other = std::vector<double>{20, 19, 16, 14}[i];
+    sum += (other - own[i]) / other;
+  }
+  CHECK(silhouette(rows, torch::tensor({false, false, false, false, true})) == Approx(sum / 5));
+}
+
+TEST_CASE("activation_clustering trains as plain CLIP first, then anew", "[defense][activation_clustering]") {
+  const Stage training{.epochs = 3, .batch_size = 8, .learning_rate = 0.5};
+  const auto stages = ActivationClusteringDefense({}).stages(training);
+  REQUIRE(stages.size() == 2);
+  Stage plain = training, retrain = training;
+  plain.plain = true;
+  retrain.name = "retrain";
+  retrain.weights = Stage::Weights::kReset;
+  CHECK(stages[0] == plain);
+  CHECK(stages[1] == retrain);
+}
+
+TEST_CASE("activation_clustering drops the small half of a caption's images that fall apart",
+          "[defense][activation_clustering]") {
+  for (const std::string reduction : {"ica", "pca"}) {
+    CAPTURE(reduction);
+    Surroundings surroundings;
+    ActivationClusteringDefense defense(params_with(reduction));
+    CHECK_FALSE(defense.suspicion());
+    defense.before_stage(surroundings.context);
+    CHECK(surroundings.model.training);
+    const auto suspicion = defense.suspicion();
+    REQUIRE(suspicion);
+    // Of 40 pairs 4 are a half of their own: the score is the share of the other half. The green ones do not fall
+    // apart.
+    const auto expected = torch::cat({torch::full({36}, 0.1, torch::kDouble), torch::full({4}, 0.9, torch::kDouble),
+                                      torch::zeros({20}, torch::kDouble)});
+    CHECK(torch::allclose(suspicion->scores, expected));
+    CHECK(*suspicion->threshold == Approx(0.65));
+    const auto first = defense.choose_samples(surroundings.context);
+    CHECK(std::get<0>(first.sort()).equal(torch::cat({torch::arange(36), torch::arange(40, 60)})));
+    CHECK_FALSE(defense.choose_samples(surroundings.context).equal(first));
+  }
+}
+
+TEST_CASE("activation_clustering suspects nothing where no half is small enough, or separate enough",
+          "[defense][activation_clustering]") {
+  for (const bool by_share : {true, false}) {
+    CAPTURE(by_share);
+    Surroundings surroundings;
+    auto params = params_with("pca");
+    (by_share ? params.max_share : params.min_silhouette) = by_share ? 0.05 : 1;
+    ActivationClusteringDefense defense(params);
+    defense.before_stage(surroundings.context);
+    CHECK(defense.choose_samples(surroundings.context).size(0) == 60);
+    CHECK(defense.suspicion()->scores.max().item<double>() == Approx(by_share ? 0.9 : 0.0));
+  }
+}
+
+TEST_CASE("activation_clustering leaves a batch", "[defense][activation_clustering]") {
+  Surroundings surroundings;
+  surroundings.context.stage.batch_size = 58;
+  ActivationClusteringDefense defense(params_with("pca"));
+  defense.before_stage(surroundings.context);
+  CHECK(defense.choose_samples(surroundings.context).size(0) >= 58);
+}
+
+TEST_CASE("activation_clustering saves its scores and what it drops", "[defense][activation_clustering]") {
+  Surroundings surroundings;
+  ActivationClusteringDefense saved(params_with("ica")), loaded(params_with("ica")), empty({}), fresh({});
+  saved.before_stage(surroundings.context);
+  const auto copy = [](const ActivationClusteringDefense& from, ActivationClusteringDefense& to) {
+    std::stringstream stream;
+    torch::serialize::OutputArchive out;
+    from.save(out);
+    out.save_to(stream);
+    torch::serialize::InputArchive in;
+    in.load_from(stream);
+    to.load(in);
+  };
+  copy(saved, loaded);
+  CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
+  CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
+  copy(empty, fresh);
+  CHECK_FALSE(fresh.suspicion());
+}

@@ -1,0 +1,149 @@
+#include "spectral_signature.h"
+
+#include <sstream>
+
+#include <torch/serialize.h>
+
+#include <catch2/catch.hpp>
+
+#include "support/toy_context.h"
+
+using namespace roclip;
+
+namespace {
+
+/// 40 pairs of one caption whose images are about red, the last four about blue; and 20 of another caption, about
+/// green.
+struct Surroundings {
+  Surroundings() : pairs(tensor_pairs(images(), captions())) {}
+
+  static torch::Tensor images() {
+    auto result = torch::zeros({60, 3, 4, 4}, torch::kUInt8);
+    Rng rng(7);
+    for (std::int64_t i = 0; i < 60; ++i) {
+      for (std::int64_t c = 0; c < 3; ++c) result[i][c].fill_(20 + rng.below(20));
+      result[i][i < 36 ? 0 : i < 40 ? 2 : 1].fill_(220);
+    }
+    return result;
+  }
+  static std::vector<std::string> captions() {
+    std::vector<std::string> result(40, "east");
+    result.resize(60, "north");
+    return result;
+  }
+
+  FakeClip model{{{"east", {1, 0, 0}}, {"north", {0, 1, 0}}}};
+  ToySurroundings toy{model, {"east"}};
+  Pairs pairs;
+  TrainContext context{.model = model,
+                       .pairs = *pairs,
+                       .clean_subset = toy.clean_subset,
+                       .poisoned = toy.poisoned,
+                       .vocabulary = toy.vocabulary,
+                       .rng = toy.rng,
+                       .augmentation_rng = toy.augmentation_rng,
+                       .order_rng = toy.order_rng,
+                       .clock = toy.clock,
+                       .stage = {.name = "retrain", .batch_size = 8}};
+};
+
+SpectralSignatureDefense::Params dropping(double share, const std::string& compare = "within") {
+  SpectralSignatureDefense::Params params;
+  params.cluster_pairs = 30;  // two clusters, unless both first captions are alike
+  params.drop_share = share;
+  params.compare = compare;
+  return params;
+}
+
+torch::Tensor chosen(SpectralSignatureDefense& defense, TrainContext& context) {
+  return std::get<0>(defense.choose_samples(context).sort());
+}
+
+}  // namespace
+
+TEST_CASE("spectral scores are squares along the direction of largest variance", "[defense][spectral_signature]") {
+  // Mean (1, 2); along the first axis the rows vary by -4, 0, 4, along the second by 1, -2, 1.
+  const auto rows = torch::tensor({-3.0, 3.0, 1.0, 0.0, 5.0, 3.0}, torch::kDouble).view({3, 2});
+  CHECK(torch::allclose(spectral_scores(rows), torch::tensor({16.0, 0.0, 16.0}, torch::kDouble)));
+}
+
+TEST_CASE("spectral_signature trains as plain CLIP first, then anew", "[defense][spectral_signature]") {
+  const Stage training{.epochs = 3, .batch_size = 8, .learning_rate = 0.5};
+  const auto stages = SpectralSignatureDefense({}).stages(training);
+  REQUIRE(stages.size() == 2);
+  Stage plain = training, retrain = training;
+  plain.plain = true;
+  retrain.name = "retrain";
+  retrain.weights = Stage::Weights::kReset;
+  CHECK(stages[0] == plain);
+  CHECK(stages[1] == retrain);
+}
+
+TEST_CASE("spectral_signature drops the pairs of a caption whose images are other ones",
+          "[defense][spectral_signature]") {
+  Surroundings surroundings;
+  SpectralSignatureDefense defense(dropping(4.0 / 60, "across"));
+  CHECK_FALSE(defense.suspicion());
+  defense.before_stage(surroundings.context);
+  CHECK(surroundings.model.training);
+  const auto suspicion = defense.suspicion();
+  REQUIRE(suspicion);
+  CHECK((suspicion->scores > *suspicion->threshold).nonzero().squeeze(1).equal(torch::arange(36, 40)));
+  CHECK(chosen(defense, surroundings.context).equal(torch::cat({torch::arange(36), torch::arange(40, 60)})));
+}
+
+TEST_CASE("within clusters spectral_signature drops the same share of each", "[defense][spectral_signature]") {
+  Surroundings surroundings;
+  SpectralSignatureDefense defense(dropping(0.1));
+  defense.before_stage(surroundings.context);
+  const auto scores = defense.suspicion()->scores;
+  // Shares of a cluster that are less suspicious: 0.5 / 40, 1.5 / 40, ... and 0.5 / 20, 1.5 / 20, ...
+  const auto sorted = [&](std::int64_t begin, std::int64_t end) {
+    return std::get<0>(scores.slice(0, begin, end).sort());
+  };
+  CHECK(torch::allclose(sorted(0, 40), (torch::arange(40, torch::kDouble) + 0.5) / 40));
+  CHECK(torch::allclose(sorted(40, 60), (torch::arange(20, torch::kDouble) + 0.5) / 20));
+  const auto left = chosen(defense, surroundings.context);
+  CHECK(left.size(0) == 54);
+  CHECK((left < 36).sum().item<std::int64_t>() == 36);  // the four blue ones are gone
+  CHECK((left >= 40).sum().item<std::int64_t>() == 18);
+}
+
+TEST_CASE("spectral_signature with clusters larger than the data has one", "[defense][spectral_signature]") {
+  Surroundings surroundings;
+  auto params = dropping(0.1);
+  params.cluster_pairs = 1000;
+  SpectralSignatureDefense defense(params);
+  defense.before_stage(surroundings.context);
+  CHECK(
+      torch::allclose(std::get<0>(defense.suspicion()->scores.sort()), (torch::arange(60, torch::kDouble) + 0.5) / 60));
+}
+
+TEST_CASE("spectral_signature leaves a batch, whatever its share", "[defense][spectral_signature]") {
+  Surroundings surroundings;
+  SpectralSignatureDefense all(dropping(1, "across")), none(dropping(0));
+  all.before_stage(surroundings.context);
+  CHECK(all.choose_samples(surroundings.context).size(0) == 8);
+  none.before_stage(surroundings.context);
+  CHECK(none.choose_samples(surroundings.context).size(0) == 60);
+}
+
+TEST_CASE("spectral_signature saves its scores and what it drops", "[defense][spectral_signature]") {
+  Surroundings surroundings;
+  SpectralSignatureDefense saved(dropping(0.3)), loaded(dropping(0.3)), empty({}), fresh({});
+  saved.before_stage(surroundings.context);
+  const auto copy = [](const SpectralSignatureDefense& from, SpectralSignatureDefense& to) {
+    std::stringstream stream;
+    torch::serialize::OutputArchive out;
+    from.save(out);
+    out.save_to(stream);
+    torch::serialize::InputArchive in;
+    in.load_from(stream);
+    to.load(in);
+  };
+  copy(saved, loaded);
+  CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
+  CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
+  copy(empty, fresh);
+  CHECK_FALSE(fresh.suspicion());
+}
