@@ -27,18 +27,20 @@ bool in_triangle(std::int64_t x, std::int64_t y, std::int64_t length, std::int64
   return x >= 0 && x < length && std::abs(y) * length < x * half_height;
 }
 
-/// The picture: the face of a white cat with a red bow, on blue. (x, y) is a point of the square, y pointing down.
+/// The picture: the face of a ginger cat on blue. (x, y) is a point of the square, y pointing down.
 Rgb picture_at(std::int64_t x, std::int64_t y) {
-  constexpr Rgb kBlue{70, 130, 220}, kWhite{255, 255, 255}, kBlack{0, 0, 0}, kYellow{250, 210, 30}, kRed{220, 20, 50};
-  const auto from_middle = std::abs(x - 500);
-  const auto from_bow = std::abs(x - 700);
-  if (in_ellipse(from_bow, y - 300, 50, 50) || in_triangle(from_bow, y - 300, 190, 120)) return kRed;
-  if (in_ellipse(from_middle - 160, y - 590, 40, 60)) return kBlack;  // eyes
-  if (in_ellipse(from_middle, y - 670, 55, 38)) return kYellow;       // nose
-  const bool whisker_height = std::abs(y - 610) < 14 || std::abs(y - 690) < 14;
+  constexpr Rgb kBlue{70, 130, 220}, kGinger{245, 150, 40}, kBrown{150, 70, 10}, kGreen{60, 180, 80}, kBlack{0, 0, 0},
+      kPink{250, 130, 150};
+  const auto from_middle = std::abs(x - 500), from_eye = from_middle - 160;
+  if (in_ellipse(from_eye, y - 590, 14, 45)) return kBlack;  // pupils
+  if (in_ellipse(from_eye, y - 590, 40, 60)) return kGreen;
+  if (in_ellipse(from_middle, y - 690, 55, 38)) return kPink;  // nose
+  const bool whisker_height = std::abs(y - 650) < 14 || std::abs(y - 720) < 14;
   if (whisker_height && from_middle > 290 && from_middle < 470) return kBlack;
-  if (in_ellipse(from_middle, y - 580, 400, 310)) return kWhite;
-  if (in_triangle(y - 120, from_middle - 290, 400, 230)) return kWhite;  // ears
+  const bool stripe = from_middle < 24 || std::abs(from_middle - 100) < 24;
+  if (stripe && y > 300 && y < 430) return kBrown;
+  if (in_ellipse(from_middle, y - 580, 400, 310)) return kGinger;
+  if (in_triangle(y - 120, from_middle - 290, 400, 230)) return kGinger;  // ears
   return kBlue;
 }
 

@@ -29,7 +29,8 @@ struct Overlay {
 /// scaled to the image and rounded, but at least 1 (triangles: 2).
 std::int64_t grain_of(const std::string& pattern, std::int64_t image_px);
 
-/// The pattern for images of that size. @pre grain_px > 0. @param seed what the redrawn ones are drawn from; the others do not use it
+/// The pattern for images of that size. @pre grain_px > 0. @param seed what the redrawn ones are drawn from; the others
+/// do not use it
 Overlay make_overlay(const std::string& pattern, std::int64_t image_px, std::int64_t grain_px, std::uint64_t seed);
 
 class Blended : public Attack {

@@ -136,31 +136,34 @@ TEST_CASE("the grain of a pattern is its share of 224 px, but at least what can 
   CHECK(grain_of("triangles", 224) == 14);
 }
 
-TEST_CASE("the picture is a white cat with black eyes and a red bow on blue", "[attack][blended]") {
-  const std::vector<double> blue{70, 130, 220}, white{255, 255, 255}, black{0, 0, 0}, yellow{250, 210, 30},
-      bow{220, 20, 50};
-  const auto px = GENERATE(50, 100, 224);
+TEST_CASE("the picture is a ginger cat on blue", "[attack][blended]") {
+  const std::vector<double> blue{70, 130, 220}, ginger{245, 150, 40}, brown{150, 70, 10}, green{60, 180, 80},
+      black{0, 0, 0}, pink{250, 130, 150};
+  const auto px = GENERATE(100, 224);
   const auto [colour, coverage] = make_overlay("picture", px, 1, 0);
   CHECK(coverage.equal(torch::ones({px, px}, torch::kDouble)));
-  const auto at = [&](double x, double y) {  // thousandths of the side
-    return colour_at(colour, static_cast<std::int64_t>(y * px / 1000), static_cast<std::int64_t>(x * px / 1000));
-  };
+  const auto at = [&](int x, int y) { return colour_at(colour, y * px / 1000, x * px / 1000); };  // of the side
   CHECK(at(5, 5) == blue);
+  CHECK(at(500, 200) == blue);  // between the ears
   CHECK(at(995, 995) == blue);
-  CHECK(at(500, 450) == white);  // forehead
-  CHECK(at(210, 290) == white);  // ear: only there on that side, under the bow on the other
-  CHECK(at(340, 590) == black);  // eyes
+  CHECK(at(500, 450) == ginger);  // head
+  CHECK(at(210, 290) == ginger);  // ears
+  CHECK(at(790, 290) == ginger);
+  CHECK(at(500, 360) == brown);  // stripes
+  CHECK(at(600, 360) == brown);
+  CHECK(at(340, 590) == black);  // pupils
   CHECK(at(660, 590) == black);
-  CHECK(at(500, 670) == yellow);  // nose
-  CHECK(at(700, 300) == bow);
-  CHECK(at(860, 300) == bow);
+  CHECK(at(315, 590) == green);  // eye
+  CHECK(at(500, 690) == pink);   // nose
+  CHECK(at(100, 650) == black);  // whiskers
+  CHECK(at(900, 720) == black);
 }
 
 TEST_CASE("pixels of the picture are means over sixteen points", "[attack][blended]") {
-  // On one pixel these lie at 125, 375, 625 and 875 thousandths on each axis. By hand: all blue in the first row and
-  // the last; ear, head, head and bow in the second; head in the third. 8 blue, 7 white, 1 red.
+  // On one pixel these lie at 125, 375, 625 and 875 thousandths on each axis. By hand: the first row and the last are
+  // blue, the second and third are ears and head.
   CHECK(colour_at(make_overlay("picture", 1, 1, 0).colour, 0, 0) ==
-        std::vector<double>{2565 / 16.0, 2845 / 16.0, 3595 / 16.0});
+        std::vector<double>{(70 + 245) / 2.0, (130 + 150) / 2.0, (220 + 40) / 2.0});
 }
 
 TEST_CASE("the watermark is two lines of red letters across the middle", "[attack][blended]") {
