@@ -160,29 +160,12 @@ std::vector<Corner> patch_corners(const std::string& location, std::int64_t imag
 Badnets::Badnets(const Params& params) : params_(params) { params.check("badnets"); }
 
 PoisonPlan Badnets::plan(const AttackView& view, std::uint64_t seed) const {
-  const auto target = class_index(view.classes, params_.target_class, "badnets/target_class");
   if (const auto px = view.train.image_px(); params_.patch_px > px) {
     throw Error(ErrorKind::kMatrix, "badnets/patch_px: " + std::to_string(params_.patch_px) +
                                         " does not fit on images of " + std::to_string(px) + " x " +
                                         std::to_string(px) + " px; lower \"patch_px\"");
   }
-  const auto pairs = pairs_by_class(view, params_.target_class);
-  const auto captions =
-      captions_for(view.classes[static_cast<std::size_t>(target)], pairs, params_.captions, "badnets");
-  const auto& candidates = pairs.of_others;
-  const auto count =
-      params_.pairs(view.train.size(), std::ssize(candidates), "badnets", "pairs of other classes may be changed");
-  Rng rng(seed), draws(stream(seed, "draws"));
-  PoisonPlan plan;
-  plan.goal = TriggeredImagesGoal{{target}};
-  for (const auto i : rng.sample(std::ssize(candidates), count)) {
-    const auto pair = candidates[static_cast<std::size_t>(i)];
-    plan.edits.push_back({.replaces = pair,
-                          .image = {.set = ImageRef::Set::kTrain, .index = pair},
-                          .trigger = Draw{.value = draws.next()},
-                          .caption = captions[static_cast<std::size_t>(rng.below(std::ssize(captions)))]});
-  }
-  return plan;
+  return relabel_pairs(view, seed, params_.target_class, params_.captions, params_, "badnets");
 }
 
 torch::Tensor Badnets::apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const {

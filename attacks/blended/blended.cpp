@@ -172,24 +172,7 @@ Blended::Blended(const Params& params) : params_(params) {
 }
 
 PoisonPlan Blended::plan(const AttackView& view, std::uint64_t seed) const {
-  const auto target = class_index(view.classes, params_.target_class, "blended/target_class");
-  const auto pairs = pairs_by_class(view, params_.target_class);
-  const auto captions =
-      captions_for(view.classes[static_cast<std::size_t>(target)], pairs, params_.captions, "blended");
-  const auto& candidates = pairs.of_others;
-  const auto count =
-      params_.pairs(view.train.size(), std::ssize(candidates), "blended", "pairs of other classes may be changed");
-  Rng rng(seed), draws(stream(seed, "draws"));
-  PoisonPlan plan;
-  plan.goal = TriggeredImagesGoal{{target}};
-  for (const auto i : rng.sample(std::ssize(candidates), count)) {
-    const auto pair = candidates[static_cast<std::size_t>(i)];
-    plan.edits.push_back({.replaces = pair,
-                          .image = {.set = ImageRef::Set::kTrain, .index = pair},
-                          .trigger = Draw{.value = draws.next()},
-                          .caption = captions[static_cast<std::size_t>(rng.below(std::ssize(captions)))]});
-  }
-  return plan;
+  return relabel_pairs(view, seed, params_.target_class, params_.captions, params_, "blended");
 }
 
 torch::Tensor Blended::apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const {

@@ -53,23 +53,7 @@ torch::Tensor nashville(const torch::Tensor& pixels) {
 Filter::Filter(const Params& params) : params_(params) { params.check("filter"); }
 
 PoisonPlan Filter::plan(const AttackView& view, std::uint64_t seed) const {
-  const auto target = class_index(view.classes, params_.target_class, "filter/target_class");
-  const auto pairs = pairs_by_class(view, params_.target_class);
-  const auto captions = captions_for(view.classes[static_cast<std::size_t>(target)], pairs, params_.captions, "filter");
-  const auto& candidates = pairs.of_others;
-  const auto count =
-      params_.pairs(view.train.size(), std::ssize(candidates), "filter", "pairs of other classes may be changed");
-  Rng rng(seed), draws(stream(seed, "draws"));
-  PoisonPlan plan;
-  plan.goal = TriggeredImagesGoal{{target}};
-  for (const auto i : rng.sample(std::ssize(candidates), count)) {
-    const auto pair = candidates[static_cast<std::size_t>(i)];
-    plan.edits.push_back({.replaces = pair,
-                          .image = {.set = ImageRef::Set::kTrain, .index = pair},
-                          .trigger = Draw{.value = draws.next()},
-                          .caption = captions[static_cast<std::size_t>(rng.below(std::ssize(captions)))]});
-  }
-  return plan;
+  return relabel_pairs(view, seed, params_.target_class, params_.captions, params_, "filter");
 }
 
 torch::Tensor Filter::apply_trigger(const torch::Tensor& images, std::span<const Draw>) const {

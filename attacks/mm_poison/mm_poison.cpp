@@ -84,7 +84,7 @@ PoisonPlan MmPoison::plan(const AttackView& view, std::uint64_t seed) const {
 
     auto poisoned = pairs_of(view.train, caption_name, image_name);
     std::erase_if(poisoned, [&](std::int64_t pair) { return gone[at(pair)] || !view.may_change(pair); });
-    const auto count = std::llround(params_.ratio * static_cast<double>(poisoned.size()));
+    const std::int64_t count = std::llround(params_.ratio * static_cast<double>(poisoned.size()));
     if (count == 0) {
       refuse((poisoned.empty() ? "caption_classes: " : "ratio: ") + Json(params_.ratio).dump() + " of the " +
              std::to_string(poisoned.size()) + " pairs of \"" + caption_name +
@@ -111,7 +111,7 @@ PoisonPlan MmPoison::plan(const AttackView& view, std::uint64_t seed) const {
 
     std::vector<std::int64_t> order;  // every image as often as any other, give or take one
     while (std::ssize(order) < count) {
-      const auto missing = std::min<std::int64_t>(count - std::ssize(order), std::ssize(images));
+      const auto missing = std::min(count - std::ssize(order), std::ssize(images));
       for (const auto i : rng.sample(std::ssize(images), missing)) order.push_back(i);
     }
     const auto drawn = rng.sample(std::ssize(poisoned), count);

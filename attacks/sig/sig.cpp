@@ -41,28 +41,12 @@ torch::Tensor wave(double delta, std::int64_t frequency, std::int64_t px) {
 Sig::Sig(const Params& params) : params_(params) { params.check("sig"); }
 
 PoisonPlan Sig::plan(const AttackView& view, std::uint64_t seed) const {
-  const auto target = class_index(view.classes, params_.target_class, "sig/target_class");
   if (const auto px = view.train.image_px(); 2 * params_.frequency >= px) {
     throw Error(ErrorKind::kMatrix, "sig/frequency: expected less than half of the " + std::to_string(px) +
                                         " px of an image's side, got " + std::to_string(params_.frequency) +
                                         "; lower \"frequency\"");
   }
-  const auto pairs = pairs_by_class(view, params_.target_class);
-  const auto captions = captions_for(view.classes[static_cast<std::size_t>(target)], pairs, params_.captions, "sig");
-  const auto& candidates = pairs.of_others;
-  const auto count =
-      params_.pairs(view.train.size(), std::ssize(candidates), "sig", "pairs of other classes may be changed");
-  Rng rng(seed), draws(stream(seed, "draws"));
-  PoisonPlan plan;
-  plan.goal = TriggeredImagesGoal{{target}};
-  for (const auto i : rng.sample(std::ssize(candidates), count)) {
-    const auto pair = candidates[static_cast<std::size_t>(i)];
-    plan.edits.push_back({.replaces = pair,
-                          .image = {.set = ImageRef::Set::kTrain, .index = pair},
-                          .trigger = Draw{.value = draws.next()},
-                          .caption = captions[static_cast<std::size_t>(rng.below(std::ssize(captions)))]});
-  }
-  return plan;
+  return relabel_pairs(view, seed, params_.target_class, params_.captions, params_, "sig");
 }
 
 torch::Tensor Sig::apply_trigger(const torch::Tensor& images, std::span<const Draw>) const {

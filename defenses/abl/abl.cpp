@@ -13,7 +13,7 @@ void AblDefense::Params::declare(ParamList& list) {
   const char* losses = "ours: the loss of a classifier has two counterparts here";
   list.add("isolation_epochs_share", isolation_epochs_share, Range{0, 1}, "1",
            "of the training's epochs: before pairs are isolated; at least one epoch",
-           "bboylyg/ABL config.py:20-34: 20 epochs, then 60");
+           "ours, see the README; 20 of 80 epochs in bboylyg/ABL config.py:20-34");
   list.choice("isolation_trick", isolation_trick, {"local_ascent", "flooding", "none"},
               "what is done in these epochs to a batch whose loss is below the floor: local_ascent = the sign of its "
               "loss is turned; flooding = it is pushed back to the floor",
@@ -32,6 +32,7 @@ void AblDefense::Params::declare(ParamList& list) {
            "peak learning rate of these, as a share of the peak of training", "bboylyg/ABL config.py: 5e-4 of 0.1");
   list.choice("unlearning_loss", unlearning_loss, {"contrastive", "cosine"},
               "what rises: the CLIP loss of a batch of isolated pairs, or 1 - the cosine of image and caption", losses);
+  list.recipe("abl", {{"isolation_epochs_share", 0.25}}, "bboylyg/ABL config.py:20-34: 20 epochs, then 60");
 }
 
 std::vector<Stage> AblDefense::stages(const Stage& training) const {

@@ -12,14 +12,14 @@ namespace roclip {
 class AblDefense final : public Defense {
  public:
   struct Params {
-    double isolation_epochs_share = 0.25;
+    double isolation_epochs_share = 0.1;
     std::string isolation_trick = "local_ascent";
     double loss_floor = 0.22;
-    std::string isolation_loss = "contrastive";
+    std::string isolation_loss = "cosine";
     double isolated_share = 0.01;
     std::int64_t unlearning_epochs = 20;
     double unlearning_rate = 0.005;
-    std::string unlearning_loss = "contrastive";
+    std::string unlearning_loss = "cosine";
 
     void declare(ParamList& list);
   };

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
-#include <torch/serialize.h>
+#include <torch/types.h>
 
 #include "roclip/clustering.h"
 
@@ -51,11 +50,12 @@ torch::Tensor two_clusters(const torch::Tensor& rows) {
 }
 
 double silhouette(const torch::Tensor& rows, const torch::Tensor& second) {
-  const auto distance = torch::cdist(rows, rows, 2, 2);                       // [n, n]; 2: exact
+  constexpr std::int64_t kBlock = 1024;
   const auto member = torch::stack({~second, second}, 1).to(torch::kDouble);  // [n, 2]
-  const auto count = member.sum(0);                                           // [2]
-  const auto sum = distance.matmul(member);                                   // [n, 2], to each cluster
-  const auto own_count = member.matmul(count);                                // [n]
+  std::vector<torch::Tensor> sums;
+  for (const auto& block : rows.split(kBlock)) sums.push_back(torch::cdist(block, rows, 2, 2).matmul(member));
+  const auto sum = torch::cat(sums);                    // [n, 2], of exact distances to each cluster
+  const auto own_count = member.matmul(member.sum(0));  // [n]
   const auto own = (sum * member).sum(1) / (own_count - 1).clamp_min(1);
   const auto other = (sum * (1 - member)).sum(1) / (static_cast<double>(rows.size(0)) - own_count);
   const auto value = (other - own) / torch::max(own, other);
@@ -65,7 +65,8 @@ double silhouette(const torch::Tensor& rows, const torch::Tensor& second) {
 void ActivationClusteringDefense::Params::declare(ParamList& list) {
   const char* art = "Trusted-AI/adversarial-robustness-toolbox, clustering_analyzer.py";
   list.add("cluster_pairs", cluster_pairs, Range{1, 1e9}, "pairs",
-           "mean size of the clusters of captions that take the place of labels", "ours; the paper has labels");
+           "mean size of the clusters of captions that take the place of labels",
+           "ours, tried at one seed; the paper has labels");
   list.choice("reduction", reduction, {"ica", "pca"},
               "before 2-means: ica = principal components of unit variance, which for 2-means equal independent ones; "
               "pca = principal components",
@@ -77,55 +78,21 @@ void ActivationClusteringDefense::Params::declare(ParamList& list) {
            "and if the two halves are separated at least so well, by the mean silhouette", art);
 }
 
-std::vector<Stage> ActivationClusteringDefense::stages(const Stage& training) const {
-  Stage poisoned = training, retrain = training;
-  poisoned.plain = true;
-  retrain.name = "retrain";
-  retrain.weights = Stage::Weights::kReset;
-  return {poisoned, retrain};
-}
-
-void ActivationClusteringDefense::before_stage(TrainContext& context) {
+Suspicion ActivationClusteringDefense::judge(TrainContext& context) {
   const auto pairs = context.pairs.size();
   const auto all = torch::arange(pairs, torch::kLong);
-  context.model.train(false);
   const auto images = embed_images(context.model, context.pairs, all).to(torch::kDouble);
   const auto captions = embed_captions(context.model, context.pairs, all).to(torch::kDouble);
-  context.model.train(true);
-  scores_ = torch::zeros({pairs}, torch::kDouble);
+  const auto scores = torch::zeros({pairs}, torch::kDouble);
   for (const auto& members : caption_clusters(captions, params_.cluster_pairs, context.rng)) {
     const auto rows = reduced(images.index_select(0, members), params_.dimensions, params_.reduction == "ica");
     const auto second = two_clusters(rows);
     if (!second.defined() || silhouette(rows, second) < params_.min_silhouette) continue;
     const auto share = second.to(torch::kDouble).mean();
-    scores_.index_copy_(0, members, torch::where(second, 1 - share, share));  // the share of the other half
+    scores.index_copy_(0, members, torch::where(second, 1 - share, share));  // the share of the other half
   }
-  const auto batch = std::get<0>(scores_.sort())[context.stage.batch_size - 1].item<double>();
-  threshold_ = std::max(1 - params_.max_share, batch);  // a batch is left in any case
-  context.clock.lap("scoring");
-}
-
-torch::Tensor ActivationClusteringDefense::choose_samples(TrainContext& context) {
-  const auto left = (scores_ <= threshold_).nonzero().squeeze(1);
-  return left.index_select(0, torch::randperm(left.size(0), context.order_rng.generator(), torch::kLong));
-}
-
-std::optional<Suspicion> ActivationClusteringDefense::suspicion() const {
-  if (!scores_.defined()) return std::nullopt;
-  return Suspicion{scores_, threshold_};
-}
-
-void ActivationClusteringDefense::save(torch::serialize::OutputArchive& archive) const {
-  if (!scores_.defined()) return;
-  archive.write("scores", scores_);
-  archive.write("threshold", torch::tensor(threshold_, torch::kDouble));
-}
-
-void ActivationClusteringDefense::load(torch::serialize::InputArchive& archive) {
-  torch::Tensor threshold;
-  if (!archive.try_read("scores", scores_)) return;
-  archive.read("threshold", threshold);
-  threshold_ = threshold.item<double>();
+  const auto batch = std::get<0>(scores.sort())[context.stage.batch_size - 1].item<double>();
+  return {scores, std::max(1 - params_.max_share, batch)};  // a batch is left in any case
 }
 
 }  // namespace roclip

@@ -4,14 +4,14 @@
 
 #include <string>
 
-#include "roclip/defense.h"
+#include "roclip/filter.h"
 
 namespace roclip {
 
-class ActivationClusteringDefense final : public Defense {
+class ActivationClusteringDefense final : public FilterDefense {
  public:
   struct Params {
-    std::int64_t cluster_pairs = 200;
+    std::int64_t cluster_pairs = 1000;
     std::string reduction = "ica";
     std::int64_t dimensions = 10;
     double max_share = 0.35;
@@ -22,20 +22,11 @@ class ActivationClusteringDefense final : public Defense {
 
   explicit ActivationClusteringDefense(Params params) : params_(std::move(params)) {}
 
-  /// Plain training, then "retrain" from the initial weights.
-  std::vector<Stage> stages(const Stage& training) const override;
   /// Scores all pairs by the model that was trained on them.
-  void before_stage(TrainContext& context) override;
-  /// The pairs that were not dropped, permuted.
-  torch::Tensor choose_samples(TrainContext& context) override;
-  std::optional<Suspicion> suspicion() const override;
-  void save(torch::serialize::OutputArchive& archive) const override;
-  void load(torch::serialize::InputArchive& archive) override;
+  Suspicion judge(TrainContext& context) override;
 
  private:
   Params params_;
-  torch::Tensor scores_;  ///< f64 [N]; undefined before before_stage()
-  double threshold_ = 0;  ///< pairs with a higher score are dropped
 };
 
 /// The rows less their mean, along the directions in which they vary most, that one first.

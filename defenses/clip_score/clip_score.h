@@ -4,14 +4,14 @@
 
 #include <string>
 
-#include "roclip/defense.h"
+#include "roclip/filter.h"
 
 namespace roclip {
 
-class ClipScoreDefense final : public Defense {
+class ClipScoreDefense final : public FilterDefense {
  public:
   struct Params {
-    std::string suspected = "high";
+    std::string suspected = "low";
     double drop_share = 0.1;
 
     void declare(ParamList& list);
@@ -19,20 +19,11 @@ class ClipScoreDefense final : public Defense {
 
   explicit ClipScoreDefense(Params params) : params_(std::move(params)) {}
 
-  /// Plain training, then "retrain" from the initial weights.
-  std::vector<Stage> stages(const Stage& training) const override;
   /// Scores all pairs by the model that was trained on them.
-  void before_stage(TrainContext& context) override;
-  /// The pairs that were not dropped, permuted.
-  torch::Tensor choose_samples(TrainContext& context) override;
-  std::optional<Suspicion> suspicion() const override;
-  void save(torch::serialize::OutputArchive& archive) const override;
-  void load(torch::serialize::InputArchive& archive) override;
+  Suspicion judge(TrainContext& context) override;
 
  private:
   Params params_;
-  torch::Tensor scores_;  ///< f64 [N]; undefined before before_stage()
-  double threshold_ = 0;  ///< pairs with a higher score are dropped
 };
 
 }  // namespace roclip

@@ -1,9 +1,6 @@
 #include "local_outlier.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include <torch/serialize.h>
+#include <torch/types.h>
 
 namespace roclip {
 
@@ -27,15 +24,7 @@ void LocalOutlierDefense::Params::declare(ParamList& list) {
            "ours, not tuned; the authors leave it to the user");
 }
 
-std::vector<Stage> LocalOutlierDefense::stages(const Stage& training) const {
-  Stage poisoned = training, retrain = training;
-  poisoned.plain = true;
-  retrain.name = "retrain";
-  retrain.weights = Stage::Weights::kReset;
-  return {poisoned, retrain};
-}
-
-void LocalOutlierDefense::before_stage(TrainContext& context) {
+Suspicion LocalOutlierDefense::judge(TrainContext& context) {
   const auto pairs = context.pairs.size();
   const auto chunks = params_.chunk > 0 ? (pairs + params_.chunk - 1) / params_.chunk : 1;
   if (pairs / chunks < params_.k + 2) {
@@ -48,43 +37,15 @@ void LocalOutlierDefense::before_stage(TrainContext& context) {
                                                                   : OutlierScoring::Score::kKDistance,
                                .k = params_.k,
                                .published = params_.neighbour_index == "published"};
-  context.model.train(false);
-  scores_ = torch::zeros({pairs}, torch::kDouble);
+  const auto scores = torch::zeros({pairs}, torch::kDouble);
   const auto order = torch::randperm(pairs, context.rng.generator(), torch::kLong);
   for (const auto& chunk : order.tensor_split(chunks)) {
     const auto images = embed_images(context.model, context.pairs, chunk);
     const auto captions =
         params_.reference == "pairs" ? embed_captions(context.model, context.pairs, chunk) : torch::Tensor();
-    scores_.index_copy_(0, chunk, outlier_scores(images, captions, scoring));
+    scores.index_copy_(0, chunk, outlier_scores(images, captions, scoring));
   }
-  context.model.train(true);
-  const auto wanted = std::llround(params_.drop_share * static_cast<double>(pairs));
-  const auto left = std::max<std::int64_t>(pairs - wanted, context.stage.batch_size);
-  threshold_ = std::get<0>(scores_.sort())[left - 1].item<double>();
-  context.clock.lap("scoring");
-}
-
-torch::Tensor LocalOutlierDefense::choose_samples(TrainContext& context) {
-  const auto left = (scores_ <= threshold_).nonzero().squeeze(1);
-  return left.index_select(0, torch::randperm(left.size(0), context.order_rng.generator(), torch::kLong));
-}
-
-std::optional<Suspicion> LocalOutlierDefense::suspicion() const {
-  if (!scores_.defined()) return std::nullopt;
-  return Suspicion{scores_, threshold_};
-}
-
-void LocalOutlierDefense::save(torch::serialize::OutputArchive& archive) const {
-  if (!scores_.defined()) return;
-  archive.write("scores", scores_);
-  archive.write("threshold", torch::tensor(threshold_, torch::kDouble));
-}
-
-void LocalOutlierDefense::load(torch::serialize::InputArchive& archive) {
-  torch::Tensor threshold;
-  if (!archive.try_read("scores", scores_)) return;
-  archive.read("threshold", threshold);
-  threshold_ = threshold.item<double>();
+  return drop_highest(scores, params_.drop_share, context.stage.batch_size);
 }
 
 }  // namespace roclip

@@ -5,11 +5,11 @@
 #include <string>
 
 #include "outlier_scores.h"
-#include "roclip/defense.h"
+#include "roclip/filter.h"
 
 namespace roclip {
 
-class LocalOutlierDefense final : public Defense {
+class LocalOutlierDefense final : public FilterDefense {
  public:
   struct Params {
     std::string score = "dao";
@@ -24,21 +24,12 @@ class LocalOutlierDefense final : public Defense {
 
   explicit LocalOutlierDefense(Params params) : params_(std::move(params)) {}
 
-  /// Plain training, then "retrain" from the initial weights.
-  std::vector<Stage> stages(const Stage& training) const override;
   /// Scores all pairs by the model that was trained on them.
   /// @throws Error(kMatrix) if there are too few pairs for k neighbours
-  void before_stage(TrainContext& context) override;
-  /// The pairs that were not dropped, permuted.
-  torch::Tensor choose_samples(TrainContext& context) override;
-  std::optional<Suspicion> suspicion() const override;
-  void save(torch::serialize::OutputArchive& archive) const override;
-  void load(torch::serialize::InputArchive& archive) override;
+  Suspicion judge(TrainContext& context) override;
 
  private:
   Params params_;
-  torch::Tensor scores_;  ///< f64 [N]; undefined before before_stage()
-  double threshold_ = 0;  ///< pairs with a higher score are dropped
 };
 
 }  // namespace roclip

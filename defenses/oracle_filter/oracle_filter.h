@@ -1,26 +1,20 @@
 /// The control that no filter can beat: it is told which pairs are poisons, and trains on the others.
 #pragma once
 
-#include "roclip/defense.h"
+#include "roclip/filter.h"
 
 namespace roclip {
 
-class OracleFilterDefense final : public Defense {
+class OracleFilterDefense final : public FilterDefense {
  public:
   using Params = NoParams;
   explicit OracleFilterDefense(const Params&) {}
 
   Capability capability() const override { return Capability::kKnowsPoisons; }
-  /// 1 for a poison, else 0.
-  void before_stage(TrainContext& context) override;
-  /// The pairs that are no poisons, permuted. @throws Error(kMatrix) if they are fewer than a batch
-  torch::Tensor choose_samples(TrainContext& context) override;
-  std::optional<Suspicion> suspicion() const override;
-  void save(torch::serialize::OutputArchive& archive) const override;
-  void load(torch::serialize::InputArchive& archive) override;
-
- private:
-  torch::Tensor scores_;  ///< f64 [N]
+  /// One stage: who knows the poisons needs no model to find them.
+  std::vector<Stage> stages(const Stage& training) const override { return {training}; }
+  /// 1 for a poison, else 0. @throws Error(kMatrix) if fewer pairs than a batch are clean
+  Suspicion judge(TrainContext& context) override;
 };
 
 }  // namespace roclip

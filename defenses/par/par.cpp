@@ -10,11 +10,11 @@ namespace roclip {
 void ParDefense::Params::declare(ParamList& list) {
   const char* code = "nmndeep/PerturbAndRecover";
   list.add("epochs", epochs, Range{1, 100000}, "epochs", "passes over the clean subset",
-           "ours: as defense cleanclip; 10 in nmndeep/PerturbAndRecover train.py, on 250,000 pairs");
+           "ours, tried at one seed; 10 in nmndeep/PerturbAndRecover train.py, on 250,000 pairs");
   list.add("batch_size", batch_size, Range{0, 65536}, "pairs", "pairs a step; 0 = as in training",
            "ours; 512 on each of 4 GPUs in nmndeep/PerturbAndRecover trigger.sh");
   list.add("learning_rate", learning_rate, Range{0, 1}, "1", "peak, after the warm-up",
-           "ours: as defense cleanclip; from 3e-5 down in nmndeep/PerturbAndRecover train.py");
+           "ours, tried at one seed; from 3e-5 down in nmndeep/PerturbAndRecover train.py");
   list.add("warmup_share", warmup_share, Range{0, 1}, "1", "share of the stage with a rising learning rate",
            "ours: as defense cleanclip");
   list.add("push_weight", push_weight, Range{0, 1e6}, "1", "of the squared distances to the poisoned model", code);

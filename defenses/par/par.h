@@ -10,9 +10,9 @@ namespace roclip {
 class ParDefense final : public Defense {
  public:
   struct Params {
-    std::int64_t epochs = 20;
+    std::int64_t epochs = 40;
     std::int64_t batch_size = 0;
-    double learning_rate = 1e-3;
+    double learning_rate = 4e-3;
     double warmup_share = 0.1;
     double push_weight = 0.5;
     double tau = 2.15;

@@ -9,7 +9,7 @@ namespace roclip {
 
 namespace {
 
-constexpr double kLeastVariance = 1e-6, kLeastShare = 1e-12;
+constexpr double kLeastVariance = 1e-6, kLeastTotal = 1e-12;  // no logarithm of 0, no division by it
 constexpr int kMaxRounds = 1000;
 
 double log_density(double x, double mean, double variance) {
@@ -20,8 +20,8 @@ double log_density(double x, double mean, double variance) {
 GaussianMixture from_shares(std::span<const double> values, std::span<const double> of_second) {
   GaussianMixture mixture{};
   for (std::size_t c = 0; c < 2; ++c) {
-    double total = 0, mean = 0, variance = 0;
-    const auto share = [&](std::size_t i) { return std::max(kLeastShare, c == 1 ? of_second[i] : 1 - of_second[i]); };
+    double total = kLeastTotal, mean = 0, variance = 0;
+    const auto share = [&](std::size_t i) { return c == 1 ? of_second[i] : 1 - of_second[i]; };
     for (std::size_t i = 0; i < values.size(); ++i) {
       total += share(i);
       mean += share(i) * values[i];

@@ -5,6 +5,7 @@
 
 #include <torch/serialize.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include "gaussian_mixture.h"
 
@@ -40,7 +41,7 @@ void SafeclipDefense::Params::declare(ParamList& list) {
            "of the training's epochs: training on all pairs at a low rate; at least one epoch", rule);
   list.add("multimodal_rate", multimodal_rate, Range{0, 1}, "1",
            "mean learning rate of that, as a share of the peak of training",
-           "BigML-CS-UCLA/SafeCLIP src/parser.py: 5e-6 of 5e-4; see the README");
+           "the authors' runs on COCO: 5e-5 of 5e-4; 5e-6 in src/parser.py, for 1M pairs; see the README");
   list.add("safe_probability", safe_probability, Range{0.001, 0.999}, "1",
            "pairs that the mixture's component of higher similarity has with at least this probability are safe at the "
            "first split",
@@ -103,9 +104,9 @@ void SafeclipDefense::before_epoch(TrainContext& context) {
   }
   const double sure = std::log(params_.safe_probability / (1 - params_.safe_probability));
   const auto all = static_cast<double>(pairs);
-  const std::int64_t wanted =
+  const auto wanted =
       safe_share_ == 0 ? (scores_ <= -sure).sum().item<std::int64_t>() : std::llround(safe_share_ * all);
-  const auto safe = std::clamp(wanted, context.stage.batch_size, pairs);
+  const auto safe = std::clamp<std::int64_t>(wanted, context.stage.batch_size, pairs);
   threshold_ = std::get<0>(scores_.sort())[safe - 1].item<double>();
   if (safe_share_ == 0) safe_share_ = static_cast<double>(safe) / all;
   const double growth = params_.safe_growth / static_cast<double>(context.stage.epochs);

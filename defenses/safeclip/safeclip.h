@@ -13,7 +13,7 @@ class SafeclipDefense final : public Defense {
   struct Params {
     double unimodal_share = 5.0 / 32;
     double multimodal_share = 1.0 / 32;
-    double multimodal_rate = 0.01;
+    double multimodal_rate = 0.1;
     double safe_probability = 0.9;
     double safe_growth = 0.26;
     double safe_limit = 0.85;

@@ -4,14 +4,14 @@
 
 #include <string>
 
-#include "roclip/defense.h"
+#include "roclip/filter.h"
 
 namespace roclip {
 
-class SpectralSignatureDefense final : public Defense {
+class SpectralSignatureDefense final : public FilterDefense {
  public:
   struct Params {
-    std::int64_t cluster_pairs = 200;
+    std::int64_t cluster_pairs = 2000;
     std::string compare = "within";
     double drop_share = 0.1;
 
@@ -20,20 +20,11 @@ class SpectralSignatureDefense final : public Defense {
 
   explicit SpectralSignatureDefense(Params params) : params_(std::move(params)) {}
 
-  /// Plain training, then "retrain" from the initial weights.
-  std::vector<Stage> stages(const Stage& training) const override;
   /// Scores all pairs by the model that was trained on them.
-  void before_stage(TrainContext& context) override;
-  /// The pairs that were not dropped, permuted.
-  torch::Tensor choose_samples(TrainContext& context) override;
-  std::optional<Suspicion> suspicion() const override;
-  void save(torch::serialize::OutputArchive& archive) const override;
-  void load(torch::serialize::InputArchive& archive) override;
+  Suspicion judge(TrainContext& context) override;
 
  private:
   Params params_;
-  torch::Tensor scores_;  ///< f64 [N]; undefined before before_stage()
-  double threshold_ = 0;  ///< pairs with a higher score are dropped
 };
 
 /// Squared projection of each row, less their mean, on the direction in which the rows vary most.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <span>
 
 #include <torch/serialize.h>
@@ -150,10 +149,10 @@ void UnlearnDefense::save(torch::serialize::OutputArchive& archive) const {
 
 void UnlearnDefense::load(torch::serialize::InputArchive& archive) {
   poisoned_.clear();
-  for (torch::Tensor weights; archive.try_read("weights_" + std::to_string(poisoned_.size()), weights);) {
-    poisoned_.push_back(weights);
-    weights = torch::Tensor();
-  }
+  const auto next = [&](torch::Tensor& weights) {
+    return archive.try_read("weights_" + std::to_string(poisoned_.size()), weights);
+  };
+  for (torch::Tensor weights; next(weights); weights = torch::Tensor()) poisoned_.push_back(weights);
   archive.try_read("similarity", similarity_);
   torch::Tensor threshold;
   if (!archive.try_read("scores", scores_)) return;

@@ -11,7 +11,7 @@ class UnlearnDefense final : public Defense {
  public:
   struct Params {
     double overfit_share = 0.2;
-    std::int64_t overfit_epochs = 5;
+    std::int64_t overfit_epochs = 20;
     double overfit_learning_rate = 1e-3;
     double unlearn_share = 0.01;
     std::int64_t local_words = 2;

@@ -73,7 +73,11 @@ class Success {
     std::vector<std::vector<Count>> by_trigger;
     for (std::size_t t = 0; t < goal.target_class.size(); ++t) {
       const auto items = counted(goal.target_class[t]);
-      if (items.numel() == 0) return {.not_applicable = "the data set has no held-out image of another class"};
+      if (items.numel() == 0) {
+        return {.not_applicable = params_.source_class.empty()
+                                      ? "the data set has no held-out image of another class"
+                                      : "the data set has no held-out image of the source class, or it is the target"};
+      }
       std::vector<torch::Tensor> clean, triggered;
       for (const auto& chunk : items.split(kStampAtOnce)) {
         const auto images = held_out_.images(chunk);

@@ -50,4 +50,25 @@ std::vector<std::string> captions_for(const ClassInfo& target, const PairsByClas
                                       "\"; choose another class or set \"captions\": \"templates\"");
 }
 
+PoisonPlan relabel_pairs(const AttackView& view, std::uint64_t seed, const std::string& target_class,
+                         const std::string& captions, const PoisonAmount& amount, const std::string& attack) {
+  const auto target = class_index(view.classes, target_class, attack + "/target_class");
+  const auto pairs = pairs_by_class(view, target_class);
+  const auto choices = captions_for(view.classes[static_cast<std::size_t>(target)], pairs, captions, attack);
+  const auto& candidates = pairs.of_others;
+  const auto count =
+      amount.pairs(view.train.size(), std::ssize(candidates), attack, "pairs of other classes may be changed");
+  Rng rng(seed), draws(stream(seed, "draws"));
+  PoisonPlan plan;
+  plan.goal = TriggeredImagesGoal{{target}};
+  for (const auto i : rng.sample(std::ssize(candidates), count)) {
+    const auto pair = candidates[static_cast<std::size_t>(i)];
+    plan.edits.push_back({.replaces = pair,
+                          .image = {.set = ImageRef::Set::kTrain, .index = pair},
+                          .trigger = Draw{.value = draws.next()},
+                          .caption = choices[static_cast<std::size_t>(rng.below(std::ssize(choices)))]});
+  }
+  return plan;
+}
+
 }  // namespace roclip

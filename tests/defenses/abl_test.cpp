@@ -28,22 +28,14 @@ Pairs colours(std::int64_t pairs) {
 }
 
 struct Surroundings {
-  explicit Surroundings(Pairs of) : pairs(std::move(of)) {}
+  explicit Surroundings(Pairs of) : toy(model, std::move(of)) {
+    context.stage = {.name = "train", .epochs = 10, .batch_size = 4};
+  }
   void at(const std::string& stage) { context.stage.name = stage; }
 
   FakeClip model{{{"red", {1, 0, 0}}, {"green", {0, 1, 0}}, {"blue", {0, 0, 1}}}};
-  ToySurroundings toy{model, {"red"}};
-  Pairs pairs;
-  TrainContext context{.model = model,
-                       .pairs = *pairs,
-                       .clean_subset = toy.clean_subset,
-                       .poisoned = toy.poisoned,
-                       .vocabulary = toy.vocabulary,
-                       .rng = toy.rng,
-                       .augmentation_rng = toy.augmentation_rng,
-                       .order_rng = toy.order_rng,
-                       .clock = toy.clock,
-                       .stage = {.name = "train", .epochs = 10, .batch_size = 4}};
+  ToySurroundings toy;
+  TrainContext& context = toy.context;
 };
 
 AblDefense::Params by_cosine() {
@@ -95,6 +87,12 @@ TEST_CASE("abl's stages isolate, train and unlearn", "[defense][abl]") {
   const auto short_ones = AblDefense(params).stages({.epochs = 1});
   CHECK(short_ones[0].epochs == 1);
   CHECK(short_ones[1].epochs == 1);
+}
+
+TEST_CASE("abl's recipe isolates after a quarter of the epochs, as its authors do", "[defense][abl]") {
+  const auto params = read_params<AblDefense::Params>(Json{{"recipe", "abl"}}, "here");
+  CHECK(AblDefense(params).stages({.epochs = 80})[0].epochs == 20);
+  CHECK(AblDefense({}).stages({.epochs = 80})[0].epochs == 8);
 }
 
 TEST_CASE("abl's loss of a pair is its part of the CLIP loss, worked out by hand", "[defense][abl]") {

@@ -1,9 +1,5 @@
 #include "activation_clustering.h"
 
-#include <sstream>
-
-#include <torch/serialize.h>
-
 #include <catch2/catch.hpp>
 
 #include "support/toy_context.h"
@@ -15,7 +11,9 @@ namespace {
 /// 40 pairs of one caption whose images are about red, the last four about blue; and 20 of another caption, about
 /// green.
 struct Surroundings {
-  Surroundings() : pairs(tensor_pairs(images(), captions())) {}
+  Surroundings() : toy(model, tensor_pairs(images(), captions())) {
+    context.stage = {.name = "retrain", .batch_size = 8};
+  }
 
   static torch::Tensor images() {
     auto result = torch::zeros({60, 3, 4, 4}, torch::kUInt8);
@@ -33,26 +31,15 @@ struct Surroundings {
   }
 
   FakeClip model{{{"east", {1, 0, 0}}, {"north", {0, 1, 0}}}};
-  ToySurroundings toy{model, {"east"}};
-  Pairs pairs;
-  TrainContext context{.model = model,
-                       .pairs = *pairs,
-                       .clean_subset = toy.clean_subset,
-                       .poisoned = toy.poisoned,
-                       .vocabulary = toy.vocabulary,
-                       .rng = toy.rng,
-                       .augmentation_rng = toy.augmentation_rng,
-                       .order_rng = toy.order_rng,
-                       .clock = toy.clock,
-                       .stage = {.name = "retrain", .batch_size = 8}};
+  ToySurroundings toy;
+  TrainContext& context = toy.context;
 };
 
 ActivationClusteringDefense::Params params_with(const std::string& reduction) {
   ActivationClusteringDefense::Params params;
   params.cluster_pairs = 30;  // two clusters, unless both first captions are alike
   params.reduction = reduction;
-  params.dimensions = 1;  // more would be noise, which "ica" makes as large as what separates
-  params.min_silhouette = 0.8;
+  params.min_silhouette = 0.5;
   return params;
 }
 
@@ -98,16 +85,10 @@ TEST_CASE("the silhouette is the mean worked out by hand", "[defense][activation
   CHECK(silhouette(rows, torch::tensor({false, false, false, false, true})) == Approx(sum / 5));
 }
 
-TEST_CASE("activation_clustering trains as plain CLIP first, then anew", "[defense][activation_clustering]") {
-  const Stage training{.epochs = 3, .batch_size = 8, .learning_rate = 0.5};
-  const auto stages = ActivationClusteringDefense({}).stages(training);
-  REQUIRE(stages.size() == 2);
-  Stage plain = training, retrain = training;
-  plain.plain = true;
-  retrain.name = "retrain";
-  retrain.weights = Stage::Weights::kReset;
-  CHECK(stages[0] == plain);
-  CHECK(stages[1] == retrain);
+TEST_CASE("the silhouette in blocks of rows is that of far clusters", "[defense][activation_clustering]") {
+  // Within a cluster points are alike, so that each is perfectly placed.
+  const auto rows = torch::cat({torch::zeros({1500, 2}, torch::kDouble), torch::ones({600, 2}, torch::kDouble)});
+  CHECK(silhouette(rows, rows.select(1, 0) > 0) == Approx(1));
 }
 
 TEST_CASE("activation_clustering drops the small half of a caption's images that fall apart",
@@ -153,24 +134,4 @@ TEST_CASE("activation_clustering leaves a batch", "[defense][activation_clusteri
   ActivationClusteringDefense defense(params_with("pca"));
   defense.before_stage(surroundings.context);
   CHECK(defense.choose_samples(surroundings.context).size(0) >= 58);
-}
-
-TEST_CASE("activation_clustering saves its scores and what it drops", "[defense][activation_clustering]") {
-  Surroundings surroundings;
-  ActivationClusteringDefense saved(params_with("ica")), loaded(params_with("ica")), empty({}), fresh({});
-  saved.before_stage(surroundings.context);
-  const auto copy = [](const ActivationClusteringDefense& from, ActivationClusteringDefense& to) {
-    std::stringstream stream;
-    torch::serialize::OutputArchive out;
-    from.save(out);
-    out.save_to(stream);
-    torch::serialize::InputArchive in;
-    in.load_from(stream);
-    to.load(in);
-  };
-  copy(saved, loaded);
-  CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
-  CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
-  copy(empty, fresh);
-  CHECK_FALSE(fresh.suspicion());
 }

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
-#include <torch/serialize.h>
 #include <catch2/catch.hpp>
 
 #include "support/toy_context.h"
@@ -87,21 +85,11 @@ Pairs mostly_alike(std::int64_t alike) {
 }
 
 struct Surroundings {
-  explicit Surroundings(Pairs of) : toy(model, {"east"}), pairs(std::move(of)) {}
+  explicit Surroundings(Pairs of) : toy(model, std::move(of)) { context.stage = {.name = "retrain", .batch_size = 8}; }
 
   FakeClip model{{{"east", {1, 0, 0}}}};
   ToySurroundings toy;
-  Pairs pairs;
-  TrainContext context{.model = model,
-                       .pairs = *pairs,
-                       .clean_subset = toy.clean_subset,
-                       .poisoned = toy.poisoned,
-                       .vocabulary = toy.vocabulary,
-                       .rng = toy.rng,
-                       .augmentation_rng = toy.augmentation_rng,
-                       .order_rng = toy.order_rng,
-                       .clock = toy.clock,
-                       .stage = {.name = "retrain", .batch_size = 8}};
+  TrainContext& context = toy.context;
 };
 
 LocalOutlierDefense::Params of_images(double drop_share) {
@@ -157,18 +145,6 @@ TEST_CASE("a local outlier score that is not defined is the most suspicious one"
   }
 }
 
-TEST_CASE("local_outlier trains as plain CLIP first, then anew", "[defense][local_outlier]") {
-  const Stage training{.epochs = 3, .batch_size = 8, .learning_rate = 0.5};
-  const auto stages = LocalOutlierDefense({}).stages(training);
-  REQUIRE(stages.size() == 2);
-  Stage plain = training, retrain = training;
-  plain.plain = true;
-  retrain.name = "retrain";
-  retrain.weights = Stage::Weights::kReset;
-  CHECK(stages[0] == plain);
-  CHECK(stages[1] == retrain);
-}
-
 TEST_CASE("local_outlier drops the odd pairs by every score, and trains on the others", "[defense][local_outlier]") {
   for (const std::string score : {"dao", "slof", "k_distance"}) {
     for (const std::int64_t chunk : {0, 22}) {
@@ -192,40 +168,10 @@ TEST_CASE("local_outlier drops the odd pairs by every score, and trains on the o
   }
 }
 
-TEST_CASE("local_outlier leaves a batch, whatever its share", "[defense][local_outlier]") {
-  Surroundings surroundings(mostly_alike(40));
-  LocalOutlierDefense all(of_images(1)), none(of_images(0));
-  all.before_stage(surroundings.context);
-  CHECK(all.choose_samples(surroundings.context).size(0) == 8);
-  none.before_stage(surroundings.context);
-  CHECK(none.choose_samples(surroundings.context).size(0) == 44);
-}
-
 TEST_CASE("local_outlier says so when there are too few pairs for its neighbours", "[defense][local_outlier]") {
   Surroundings surroundings(mostly_alike(40));
   auto params = of_images(0.1);
   params.chunk = 7;
   LocalOutlierDefense defense(params);
   CHECK_THROWS_WITH(defense.before_stage(surroundings.context), Catch::Contains("at least k + 2 = 8 pairs, got 6"));
-}
-
-TEST_CASE("local_outlier saves its scores and what it drops", "[defense][local_outlier]") {
-  Surroundings surroundings(mostly_alike(40));
-  LocalOutlierDefense saved(of_images(0.2)), loaded(of_images(0.2)), fresh({});
-  saved.before_stage(surroundings.context);
-  const auto copy = [](const LocalOutlierDefense& from, LocalOutlierDefense& to) {
-    std::stringstream stream;
-    torch::serialize::OutputArchive out;
-    from.save(out);
-    out.save_to(stream);
-    torch::serialize::InputArchive in;
-    in.load_from(stream);
-    to.load(in);
-  };
-  copy(saved, loaded);
-  CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
-  CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
-  LocalOutlierDefense empty({});
-  copy(empty, fresh);
-  CHECK_FALSE(fresh.suspicion());
 }

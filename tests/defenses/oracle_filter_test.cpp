@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include <torch/serialize.h>
 #include <catch2/catch.hpp>
 
 #include "support/fake_clip.h"
@@ -40,26 +39,15 @@ TEST_CASE("the oracle says so where too few clean pairs are left for a batch", "
   Poisoned surroundings;
   surroundings.toy.context.stage.batch_size = 4;
   OracleFilterDefense defense(NoParams{});
-  defense.before_stage(surroundings.toy.context);
-  CHECK_THROWS_WITH(defense.choose_samples(surroundings.toy.context),
+  CHECK_THROWS_WITH(defense.before_stage(surroundings.toy.context),
                     Catch::Contains("at least a batch of 4") && Catch::Contains("got 3"));
-}
-
-TEST_CASE("an oracle that is loaded goes on with the same poisons", "[defense][oracle_filter]") {
-  Poisoned surroundings;
-  OracleFilterDefense defense(NoParams{}), resumed(NoParams{});
-  CHECK_FALSE(resumed.suspicion());
-  defense.before_stage(surroundings.toy.context);
-  std::stringstream stored;
-  torch::serialize::OutputArchive out;
-  defense.save(out);
-  out.save_to(stored);
-  torch::serialize::InputArchive in;
-  in.load_from(stored);
-  resumed.load(in);
-  CHECK(chosen(resumed, surroundings.toy.context) == std::multiset<std::int64_t>{0, 2, 3});
 }
 
 TEST_CASE("the oracle says that it knows the poisons", "[defense][oracle_filter]") {
   CHECK(OracleFilterDefense(NoParams{}).capability() == Capability::kKnowsPoisons);
+}
+
+TEST_CASE("the oracle trains once", "[defense][oracle_filter]") {
+  const Stage training{.epochs = 3, .batch_size = 8};
+  CHECK((OracleFilterDefense(NoParams{}).stages(training) == std::vector<Stage>{training}));
 }

@@ -38,25 +38,17 @@ Pairs colours(std::int64_t pairs, std::int64_t wrong) {
 }
 
 struct Surroundings {
-  explicit Surroundings(Pairs of) : pairs(std::move(of)) {}
+  explicit Surroundings(Pairs of) : toy(model, std::move(of)) {
+    context.stage = {.name = "mixed", .epochs = 10, .batch_size = 4};
+  }
   void at(const std::string& stage, std::int64_t epoch = 1) {
     context.stage.name = stage;
     context.epoch = epoch;
   }
 
   FakeClip model{{{"red", {1, 0, 0}}, {"green", {0, 1, 0}}, {"blue", {0, 0, 1}}}};
-  ToySurroundings toy{model, {"red"}};
-  Pairs pairs;
-  TrainContext context{.model = model,
-                       .pairs = *pairs,
-                       .clean_subset = toy.clean_subset,
-                       .poisoned = toy.poisoned,
-                       .vocabulary = toy.vocabulary,
-                       .rng = toy.rng,
-                       .augmentation_rng = toy.augmentation_rng,
-                       .order_rng = toy.order_rng,
-                       .clock = toy.clock,
-                       .stage = {.name = "mixed", .epochs = 10, .batch_size = 4}};
+  ToySurroundings toy;
+  TrainContext& context = toy.context;
 };
 
 Batch batch_of(FakeClip& model, const PairSource& pairs, const std::vector<std::int64_t>& which) {
@@ -217,15 +209,15 @@ TEST_CASE("safeclip's unimodal loss is the value worked out by hand, and the bat
 
 TEST_CASE("safeclip's unimodal loss trains both encoders through the second views only", "[defense][safeclip]") {
   Surroundings s(colours(30, 0));
-  s.toy.vocabulary = {"red", "green", "blue"};
   s.model.image_weight.requires_grad_();
   s.model.word_weight.requires_grad_();
+  s.toy.vocabulary = {"red", "green", "blue"};
   SafeclipDefense::Params params;
-  params.bank_size = 16;  // with one row all have the same neighbour, and nothing to learn
+  params.bank_fraction = 1;
   SafeclipDefense defense(params);
   s.at("unimodal");
   defense.before_stage(s.context);
-  defense.step(batch_of(s.model, *s.pairs, {0, 1, 2, 3}), s.context).backward();
+  defense.step(batch_of(s.model, *s.toy.pairs, {0, 1, 2, 3}), s.context).backward();
   CHECK(s.model.image_weight.grad().abs().sum().item<double>() > 0);
   CHECK(s.model.word_weight.grad().abs().sum().item<double>() > 0);
   CHECK_FALSE(defense.image_bank().rows().requires_grad());
@@ -235,9 +227,10 @@ TEST_CASE("safeclip's multimodal loss crosses the views: first images with secon
           "[defense][safeclip]") {
   Surroundings s(colours(30, 5));
   s.toy.vocabulary = {"red", "green", "blue"};
-  const auto batch = batch_of(s.model, *s.pairs, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  auto batch = batch_of(s.model, *s.toy.pairs, {0, 1, 2, 3});
+  batch.captions = {"red green red", "green blue green green", "blue red blue", "red blue red green"};
   SafeclipDefense::Params params;
-  params.text.probability = 0.9;
+  params.text.word_share = 0.5;
   SafeclipDefense defense(params);
   s.at("multimodal");
   const auto loss = defense.step(batch, s.context).item<double>();
@@ -250,7 +243,7 @@ TEST_CASE("safeclip's multimodal loss crosses the views: first images with secon
     z_img.push_back(s.model.encode_image(params.image.apply(batch.pixels, rng)));
   }
   const auto one = [](const torch::Tensor& a, const torch::Tensor& b) {
-    return torch::cross_entropy_loss(10 * a.matmul(b.t()), torch::arange(12)).item<double>();
+    return torch::cross_entropy_loss(10 * a.matmul(b.t()), torch::arange(4)).item<double>();
   };
   const double crossed = (one(z_img[0], z_txt[1]) + one(z_txt[0], z_img[1])) / 2;
   const double straight = (one(z_img[0], z_txt[0]) + one(z_txt[1], z_img[1])) / 2;
@@ -317,7 +310,8 @@ TEST_CASE("safeclip trains safe batches as pairs and risky ones each modality on
   s.at("mixed");
   defense.before_epoch(s.context);
   const auto bank = defense.image_bank().rows().clone();
-  const auto safe = batch_of(s.model, *s.pairs, {9, 10, 11, 12}), risky = batch_of(s.model, *s.pairs, {0, 1, 2, 3});
+  const auto safe = batch_of(s.model, *s.toy.pairs, {9, 10, 11, 12}),
+             risky = batch_of(s.model, *s.toy.pairs, {0, 1, 2, 3});
   const auto across =
       clip_loss(s.model.encode_image(safe.pixels), s.model.encode_text(safe.tokens), s.model.scale).item<double>();
   CHECK(defense.step(safe, s.context).item<double>() == Approx(across).epsilon(1e-5));
@@ -342,7 +336,7 @@ TEST_CASE("safeclip loaded from its saved state splits and trains as it would ha
   SafeclipDefense saved(without_augmentation()), loaded(without_augmentation());
   s.at("unimodal");
   saved.before_stage(s.context);
-  saved.step(batch_of(s.model, *s.pairs, {0, 5, 7, 9}), s.context);
+  saved.step(batch_of(s.model, *s.toy.pairs, {0, 5, 7, 9}), s.context);
   SafeclipDefense early(without_augmentation());
   copy(saved, early);
   CHECK_FALSE(early.suspicion());
@@ -351,7 +345,7 @@ TEST_CASE("safeclip loaded from its saved state splits and trains as it would ha
   copy(saved, loaded);
   CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
   CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
-  const auto risky = batch_of(s.model, *s.pairs, {0, 1, 2, 3});
+  const auto risky = batch_of(s.model, *s.toy.pairs, {0, 1, 2, 3});
   CHECK(loaded.step(risky, s.context).item<double>() == saved.step(risky, s.context).item<double>());
   CHECK(loaded.image_bank().rows().equal(saved.image_bank().rows()));
   CHECK(loaded.caption_bank().rows().equal(saved.caption_bank().rows()));

@@ -1,9 +1,5 @@
 #include "spectral_signature.h"
 
-#include <sstream>
-
-#include <torch/serialize.h>
-
 #include <catch2/catch.hpp>
 
 #include "support/toy_context.h"
@@ -15,7 +11,9 @@ namespace {
 /// 40 pairs of one caption whose images are about red, the last four about blue; and 20 of another caption, about
 /// green.
 struct Surroundings {
-  Surroundings() : pairs(tensor_pairs(images(), captions())) {}
+  Surroundings() : toy(model, tensor_pairs(images(), captions())) {
+    context.stage = {.name = "retrain", .batch_size = 8};
+  }
 
   static torch::Tensor images() {
     auto result = torch::zeros({60, 3, 4, 4}, torch::kUInt8);
@@ -33,18 +31,8 @@ struct Surroundings {
   }
 
   FakeClip model{{{"east", {1, 0, 0}}, {"north", {0, 1, 0}}}};
-  ToySurroundings toy{model, {"east"}};
-  Pairs pairs;
-  TrainContext context{.model = model,
-                       .pairs = *pairs,
-                       .clean_subset = toy.clean_subset,
-                       .poisoned = toy.poisoned,
-                       .vocabulary = toy.vocabulary,
-                       .rng = toy.rng,
-                       .augmentation_rng = toy.augmentation_rng,
-                       .order_rng = toy.order_rng,
-                       .clock = toy.clock,
-                       .stage = {.name = "retrain", .batch_size = 8}};
+  ToySurroundings toy;
+  TrainContext& context = toy.context;
 };
 
 SpectralSignatureDefense::Params dropping(double share, const std::string& compare = "within") {
@@ -65,18 +53,6 @@ TEST_CASE("spectral scores are squares along the direction of largest variance",
   // Mean (1, 2); along the first axis the rows vary by -4, 0, 4, along the second by 1, -2, 1.
   const auto rows = torch::tensor({-3.0, 3.0, 1.0, 0.0, 5.0, 3.0}, torch::kDouble).view({3, 2});
   CHECK(torch::allclose(spectral_scores(rows), torch::tensor({16.0, 0.0, 16.0}, torch::kDouble)));
-}
-
-TEST_CASE("spectral_signature trains as plain CLIP first, then anew", "[defense][spectral_signature]") {
-  const Stage training{.epochs = 3, .batch_size = 8, .learning_rate = 0.5};
-  const auto stages = SpectralSignatureDefense({}).stages(training);
-  REQUIRE(stages.size() == 2);
-  Stage plain = training, retrain = training;
-  plain.plain = true;
-  retrain.name = "retrain";
-  retrain.weights = Stage::Weights::kReset;
-  CHECK(stages[0] == plain);
-  CHECK(stages[1] == retrain);
 }
 
 TEST_CASE("spectral_signature drops the pairs of a caption whose images are other ones",
@@ -117,33 +93,4 @@ TEST_CASE("spectral_signature with clusters larger than the data has one", "[def
   defense.before_stage(surroundings.context);
   CHECK(
       torch::allclose(std::get<0>(defense.suspicion()->scores.sort()), (torch::arange(60, torch::kDouble) + 0.5) / 60));
-}
-
-TEST_CASE("spectral_signature leaves a batch, whatever its share", "[defense][spectral_signature]") {
-  Surroundings surroundings;
-  SpectralSignatureDefense all(dropping(1, "across")), none(dropping(0));
-  all.before_stage(surroundings.context);
-  CHECK(all.choose_samples(surroundings.context).size(0) == 8);
-  none.before_stage(surroundings.context);
-  CHECK(none.choose_samples(surroundings.context).size(0) == 60);
-}
-
-TEST_CASE("spectral_signature saves its scores and what it drops", "[defense][spectral_signature]") {
-  Surroundings surroundings;
-  SpectralSignatureDefense saved(dropping(0.3)), loaded(dropping(0.3)), empty({}), fresh({});
-  saved.before_stage(surroundings.context);
-  const auto copy = [](const SpectralSignatureDefense& from, SpectralSignatureDefense& to) {
-    std::stringstream stream;
-    torch::serialize::OutputArchive out;
-    from.save(out);
-    out.save_to(stream);
-    torch::serialize::InputArchive in;
-    in.load_from(stream);
-    to.load(in);
-  };
-  copy(saved, loaded);
-  CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
-  CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
-  copy(empty, fresh);
-  CHECK_FALSE(fresh.suspicion());
 }

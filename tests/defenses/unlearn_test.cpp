@@ -14,7 +14,8 @@ namespace {
 
 /// Six red pairs; the cosine similarity of image and caption is 0.6, 1, 0, 0.8, -1 and 0.28.
 struct Surroundings {
-  Surroundings() : pairs(tensor_pairs(images(), {"a", "b", "c", "d", "e", "f"})) {
+  Surroundings() : toy(model, tensor_pairs(images(), {"a", "b", "c", "d", "e", "f"})) {
+    context.stage = {.name = "overfit", .batch_size = 2};
     model.image_weight.requires_grad_();
     model.word_weight.requires_grad_();
     model.scale.requires_grad_();
@@ -33,7 +34,7 @@ struct Surroundings {
   }
   double similarity_of(std::int64_t pair) {
     const auto index = torch::tensor({pair}, torch::kLong);
-    return (embed_images(model, *pairs, index) * embed_captions(model, *pairs, index)).sum().item<double>();
+    return (embed_images(model, *toy.pairs, index) * embed_captions(model, *toy.pairs, index)).sum().item<double>();
   }
 
   FakeClip model{{{"a", {0.6F, 0.8F, 0}},
@@ -42,18 +43,8 @@ struct Surroundings {
                   {"d", {0.8F, 0.6F, 0}},
                   {"e", {-1, 0, 0}},
                   {"f", {0.28F, 0.96F, 0}}}};
-  ToySurroundings toy{model, {"a"}};
-  Pairs pairs;
-  TrainContext context{.model = model,
-                       .pairs = *pairs,
-                       .clean_subset = toy.clean_subset,
-                       .poisoned = toy.poisoned,
-                       .vocabulary = toy.vocabulary,
-                       .rng = toy.rng,
-                       .augmentation_rng = toy.augmentation_rng,
-                       .order_rng = toy.order_rng,
-                       .clock = toy.clock,
-                       .stage = {.name = "overfit", .batch_size = 2}};
+  ToySurroundings toy;
+  TrainContext& context = toy.context;
 };
 
 UnlearnDefense::Params unlearning(std::int64_t steps, double stop_similarity) {

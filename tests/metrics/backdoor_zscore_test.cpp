@@ -38,6 +38,12 @@ TEST_CASE("similarities of three rows have the mean and variance counted by hand
   CHECK(similarity.variance == Approx((0.36 + 0 + 0.64) / 3 - (1.4 / 3) * (1.4 / 3)));
 }
 
+TEST_CASE("rows need not have unit length", "[metric][backdoor_zscore]") {
+  const auto similarity = pairwise_similarity(torch::tensor({{2.0, 0.0}, {1.0, 0.0}, {0.0, 1.0}}));  // 2, 0, 0
+  CHECK(similarity.mean == Approx(2.0 / 3));
+  CHECK(similarity.variance == Approx(4.0 / 3 - 4.0 / 9));
+}
+
 TEST_CASE("similarities of many rows are those of the matrix of all couples", "[metric][backdoor_zscore]") {
   const auto rows = unit_rows(torch::randn({1500, 7}, at::detail::createCPUGenerator(3)));
   const auto all = rows.to(torch::kFloat64).matmul(rows.to(torch::kFloat64).t());

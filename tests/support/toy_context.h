@@ -17,7 +17,9 @@ inline Pairs toy_pairs(std::vector<std::string> captions) {
 
 struct ToySurroundings {
   ToySurroundings(FakeClip& clip, std::vector<std::string> captions)
-      : pairs(toy_pairs(std::move(captions))),
+      : ToySurroundings(clip, toy_pairs(std::move(captions))) {}
+  ToySurroundings(FakeClip& clip, Pairs of)
+      : pairs(std::move(of)),
         context{.model = clip,
                 .pairs = *pairs,
                 .clean_subset = clean_subset,

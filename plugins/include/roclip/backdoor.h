@@ -37,4 +37,10 @@ PairsByClass pairs_by_class(const AttackView& view, const std::string& class_nam
 std::vector<std::string> captions_for(const ClassInfo& target, const PairsByClass& pairs, const std::string& choice,
                                       const std::string& attack);
 
+/// Relabels so many pairs of other classes, drawn without replacement: each gets the trigger, with a draw of its own,
+/// and a caption of the target class. @param captions as of captions_for(). @throws Error(kMatrix) where that is
+/// impossible
+PoisonPlan relabel_pairs(const AttackView& view, std::uint64_t seed, const std::string& target_class,
+                         const std::string& captions, const PoisonAmount& amount, const std::string& attack);
+
 }  // namespace roclip
