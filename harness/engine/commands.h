@@ -15,7 +15,7 @@ Registry registry_of(const Json& task);
 /// Lines about the preparation of data, on stderr.
 Progress show_progress();
 
-/// @param task {"task": "plugin info", "plugin": "badnets" or "badnets/1", of any kind, "plugin_path", "json"}
+/// @param task {"task": "plugin info", "plugin": "my_trigger" or "my_trigger/1", of any kind, "plugin_path", "json"}
 int plugin_info(const Json& task);
 /// @param task {"task": "plugin validate", "files": [...], "json"}. @return 0, or 5 if one is refused
 int plugin_validate(const Json& task);

@@ -47,7 +47,7 @@ std::string shell_word(const std::string& text) {
   return quoted + "'";
 }
 
-/// A label as the name of a folder: "badnets-rate-0.01".
+/// A label as the name of a folder: "my_trigger-rate-0.01".
 std::string folder_name(const std::string& label) {
   std::string name;
   for (const char c : label) {

@@ -25,7 +25,7 @@ void write_poison_set(const std::filesystem::path& folder, const Json& config, c
 /// A stored poison set, with the data that it poisons.
 struct PoisonSet {
   std::filesystem::path folder;
-  std::string attack_id;  ///< of the attack that planned it, "badnets/1"
+  std::string attack_id;  ///< of the attack that planned it, "my_trigger/1"
   Json params;            ///< of that attack
   std::uint64_t seed = 0;
   Json entry;    ///< of a matrix file, to run it

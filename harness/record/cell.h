@@ -52,7 +52,7 @@ void from_json(const Json& json, Cell& cell);
 Json cells_to_json(const std::vector<Cell>& cells);
 std::vector<Cell> cells_from_json(const Json& groups);
 
-/// "roclip" of "roclip/1"
+/// "my_defense" of "my_defense/1"
 std::string plugin_name(const std::string& id);
 
 /// "targeted x roclip, seed 1"

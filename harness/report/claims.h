@@ -1,11 +1,11 @@
 /// Published claims held against results.
 ///
 ///     {"schema_version": 1, "claims": [
-///       {"claim": "targeted poisoning rarely succeeds under RoCLIP", "source": "abstract, arXiv 2303.06854",
-///        "reported": "12.5 %", "metric": "attack_success", "attack": "targeted", "defense": "roclip", "at_most":
+///       {"claim": "the attack rarely succeeds", "source": "abstract, arXiv NUMBER",
+///        "reported": "12.5 %", "metric": "my_metric", "attack": "my_attack", "defense": "my_defense", "at_most":
 ///        0.25},
-///       {"claim": "linear probe gains", "source": "abstract", "reported": "+10 %", "metric": "linear_probe",
-///        "attack": "targeted", "defense": "roclip", "minus": "clip", "at_least": 0.02},
+///       {"claim": "accuracy gains", "source": "abstract", "reported": "+10 %", "metric": "my_metric",
+///        "attack": "my_attack", "defense": "my_defense", "minus": "my_baseline", "at_least": 0.02},
 ///       {"claim": "...", "source": "...", "reported": "...", "not_testable": "why"}]}
 ///
 /// "at_most" and "at_least" bound the mean share, or with "minus" its difference from another defense, as what counts

@@ -55,9 +55,9 @@ Study study_of(const MatrixResult& result, const std::filesystem::path& folder);
 /// missing or something else, or that contradicts itself or another
 Study load_study(const std::vector<std::filesystem::path>& outs);
 
-/// "attack_success" of "attack_success/1"
+/// "my_metric" of "my_metric/1"
 std::string base_name(const std::string& id);
-/// "attack success" of "attack_success/1"
+/// "my metric" of "my_metric/1"
 std::string title_of(const std::string& id);
 
 }  // namespace roclip::bench

@@ -1,8 +1,8 @@
 /// The "gates" of a matrix file: what the results of a study must show, for CI.
 ///
-///     {"metric": "attack_success", "where": {"attack": "badnets", "defense": "roclip"}, "at_most": 0.1}
-///     {"metric": "zero_shot", "where": {...}, "at_least": 0.2}
-///     {"metric": "zero_shot", "where": {...}, "not_worse_than": {"baseline": "reference/", "margin": 0.05}}
+///     {"metric": "my_metric", "where": {"attack": "my_attack", "defense": "my_defense"}, "at_most": 0.1}
+///     {"metric": "my_accuracy", "where": {...}, "at_least": 0.2}
+///     {"metric": "my_accuracy", "where": {...}, "not_worse_than": {"baseline": "reference/", "margin": 0.05}}
 ///
 /// with "confidence" (0.95 where it is not given) and, for an attack's success with an upper limit, "attack_works": the
 /// share in which the attack must succeed against the study's first defense (0.8; 0 = not asked), so that an attack

@@ -20,7 +20,7 @@ inline constexpr std::int64_t kMostCells = 20'000;
 
 /// One value of the "attacks", "defenses" or "metrics" list. Parameters of the former two may hold {"sweep": [...]}.
 struct PluginEntry {
-  std::string plugin = {};       ///< "badnets" or "badnets/1"
+  std::string plugin = {};       ///< "my_trigger" or "my_trigger/1"
   std::string label = {};        ///< "" = made from the name and what tells it from its siblings
   Json params = Json::object();  ///< as written
   Json limits = Json::object();  ///< as written; of the cells of this entry

@@ -13,7 +13,7 @@ using Json = nlohmann::json;
 
 /// A plugin as a schema sees it.
 struct SchemaPlugin {
-  std::string kind, id, summary;  ///< "attack", "badnets/1"
+  std::string kind, id, summary;  ///< "attack", "my_trigger/1"
   Json parameters;                ///< of ParamList::describe()
 };
 
