@@ -13,14 +13,15 @@ class FilterDefense : public Defense {
   std::vector<Stage> stages(const Stage& training) const override;
   /// Judges all pairs, with the model in evaluation mode.
   void before_stage(TrainContext& context) override;
-  /// The pairs that were not dropped, permuted.
+  /// The pairs that were not dropped, permuted anew at each call.
   torch::Tensor choose_samples(TrainContext& context) override;
   std::optional<Suspicion> suspicion() const override { return suspicion_; }
   void save(torch::serialize::OutputArchive& archive) const override;
   void load(torch::serialize::InputArchive& archive) override;
 
  protected:
-  /// Pairs above the threshold, which must be there, are dropped. At least a batch must be left.
+  /// Called once, after plain training. Pairs above the threshold, which must be there, are dropped. Less than a batch
+  /// left ends the cell with an error.
   virtual Suspicion judge(TrainContext& context) = 0;
 
  private:
