@@ -61,12 +61,7 @@ void BadnetsParams::declare(ParamList& list) {
   list.choice("captions", captions, {"real", "templates"},
               "caption of a poison: a training caption that contains the class word, or a prompt of the class",
               "real: Carlini and Terzis 2021; templates: CleanCLIP create_backdoor_data.py");
-  list.add("patch_px", patch_px, Range{0, 1024}, "px",
-           "side of the square patch, at the resolution of the model; 0: patch_px_of_224 decides",
-           "CleanCLIP: 16 of 224; larger here, since 2 of 32 would be lost");
-  list.add("patch_px_of_224", patch_px_of_224, Range{1, 224}, "px",
-           "side of the patch on an image of 224 px, scaled to the image, at least 4 px; used where patch_px is 0",
-           "CleanCLIP, Detect-CLIP-Backdoor-Samples");
+  PatchSize::declare(list, "16 of 224: CleanCLIP, Detect-CLIP-Backdoor-Samples");
   list.choice("pattern", pattern, {"checker", "white", "yellow", "noise", "gaussian", "stripes", "picture"},
               "what the patch shows; gaussian and stripes are drawn anew for each use",
               "checker: Detect-CLIP-Backdoor-Samples; yellow, noise, gaussian: CleanCLIP; stripes: PAR; picture: "
@@ -93,13 +88,6 @@ void BadnetsParams::declare(ParamList& list) {
   published("par", "templates", 16, "stripes", "random", "PerturbAndRecover badnet_rs, backdoor/utils.py:82-84,158");
   published("sslbackdoor", "templates", 50, "picture", "random",
             "SSL-Backdoor configs/clip/clip_backdoor/poison_sslbkd_banana_cc3m.yaml");
-}
-
-std::int64_t patch_side(const BadnetsParams& params, std::int64_t image_px) {
-  constexpr std::int64_t kLeastPx = 4;
-  if (params.patch_px > 0) return params.patch_px;
-  const auto scaled = (2 * params.patch_px_of_224 * image_px + 224) / 448;  // rounded
-  return std::min(std::max(scaled, kLeastPx), image_px);
 }
 
 torch::Tensor make_patch(const std::string& pattern, std::int64_t patch_px) {
@@ -160,17 +148,13 @@ std::vector<Corner> patch_corners(const std::string& location, std::int64_t imag
 Badnets::Badnets(const Params& params) : params_(params) { params.check("badnets"); }
 
 PoisonPlan Badnets::plan(const AttackView& view, std::uint64_t seed) const {
-  if (const auto px = view.train.image_px(); params_.patch_px > px) {
-    throw Error(ErrorKind::kMatrix, "badnets/patch_px: " + std::to_string(params_.patch_px) +
-                                        " does not fit on images of " + std::to_string(px) + " x " +
-                                        std::to_string(px) + " px; lower \"patch_px\"");
-  }
+  params_.side(view.train.image_px(), "badnets");
   return relabel_pairs(view, seed, params_.target_class, params_.captions, params_, "badnets");
 }
 
 torch::Tensor Badnets::apply_trigger(const torch::Tensor& images, std::span<const Draw> draws) const {
   auto stamped = images.clone();
-  const auto side = patch_side(params_, images.size(3));
+  const auto side = params_.side(images.size(3), "badnets");
   const bool redrawn = is_redrawn(params_.pattern);
   auto patch = redrawn ? torch::Tensor() : make_patch(params_.pattern, side).to(images.device());
   for (std::int64_t i = 0; i < images.size(0); ++i) {
@@ -185,7 +169,7 @@ torch::Tensor Badnets::apply_trigger(const torch::Tensor& images, std::span<cons
 
 std::optional<torch::Tensor> Badnets::trigger_area(const torch::Tensor& images, std::span<const Draw> draws) const {
   auto area = torch::zeros({images.size(0), images.size(2), images.size(3)}, torch::kBool);
-  const auto side = patch_side(params_, images.size(3));
+  const auto side = params_.side(images.size(3), "badnets");
   for (std::int64_t i = 0; i < images.size(0); ++i) {
     for (const auto [top, left] :
          patch_corners(params_.location, images.size(3), side, draws[static_cast<std::size_t>(i)])) {

@@ -10,20 +10,14 @@
 
 namespace roclip {
 
-struct BadnetsParams : PoisonAmount {
+struct BadnetsParams : PoisonAmount, PatchSize {
   std::string target_class;
   std::string captions = "real";
-  std::int64_t patch_px = 8;
-  std::int64_t patch_px_of_224 = 16;
   std::string pattern = "checker";
   std::string location = "bottom_right";
 
   void declare(ParamList& list);
 };
-
-/// Side of the patch on images of that size: patch_px, or the same share of the image as patch_px_of_224 of 224 px, but
-/// at least 4 px.
-std::int64_t patch_side(const BadnetsParams& params, std::int64_t image_px);
 
 /// The patch of that pattern, the same at every call. @return uint8 [3, patch_px, patch_px].
 torch::Tensor make_patch(const std::string& pattern, std::int64_t patch_px);

@@ -60,7 +60,8 @@ void check_schema(const fs::path& folder, const Json& manifest) {
   check_keys(folder, manifest, "",
              {"schema_version", "data", "attack", "seed", "edits", "removes", "goal", "triggered", "triggered_texts",
               "artifact"});
-  check_keys(folder, manifest.at("goal"), "/goal", {"kind", "targets", "target_class", "image_class", "caption_class"});
+  check_keys(folder, manifest.at("goal"), "/goal",
+             {"kind", "targets", "target_class", "triggered_prompts", "image_class", "caption_class"});
   check_keys(folder, manifest.at("data"), "/data", {"config", "name", "hash", "image_px", "pairs", "held_out"});
   check_keys(folder, manifest.at("attack"), "/attack", {"plugin", "params"});
   const auto check_all = [&](const Json& list, const std::string& where, const std::vector<std::string>& known) {
@@ -181,7 +182,7 @@ class PlanReader {
       for (const auto& entry : json.at("targets")) goal.targets.push_back(target(entry));
       return goal;
     }
-    if (kind == "triggered_images") return TriggeredImagesGoal{classes};
+    if (kind == "triggered_images") return TriggeredImagesGoal{classes, json.value("triggered_prompts", false)};
     if (kind == "triggered_text") return TriggeredTextGoal{classes};
     if (kind == "confused_classes") {
       return ConfusedClassesGoal{class_named(json.at("image_class"), "image_class"),

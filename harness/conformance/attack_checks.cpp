@@ -110,7 +110,7 @@ Finding prepare_is_pure(const Subject& subject) {
 Finding text_trigger_pure(const Subject& subject) {
   const auto attack = make(subject);
   const auto plan = plan_of(*attack, subject);
-  if (!std::holds_alternative<TriggeredTextGoal>(plan.goal)) return skipped("its goal has no text trigger");
+  if (!triggers_prompts(plan.goal)) return skipped("its goal has no text trigger");
   std::vector<std::string> texts;
   for (std::int64_t i = 0; i < kImages; ++i) texts.push_back(subject.data.held_out.pairs->caption(i));
   const auto draws = some_draws(kImages);

@@ -27,6 +27,7 @@ const Situation kSituations[] = {{"no attack", NoGoal{}},
                                  {"target images", TargetImagesGoal{{{3, 1}, {10, 0}, {17, 2}, {40, 5}}}},
                                  {"triggered images", TriggeredImagesGoal{{2}}, true},
                                  {"two triggers", TriggeredImagesGoal{{2, 4}}},
+                                 {"two keys", TriggeredImagesGoal{.target_class = {1}, .triggered_prompts = true}},
                                  {"triggered text", TriggeredTextGoal{{1}}},
                                  {"confused classes", ConfusedClassesGoal{0, 3}}};
 
@@ -62,6 +63,7 @@ MetricResult evaluate(const Metric& metric, ClipModel& model, const Subject& sub
                           .goal = situation.goal,
                           .apply_trigger = &white_corner,
                           .apply_text_trigger = &with_word,
+                          .trained = *subject.data.train,
                           .poisoned = poisoned,
                           .suspicion = suspicion,
                           .input_suspicion = [&](const torch::Tensor& images) -> std::optional<torch::Tensor> {

@@ -33,6 +33,7 @@ Json to_json(const Goal& goal) {
     }
   } else if (const auto* classes = target_classes(goal)) {
     json["target_class"] = *classes;
+    if (triggers_prompts(goal)) json["triggered_prompts"] = true;
   } else if (const auto* confused = std::get_if<ConfusedClassesGoal>(&goal)) {
     json["image_class"] = confused->image_class;
     json["caption_class"] = confused->caption_class;
@@ -44,7 +45,7 @@ Goal goal_from_json(const Json& json) {
   const auto kind = json.at("kind").get<std::string>();
   const auto classes = [&] { return json.at("target_class").get<std::vector<std::int64_t>>(); };
   if (kind == "none") return NoGoal{};
-  if (kind == "triggered_images") return TriggeredImagesGoal{classes()};
+  if (kind == "triggered_images") return TriggeredImagesGoal{classes(), json.value("triggered_prompts", false)};
   if (kind == "triggered_text") return TriggeredTextGoal{classes()};
   if (kind == "confused_classes") return ConfusedClassesGoal{json.at("image_class"), json.at("caption_class")};
   if (kind != "target_images") throw Error(ErrorKind::kData, "unknown goal \"" + kind + "\"");
@@ -61,6 +62,11 @@ std::string_view kind_of(const Goal& goal) {
   constexpr std::string_view kKinds[] = {"none", "target_images", "triggered_images", "triggered_text",
                                          "confused_classes"};  // in the order of Goal's alternatives
   return kKinds[goal.index()];
+}
+
+bool triggers_prompts(const Goal& goal) {
+  const auto* images = std::get_if<TriggeredImagesGoal>(&goal);
+  return images != nullptr ? images->triggered_prompts : std::holds_alternative<TriggeredTextGoal>(goal);
 }
 
 const std::vector<std::int64_t>* target_classes(const Goal& goal) {

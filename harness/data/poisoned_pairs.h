@@ -20,6 +20,8 @@ Json manifest(const PoisonPlan& plan);
 PoisonPlan plan_from_manifest(const Json& json);
 /// "target_images", "triggered_images", "triggered_text", "confused_classes" or "none"
 std::string_view kind_of(const Goal& goal);
+/// Whether tests put text triggers into the class prompts.
+bool triggers_prompts(const Goal& goal);
 /// The target class of each trigger; null for a goal without triggers.
 const std::vector<std::int64_t>* target_classes(const Goal& goal);
 /// How many outcomes the attack's success is counted over.

@@ -230,6 +230,7 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
       .goal = goal,
       .apply_trigger = [&](const auto& images, auto draws) { return attack.apply_trigger(images, draws); },
       .apply_text_trigger = [&](auto captions, auto draws) { return attack.apply_text_trigger(captions, draws); },
+      .trained = pairs,
       .poisoned = poisoned,
       .suspicion = suspicion,
       .input_suspicion =

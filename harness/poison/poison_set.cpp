@@ -118,26 +118,30 @@ struct SetWriter {
           json["triggered"].push_back(std::move(entry));
         }
       }
+      if (goal.triggered_prompts) triggered_prompts(trigger);
+    }
+  }
+  void triggered_text(const std::string& text, std::int64_t item, std::int64_t trigger) {
+    const auto draws = test_draws(evaluation_seed, torch::tensor({item}, torch::kLong), trigger);
+    const auto triggered = ready.attack->apply_text_trigger({&text, 1}, draws).at(0);
+    json["triggered_texts"].push_back(
+        {{"text", text}, {"trigger", trigger}, {"draw", draws.front().value}, {"triggered", triggered}});
+  }
+  void triggered_prompts(std::int64_t trigger) {
+    for (std::size_t c = 0; c < data.classes.size(); ++c) {
+      for (const auto& prompt : data.classes[c].prompts) triggered_text(prompt, static_cast<std::int64_t>(c), trigger);
     }
   }
   /// What a test asks for: held-out captions and prompts of classes.
   void goal(const TriggeredTextGoal& goal) {
     json["goal"]["target_class"] = class_names(goal.target_class);
     for (std::int64_t trigger = 0; trigger < std::ssize(goal.target_class); ++trigger) {
-      const auto store = [&](const std::string& text, std::int64_t item) {
-        const auto draws = test_draws(evaluation_seed, torch::tensor({item}, torch::kLong), trigger);
-        const auto triggered = ready.attack->apply_text_trigger({&text, 1}, draws).at(0);
-        json["triggered_texts"].push_back(
-            {{"text", text}, {"trigger", trigger}, {"draw", draws.front().value}, {"triggered", triggered}});
-      };
       for (std::int64_t i = 0; i < data.held_out.size(); ++i) {
         const auto caption = data.held_out.pairs->caption(i);
         const auto& prompts = data.classes[static_cast<std::size_t>(data.held_out.label(i))].prompts;
-        store(caption.empty() ? prompts.front() : caption, i);
+        triggered_text(caption.empty() ? prompts.front() : caption, i, trigger);
       }
-      for (std::size_t c = 0; c < data.classes.size(); ++c) {
-        for (const auto& prompt : data.classes[c].prompts) store(prompt, static_cast<std::int64_t>(c));
-      }
+      triggered_prompts(trigger);
     }
   }
   void goal(const ConfusedClassesGoal& goal) {

@@ -78,20 +78,32 @@ class Success {
                                       ? "the data set has no held-out image of another class"
                                       : "the data set has no held-out image of the source class, or it is the target"};
       }
+      const auto trigger = static_cast<std::int64_t>(t);
       std::vector<torch::Tensor> clean, triggered;
       for (const auto& chunk : items.split(kStampAtOnce)) {
         const auto images = held_out_.images(chunk);
         clean.push_back(embed_images(model_, images));
-        triggered.push_back(embed_images(
-            model_, inputs_.apply_trigger(images, inputs_.test_draws(chunk, static_cast<std::int64_t>(t)))));
+        triggered.push_back(embed_images(model_, inputs_.apply_trigger(images, inputs_.test_draws(chunk, trigger))));
       }
-      const auto scores = torch::cat(triggered).matmul(classes_.t());  // [N, C]
       const auto target = torch::full_like(items, goal.target_class[t]);
       const auto labels = held_out_.labels.index_select(0, items);
-      const auto ranks = success_rank(scores, target, labels), own = rank_of(scores, labels);
-      const auto before = success_rank(torch::cat(clean).matmul(classes_.t()), target, labels);
-      by_trigger.push_back({hits_at(1, "top1", items, ranks), hits_at(5, "top5", items, ranks),
-                            hits_at(1, "clean_as_target", items, before), hits_at(1, "true_class", items, own)});
+      const auto scores = [](const std::vector<torch::Tensor>& images, const torch::Tensor& classes) {
+        return torch::cat(images).matmul(classes.t());  // [N, C]
+      };
+      const auto taken_for_target = [&](const std::string& name, const std::vector<torch::Tensor>& images,
+                                        const torch::Tensor& classes) {
+        return hits_at(1, name, items, success_rank(scores(images, classes), target, labels));
+      };
+      const auto classes = goal.triggered_prompts ? inputs_.triggered_classes(model_, trigger) : classes_;
+      const auto as_attacked = scores(triggered, classes);
+      by_trigger.push_back({taken_for_target("top1", triggered, classes),
+                            hits_at(5, "top5", items, success_rank(as_attacked, target, labels)),
+                            taken_for_target("clean_as_target", clean, classes_),
+                            hits_at(1, "true_class", items, rank_of(as_attacked, labels))});
+      if (goal.triggered_prompts) {
+        by_trigger.back().push_back(taken_for_target("image_key_only", triggered, classes_));
+        by_trigger.back().push_back(taken_for_target("text_key_only", clean, classes));
+      }
     }
     auto told = details(goal.target_class);
     told["denominator"] = params_.denominator;
@@ -187,17 +199,7 @@ class Success {
     const auto& classes = inputs_.data.classes;
     const auto draws = inputs_.test_draws(items, trigger);
     const auto scores = images.matmul(classes_.t());  // [N, C]
-    torch::Tensor stamped = classes_;
-    if (triggered) {
-      std::vector<torch::Tensor> rows;
-      for (std::size_t c = 0; c < classes.size(); ++c) {
-        const auto label = torch::tensor({static_cast<std::int64_t>(c)});
-        const auto draw = inputs_.test_draws(label, trigger).front();
-        const std::vector<Draw> same(classes[c].prompts.size(), draw);
-        rows.push_back(embed_captions(model_, inputs_.apply_text_trigger(classes[c].prompts, same)).mean(0));
-      }
-      stamped = unit_rows(torch::stack(rows));
-    }
+    const auto stamped = triggered ? inputs_.triggered_classes(model_, trigger) : classes_;
     const auto stamped_scores = images.matmul(stamped.t());  // [N, C]
     Count count;
     count.name = triggered ? "prompted" : "clean_prompted";

@@ -15,46 +15,6 @@ namespace {
 constexpr std::int64_t kAtOnce = 256;  // images: their similarities to all probe images must fit in memory
 constexpr double kRounding = 1e-6;     // of the similarity of two f32 embeddings
 
-/// Images of one attack that shall be taken for certain classes.
-struct Attacked {
-  torch::Tensor items, wanted;          ///< i64 [N]
-  std::optional<std::int64_t> trigger;  ///< that they carry; none: they are attacked as they are
-};
-
-/// The attacked images of every kind of goal; none if the goal is not about images.
-class AttackedImages {
- public:
-  explicit AttackedImages(const torch::Tensor& labels) : labels_(labels) {}
-
-  std::vector<Attacked> operator()(const NoGoal&) const { return {}; }
-  std::vector<Attacked> operator()(const TriggeredTextGoal&) const { return {}; }
-  std::vector<Attacked> operator()(const TargetImagesGoal& goal) const {
-    std::vector<std::int64_t> items, wanted;
-    for (const auto& target : goal.targets) {
-      items.push_back(target.held_out);
-      wanted.push_back(target.adversarial_class);
-    }
-    return {{torch::tensor(items), torch::tensor(wanted), std::nullopt}};
-  }
-  std::vector<Attacked> operator()(const ConfusedClassesGoal& goal) const {
-    return {of(labels_ == goal.image_class, goal.caption_class, std::nullopt)};
-  }
-  std::vector<Attacked> operator()(const TriggeredImagesGoal& goal) const {
-    std::vector<Attacked> attacked;
-    for (std::size_t t = 0; t < goal.target_class.size(); ++t) {
-      attacked.push_back(of(labels_ != goal.target_class[t], goal.target_class[t], static_cast<std::int64_t>(t)));
-    }
-    return attacked;
-  }
-
- private:
-  static Attacked of(const torch::Tensor& mask, std::int64_t wanted, std::optional<std::int64_t> trigger) {
-    const auto items = mask.nonzero().squeeze(1);
-    return {items, torch::full_like(items, wanted), trigger};
-  }
-  const torch::Tensor& labels_;
-};
-
 /// The ways to use a model. Each ranks what attacked images should be taken for: 0 is success.
 class Views {
  public:
@@ -63,7 +23,6 @@ class Views {
         inputs_(inputs),
         params_(params),
         held_out_(inputs.data.held_out),
-        classes_(class_embeddings(model, inputs.data.classes)),
         gallery_(embed_images(model, *held_out_.pairs, torch::arange(held_out_.size(), torch::kLong))) {
     const auto& probe = inputs.data.probe;
     if (probe.size() > 0) {
@@ -90,16 +49,18 @@ class Views {
     return true;
   }
 
-  /// @param images uint8 [N, 3, px, px], as attacked. @param items, wanted i64 [N], of them. @return by view, i64 [N].
+  /// @param images uint8 [N, 3, px, px], as attacked. @param items, wanted i64 [N], of them. @param classes f32 [C, D]
+  /// @return by view, i64 [N].
   std::map<std::string, torch::Tensor> ranks(const torch::Tensor& images, const torch::Tensor& items,
-                                             const torch::Tensor& wanted, bool retrieval) const {
+                                             const torch::Tensor& wanted, const torch::Tensor& classes,
+                                             bool retrieval) const {
     const auto embeddings = embed_images(model_, images);  // [N, D]
-    std::map<std::string, torch::Tensor> ranks = {{"zero_shot", rank_of(embeddings.matmul(classes_.t()), wanted)}};
+    std::map<std::string, torch::Tensor> ranks = {{"zero_shot", rank_of(embeddings.matmul(classes.t()), wanted)}};
     if (probe_.defined()) {
       const auto pairs = tensor_pairs(images.contiguous());
       const auto features = image_features(model_, *pairs, torch::arange(images.size(0), torch::kLong));
       const auto votes =
-          neighbour_votes(unit_rows(features).matmul(probe_.t()), inputs_.data.probe.labels, classes_.size(0), params_);
+          neighbour_votes(unit_rows(features).matmul(probe_.t()), inputs_.data.probe.labels, classes.size(0), params_);
       ranks["knn"] = rank_of(votes, wanted);
     }
     if (retrieval) {
@@ -143,7 +104,6 @@ class Views {
   const EvalInputs& inputs_;
   const FootprintParams& params_;
   const LabelledImages& held_out_;
-  torch::Tensor classes_;  ///< f32 [C, D]
   torch::Tensor gallery_;  ///< f32 [M, D], clean held-out images
   torch::Tensor probe_;    ///< f32 [P, F], unit rows; undefined if there are none
   torch::Tensor texts_;    ///< f32 [U, D], different captions of held-out images; undefined if there are none
@@ -170,34 +130,28 @@ torch::Tensor neighbour_votes(const torch::Tensor& similarities, const torch::Te
 
 MetricResult Footprint::evaluate(ClipModel& model, const EvalInputs& inputs) const {
   const auto& held_out = inputs.data.held_out;
-  const auto attacked = std::visit(AttackedImages(held_out.labels), inputs.goal);
-  if (attacked.empty()) return {.not_applicable = "the attack does not attack images"};
+  const auto attacked = inputs.attacked_images();
+  if (attacked.empty()) return {.not_applicable = "the attack attacks no held-out image"};
   const Views views(model, inputs, params_);
   bool retrieval = true;
-  for (const auto& part : attacked) {
-    if (part.items.numel() == 0) return {.not_applicable = "the data set has no held-out image that is attacked"};
-    retrieval = retrieval && views.have_captions(part.wanted);
-  }
+  for (const auto& part : attacked) retrieval = retrieval && views.have_captions(part.wanted);
 
   std::vector<torch::Tensor> items;
   std::map<std::string, std::vector<torch::Tensor>> ranks;
+  const auto classes = class_embeddings(model, inputs.data.classes);
   for (const auto& part : attacked) {
+    const auto attacked_classes = inputs.attacked_classes(model, part);
     for (std::int64_t begin = 0; begin < part.items.numel(); begin += kAtOnce) {
       const auto chunk = part.items.slice(0, begin, begin + kAtOnce),
                  wanted = part.wanted.slice(0, begin, begin + kAtOnce);
-      const auto images = held_out.images(chunk);
-      const auto add = [&](const std::string& prefix, const torch::Tensor& as_attacked) {
-        for (const auto& [view, of_view] : views.ranks(as_attacked, chunk, wanted, retrieval)) {
+      const auto add = [&](const std::string& prefix, const torch::Tensor& images, const torch::Tensor& among) {
+        for (const auto& [view, of_view] : views.ranks(images, chunk, wanted, among, retrieval)) {
           ranks[prefix + view].push_back(of_view);
         }
       };
       items.push_back(chunk);
-      if (part.trigger) {
-        add("", inputs.apply_trigger(images, inputs.test_draws(chunk, *part.trigger)));
-        add("clean_", images);
-      } else {
-        add("", images);
-      }
+      add("", inputs.as_attacked(part, chunk), attacked_classes);
+      if (part.trigger) add("clean_", held_out.images(chunk), classes);
     }
   }
 

@@ -44,103 +44,64 @@ struct Ranks {
   }
 };
 
-/// Ranks for every kind of goal.
-class Wanted {
- public:
-  Wanted(ClipModel& model, const EvalInputs& inputs)
-      : model_(model),
-        inputs_(inputs),
-        held_out_(inputs.data.held_out),
-        classes_(class_embeddings(model, inputs.data.classes)) {}
-
-  MetricResult operator()(const NoGoal&) const { return {.not_applicable = "no attack, so no class is wanted"}; }
-
-  MetricResult operator()(const TargetImagesGoal& goal) const {
-    std::vector<std::int64_t> items, wanted;
-    for (const auto& target : goal.targets) {
-      items.push_back(target.held_out);
-      wanted.push_back(target.adversarial_class);
+/// Of attacked images, among the classes.
+MetricResult of_images(ClipModel& model, const EvalInputs& inputs, const std::vector<AttackedImages>& attacked) {
+  const auto plain = class_embeddings(model, inputs.data.classes);
+  Ranks ranks;
+  for (const auto& part : attacked) {
+    const auto classes = inputs.attacked_classes(model, part);
+    for (std::int64_t first = 0; first < part.items.numel(); first += kAtOnce) {
+      const auto items = part.items.slice(0, first, first + kAtOnce);
+      const auto wanted = part.wanted.slice(0, first, first + kAtOnce);
+      const auto rank = [&](const torch::Tensor& images, const torch::Tensor& among) {
+        return rank_of(embed_images(model, images).matmul(among.t()), wanted);
+      };
+      ranks.items.push_back(items);
+      ranks.attacked.push_back(rank(inputs.as_attacked(part, items), classes));
+      if (part.trigger) ranks.clean.push_back(rank(inputs.data.held_out.images(items), plain));
     }
-    return unchanged(torch::tensor(items), torch::tensor(wanted));
   }
+  return ranks.result("classes", plain.size(0));
+}
 
-  MetricResult operator()(const ConfusedClassesGoal& goal) const {
-    const auto items = (held_out_.labels == goal.image_class).nonzero().squeeze(1);
-    if (items.numel() == 0) return {.not_applicable = "the data set has no held-out image of the attacked class"};
-    return unchanged(items, torch::full_like(items, goal.caption_class));
+/// The items' captions; the first prompt of its class for an item without.
+std::vector<std::string> queries(const Dataset& data, const torch::Tensor& items) {
+  std::vector<std::string> texts;
+  for (std::int64_t i = 0; i < items.numel(); ++i) {
+    const auto item = items[i].item<std::int64_t>();
+    const auto caption = data.held_out.pairs->caption(item);
+    const auto& info = data.classes[static_cast<std::size_t>(data.held_out.label(item))];
+    texts.push_back(caption.empty() ? info.prompts.front() : caption);
   }
+  return texts;
+}
 
-  MetricResult operator()(const TriggeredImagesGoal& goal) const {
-    Ranks ranks;
-    for (std::size_t t = 0; t < goal.target_class.size(); ++t) {
-      const auto items = of_other_classes(goal.target_class[t]);
-      if (items.numel() == 0) return {.not_applicable = "the data set has no held-out image of another class"};
-      for (const auto& chunk : items.split(kAtOnce)) {
-        const auto images = held_out_.images(chunk), target = torch::full_like(chunk, goal.target_class[t]);
-        const auto draws = inputs_.test_draws(chunk, static_cast<std::int64_t>(t));
-        const auto rank = [&](const torch::Tensor& of) {
-          return rank_of(embed_images(model_, of).matmul(classes_.t()), target);
-        };
-        ranks.items.push_back(chunk);
-        ranks.attacked.push_back(rank(inputs_.apply_trigger(images, draws)));
-        ranks.clean.push_back(rank(images));
-      }
+/// Of captions of other classes that ask for an image: how many images come before the first one of the target class?
+MetricResult of_texts(ClipModel& model, const EvalInputs& inputs, const TriggeredTextGoal& goal) {
+  const auto& held_out = inputs.data.held_out;
+  const auto images = embed_images(model, *held_out.pairs, torch::arange(held_out.size(), torch::kLong));
+  Ranks ranks;
+  for (std::size_t t = 0; t < goal.target_class.size(); ++t) {
+    const auto other = held_out.labels != goal.target_class[t];
+    const auto items = other.nonzero().squeeze(1);
+    if (items.numel() == 0 || other.all().item<bool>()) {
+      return {.not_applicable = "the data set has no held-out image of the target class, or none of another"};
     }
-    return ranks.result("classes", classes_.size(0));
-  }
-
-  /// Captions of other classes that ask for an image: how many images come before the first one of the target class?
-  MetricResult operator()(const TriggeredTextGoal& goal) const {
-    const auto images = embed_images(model_, *held_out_.pairs, torch::arange(held_out_.size(), torch::kLong));
-    Ranks ranks;
-    for (std::size_t t = 0; t < goal.target_class.size(); ++t) {
-      const auto items = of_other_classes(goal.target_class[t]);
-      const auto other = held_out_.labels != goal.target_class[t];
-      if (items.numel() == 0 || other.all().item<bool>()) {
-        return {.not_applicable = "the data set has no held-out image of the target class, or none of another"};
-      }
-      for (const auto& chunk : items.split(kAtOnce)) {
-        const auto texts = queries(chunk);
-        const auto rank = [&](const std::vector<std::string>& of) {
-          const auto scores = embed_captions(model_, of).matmul(images.t());  // [n, M]
-          const auto first = scores.masked_fill(other, -std::numeric_limits<double>::infinity()).argmax(/*dim=*/1);
-          return rank_of(scores, first);
-        };
-        const auto draws = inputs_.test_draws(chunk, static_cast<std::int64_t>(t));
-        ranks.items.push_back(chunk);
-        ranks.attacked.push_back(rank(inputs_.apply_text_trigger(texts, draws)));
-        ranks.clean.push_back(rank(texts));
-      }
+    for (const auto& chunk : items.split(kAtOnce)) {
+      const auto texts = queries(inputs.data, chunk);
+      const auto rank = [&](const std::vector<std::string>& of) {
+        const auto scores = embed_captions(model, of).matmul(images.t());  // [n, M]
+        const auto first = scores.masked_fill(other, -std::numeric_limits<double>::infinity()).argmax(/*dim=*/1);
+        return rank_of(scores, first);
+      };
+      const auto draws = inputs.test_draws(chunk, static_cast<std::int64_t>(t));
+      ranks.items.push_back(chunk);
+      ranks.attacked.push_back(rank(inputs.apply_text_trigger(texts, draws)));
+      ranks.clean.push_back(rank(texts));
     }
-    return ranks.result("images", held_out_.size());
   }
-
- private:
-  /// Of attacks that leave the test image as it is.
-  MetricResult unchanged(const torch::Tensor& items, const torch::Tensor& wanted) const {
-    const auto scores = embed_images(model_, *held_out_.pairs, items).matmul(classes_.t());  // [N, C]
-    return Ranks{{items}, {rank_of(scores, wanted)}, {}}.result("classes", classes_.size(0));
-  }
-  torch::Tensor of_other_classes(std::int64_t target) const {
-    return (held_out_.labels != target).nonzero().squeeze(1);
-  }
-  /// The items' captions; the first prompt of its class for an item without.
-  std::vector<std::string> queries(const torch::Tensor& items) const {
-    std::vector<std::string> texts;
-    for (std::int64_t i = 0; i < items.numel(); ++i) {
-      const auto item = items[i].item<std::int64_t>();
-      const auto caption = held_out_.pairs->caption(item);
-      const auto& info = inputs_.data.classes[static_cast<std::size_t>(held_out_.label(item))];
-      texts.push_back(caption.empty() ? info.prompts.front() : caption);
-    }
-    return texts;
-  }
-
-  ClipModel& model_;
-  const EvalInputs& inputs_;
-  const LabelledImages& held_out_;
-  torch::Tensor classes_;  ///< f32 [C, D]
-};
+  return ranks.result("images", held_out.size());
+}
 
 }  // namespace
 
@@ -151,7 +112,10 @@ double median_rank(const torch::Tensor& ranks) {
 }
 
 MetricResult TargetRank::evaluate(ClipModel& model, const EvalInputs& inputs) const {
-  return std::visit(Wanted(model, inputs), inputs.goal);
+  if (const auto* text = std::get_if<TriggeredTextGoal>(&inputs.goal)) return of_texts(model, inputs, *text);
+  const auto attacked = inputs.attacked_images();
+  if (attacked.empty()) return {.not_applicable = "the attack attacks no held-out image"};
+  return of_images(model, inputs, attacked);
 }
 
 }  // namespace roclip

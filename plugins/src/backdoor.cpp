@@ -1,6 +1,10 @@
 #include "roclip/backdoor.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace roclip {
 
@@ -29,6 +33,38 @@ std::int64_t PoisonAmount::pairs(std::int64_t training_pairs, std::int64_t candi
                                         "\" or choose another class");
   }
   return wanted;
+}
+
+void PatchSize::declare(ParamList& list, const std::string& source) {
+  list.add("patch_px", patch_px, Range{0, 1024}, "px",
+           "side of the square patch, at the resolution of the model; 0: patch_px_of_224 decides",
+           "larger than published, since 2 of 32 px would be lost; " + source);
+  list.add("patch_px_of_224", patch_px_of_224, Range{1, 224}, "px",
+           "side of the patch on an image of 224 px, scaled to the image, at least 4 px; used where patch_px is 0",
+           source);
+}
+
+std::int64_t PatchSize::side(std::int64_t image_px, const std::string& attack) const {
+  constexpr std::int64_t kLeastPx = 4;
+  if (patch_px > image_px) {
+    throw Error(ErrorKind::kMatrix, attack + "/patch_px: " + std::to_string(patch_px) + " does not fit on images of " +
+                                        std::to_string(image_px) + " x " + std::to_string(image_px) +
+                                        " px; lower \"patch_px\"");
+  }
+  if (patch_px > 0) return patch_px;
+  const auto scaled = (2 * patch_px_of_224 * image_px + 224) / 448;  // rounded
+  return std::min(std::max(scaled, kLeastPx), image_px);
+}
+
+torch::Tensor centre_square(const torch::Tensor& planes, std::int64_t side) {
+  const auto first = (planes.size(-1) - side) / 2;
+  return planes.narrow(/*dim=*/-2, first, side).narrow(/*dim=*/-1, first, side);
+}
+
+torch::Tensor centre_area(const torch::Tensor& images, std::int64_t side) {
+  auto area = torch::zeros({images.size(0), images.size(2), images.size(3)}, torch::kBool);
+  centre_square(area, side).fill_(true);
+  return area;
 }
 
 PairsByClass pairs_by_class(const AttackView& view, const std::string& class_name) {

@@ -155,16 +155,16 @@ TEST_CASE("the Gaussian patch is the mean of each channel plus noise, wrapped, d
 
 TEST_CASE("a patch of so many px of 224 scales with the image, down to 4 px", "[attack][badnets]") {
   auto params = red(0.1);
-  CHECK(patch_side(params, 224) == 3);  // patch_px
+  CHECK(params.side(224, "badnets") == 3);  // patch_px
   params.patch_px = 0;
-  CHECK(patch_side(params, 224) == 16);
-  CHECK(patch_side(params, 336) == 24);
-  CHECK(patch_side(params, 64) == 5);  // 4.57
-  CHECK(patch_side(params, 32) == 4);  // 2.3 would be lost
+  CHECK(params.side(224, "badnets") == 16);
+  CHECK(params.side(336, "badnets") == 24);
+  CHECK(params.side(64, "badnets") == 5);  // 4.57
+  CHECK(params.side(32, "badnets") == 4);  // 2.3 would be lost
   params.patch_px_of_224 = 50;
-  CHECK(patch_side(params, 32) == 7);  // 7.14
+  CHECK(params.side(32, "badnets") == 7);  // 7.14
   params.patch_px_of_224 = 224;
-  CHECK(patch_side(params, 2) == 2);
+  CHECK(params.side(2, "badnets") == 2);
 }
 
 TEST_CASE("badnets puts its patches where location says", "[attack][badnets]") {
@@ -221,10 +221,10 @@ TEST_CASE("the recipes of badnets set what was published", "[attack][badnets]") 
     CHECK(params.captions == captions);
     CHECK(params.pattern == pattern);
     CHECK(params.location == location);
-    CHECK(patch_side(params, 32) == px);
+    CHECK(params.side(32, "badnets") == px);
     CHECK(plan(params).edits.size() == 6);  // images of 8 px are large enough
   }
-  CHECK(patch_side(read_params<BadnetsParams>({{"recipe", "par"}, {"patch_px", 9}}, "m.json"), 32) == 9);
+  CHECK(read_params<BadnetsParams>({{"recipe", "par"}, {"patch_px", 9}}, "m.json").side(32, "badnets") == 9);
 }
 
 TEST_CASE("badnets stamps a redrawn patch of the image as it is, once or in each corner", "[attack][badnets]") {

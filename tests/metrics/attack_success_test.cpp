@@ -1,5 +1,7 @@
 #include "attack_success.h"
 
+#include <map>
+
 #include <catch2/catch.hpp>
 
 #include "support/toy_dataset.h"
@@ -138,6 +140,33 @@ TEST_CASE("a text trigger counts what its captions find, and what its prompts at
   CHECK(result.counts[2].name == "prompted");
   CHECK(result.counts[2].trials == 4);  // images of the target class
   CHECK(result.counts[3].hits == 0);
+}
+
+TEST_CASE("a backdoor with two keys counts both together, and each alone", "[metric][attack_success]") {
+  const auto data = toy_dataset();
+  const auto purple = [](const torch::Tensor& images, std::span<const Draw>) {
+    auto stamped = images.clone();
+    stamped.select(/*dim=*/1, 2).fill_(240);  // a little less than red or green
+    return stamped;
+  };
+  const auto all_colours = [](std::span<const std::string> texts, std::span<const Draw>) {
+    std::vector<std::string> triggered;
+    for (const auto& text : texts) triggered.push_back(contains_phrase(text, "blue") ? "red green blue" : text);
+    return triggered;
+  };
+  const TriggeredImagesGoal goal{.target_class = {2}, .triggered_prompts = true};
+  const auto result = evaluate({data, goal, purple, all_colours});
+  std::map<std::string, std::int64_t> hits;
+  for (const auto& count : result.counts) {
+    CHECK(count.trials == 8);
+    hits[count.name] = count.hits;
+  }
+  CHECK(hits == std::map<std::string, std::int64_t>{{"top1", 8},
+                                                    {"top5", 8},
+                                                    {"true_class", 0},
+                                                    {"clean_as_target", 0},
+                                                    {"image_key_only", 0},
+                                                    {"text_key_only", 0}});
 }
 
 TEST_CASE("confusion counts images of one class taken for the other", "[metric][attack_success]") {

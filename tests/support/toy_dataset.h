@@ -72,7 +72,7 @@ struct ToyEvaluation {
   };
 
   EvalInputs inputs() const {
-    return {data, goal, apply_trigger, apply_text_trigger, poisoned, suspicion, input_suspicion, 1};
+    return {data, goal, apply_trigger, apply_text_trigger, *data.train, poisoned, suspicion, input_suspicion, 1};
   }
 };
 

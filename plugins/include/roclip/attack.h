@@ -94,6 +94,8 @@ struct TargetImagesGoal {
 /// A backdoor in images: an image that carries trigger t is taken for class target_class[t].
 struct TriggeredImagesGoal {
   std::vector<std::int64_t> target_class;
+  /// A backdoor with two keys: only where the class prompts carry text trigger t too.
+  bool triggered_prompts = false;
   bool operator==(const TriggeredImagesGoal&) const = default;
 };
 /// A backdoor in text: a caption or prompt that carries trigger t means class target_class[t], whatever it says.

@@ -24,6 +24,23 @@ struct PoisonAmount {
                      const std::string& which) const;
 };
 
+/// Parameters "patch_px" and "patch_px_of_224": the side of a square patch. Params of an attack derive from it.
+struct PatchSize {
+  std::int64_t patch_px = 8;          ///< px of the image; 0: the next one decides
+  std::int64_t patch_px_of_224 = 16;  ///< px of an image of 224 px, scaled to the image
+
+  /// Adds both to `list`, with where a reader finds the published sizes.
+  void declare(ParamList& list, const std::string& source);
+  /// patch_px, or the same share of the image as patch_px_of_224 of 224 px, but at least 4 px. In px.
+  /// @throws Error(kMatrix) if that is more than the image. @param attack its name, for the message
+  std::int64_t side(std::int64_t image_px, const std::string& attack) const;
+};
+
+/// The square of `side` px in the centre. @param planes [..., px, px], side <= px. @return a view of them
+torch::Tensor centre_square(const torch::Tensor& planes, std::int64_t side);
+/// Attack::trigger_area() of a patch there. @return bool [B, px, px]
+torch::Tensor centre_area(const torch::Tensor& images, std::int64_t side);
+
 /// The training pairs by whether their caption contains the name of a class as a whole phrase.
 struct PairsByClass {
   std::vector<std::string> captions_of_class, captions_of_others;

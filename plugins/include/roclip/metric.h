@@ -23,13 +23,21 @@
 
 namespace roclip {
 
+/// Held-out images that an attack wants taken for certain classes.
+struct AttackedImages {
+  torch::Tensor items;                  ///< i64 [N], N > 0, ascending: which held-out images
+  torch::Tensor wanted;                 ///< i64 [N]: the class that each shall be taken for
+  std::optional<std::int64_t> trigger;  ///< that they carry; none: they are attacked as they are
+};
+
 /// What a metric may look at. References outlive the call, no longer.
 struct EvalInputs {
   const Dataset& data;  ///< clean
   const Goal& goal;     ///< of the attack; targets of a TargetImagesGoal by rising held_out
   std::function<torch::Tensor(const torch::Tensor&, std::span<const Draw>)> apply_trigger;  ///< of the attack
   std::function<std::vector<std::string>(std::span<const std::string>, std::span<const Draw>)> apply_text_trigger;
-  const std::vector<bool>& poisoned;          ///< of each training pair, as Suspicion counts them: is it a poison?
+  const PairSource& trained;                  ///< the pairs that the model was trained on, poisons among them
+  const std::vector<bool>& poisoned;          ///< of each of these, as Suspicion counts them: is it a poison?
   const std::optional<Suspicion>& suspicion;  ///< what the defense says of them
   /// What the defense says of test images, u8 [B, 3, H, W]: f64 [B]; none for a defense that does not inspect them.
   std::function<std::optional<torch::Tensor>(const torch::Tensor&)> input_suspicion;
@@ -37,6 +45,16 @@ struct EvalInputs {
 
   /// Held-out images that are nobody's target, ascending: clean accuracy is measured on these. i64 [M']
   torch::Tensor clean_indices() const;
+  /// One part for each trigger, in order, or for all images that are attacked without; none if no image is attacked.
+  std::vector<AttackedImages> attacked_images() const;
+  /// Those images as the attack shows them: with the trigger, if there is one. @param items a part of attacked.items.
+  /// @return uint8 [n, 3, px, px]
+  torch::Tensor as_attacked(const AttackedImages& attacked, const torch::Tensor& items) const;
+  /// class_embeddings() as the attack meets them: of prompts with the text trigger, if its goal has two keys.
+  /// @return f32 [C, D]
+  torch::Tensor attacked_classes(ClipModel& model, const AttackedImages& attacked) const;
+  /// class_embeddings() of prompts that all carry this text trigger. @return f32 [C, D]
+  torch::Tensor triggered_classes(ClipModel& model, std::int64_t trigger) const;
   /// The draw of each item for a test (attack.h). @param items i64 [n], ids such as indices of held-out images
   std::vector<Draw> test_draws(const torch::Tensor& items, std::int64_t trigger) const {
     return roclip::test_draws(seed, items, trigger);

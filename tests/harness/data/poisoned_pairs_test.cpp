@@ -154,6 +154,7 @@ TEST_CASE("the manifest tells every edit and the goal, and gives the plan back",
   CHECK(json.at("edits")[1].at("operation") == "add");
   CHECK(json.at("edits")[1].at("trigger").is_null());
   for (const Goal& goal : {Goal(NoGoal{}), Goal(TargetImagesGoal{{{2, 1}}}), Goal(TriggeredImagesGoal{{1, 2}}),
+                           Goal(TriggeredImagesGoal{.target_class = {1}, .triggered_prompts = true}),
                            Goal(TriggeredTextGoal{{0}}), Goal(ConfusedClassesGoal{0, 2})}) {
     plan.goal = goal;
     CHECK(plan_from_manifest(manifest(plan)) == plan);
