@@ -1,7 +1,9 @@
 #include "attack_success.h"
 
+#include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -10,6 +12,7 @@ namespace roclip {
 
 namespace {
 
+const std::vector<std::string> kDenominators = {"other_classes", "all_classes", "others_of_all", "source_class"};
 constexpr std::int64_t kStampAtOnce = 1024;  // images; a stamped copy of a whole test set may not fit in memory
 
 const std::string& name_of(const EvalInputs& inputs, std::int64_t label) {
@@ -70,14 +73,21 @@ class Success {
   }
 
   MetricResult operator()(const TriggeredImagesGoal& goal) const {
+    std::vector<std::string> denominators = {params_.denominator};
+    denominators.insert(denominators.end(), params_.also.begin(), params_.also.end());
     std::vector<std::vector<Count>> by_trigger;
     for (std::size_t t = 0; t < goal.target_class.size(); ++t) {
-      const auto items = counted(goal.target_class[t]);
-      if (items.numel() == 0) {
-        return {.not_applicable = params_.source_class.empty()
-                                      ? "the data set has no held-out image of another class"
-                                      : "the data set has no held-out image of the source class, or it is the target"};
+      const auto target = goal.target_class[t];
+      auto needed = torch::zeros_like(held_out_.labels, torch::kBool);
+      for (const auto& denominator : denominators) {
+        const auto mask = counted(held_out_.labels, target, denominator);
+        needed |= mask;
+        if (mask.any().item<bool>()) continue;
+        return {.not_applicable = denominator == "source_class"
+                                      ? "the data set has no held-out image of the source class, or it is the target"
+                                      : "the data set has no held-out image of another class"};
       }
+      const auto items = needed.nonzero().squeeze(1), labels = held_out_.labels.index_select(0, items);
       const auto trigger = static_cast<std::int64_t>(t);
       std::vector<torch::Tensor> clean, triggered;
       for (const auto& chunk : items.split(kStampAtOnce)) {
@@ -85,25 +95,34 @@ class Success {
         clean.push_back(embed_images(model_, images));
         triggered.push_back(embed_images(model_, inputs_.apply_trigger(images, inputs_.test_draws(chunk, trigger))));
       }
-      const auto target = torch::full_like(items, goal.target_class[t]);
-      const auto labels = held_out_.labels.index_select(0, items);
+      const auto count = [&](std::int64_t k, const std::string& name, const torch::Tensor& ranks,
+                             const std::string& denominator) {
+        const auto rows = counted(labels, target, denominator).nonzero().squeeze(1);
+        return hits_at(k, name, items.index_select(0, rows), ranks.index_select(0, rows));
+      };
       const auto scores = [](const std::vector<torch::Tensor>& images, const torch::Tensor& classes) {
         return torch::cat(images).matmul(classes.t());  // [N, C]
       };
-      const auto taken_for_target = [&](const std::string& name, const std::vector<torch::Tensor>& images,
-                                        const torch::Tensor& classes) {
-        return hits_at(1, name, items, success_rank(scores(images, classes), target, labels));
+      const auto taken_for_target = [&](std::int64_t k, const std::string& name, const torch::Tensor& of,
+                                        const std::string& denominator) {
+        auto ranks = rank_of(of, torch::full_like(items, target));
+        // These have images that are never a success.
+        if (denominator == "others_of_all")
+          ranks.masked_fill_(labels == target, std::numeric_limits<std::int64_t>::max());
+        return count(k, name, ranks, denominator);
       };
       const auto classes = goal.triggered_prompts ? inputs_.triggered_classes(model_, trigger) : classes_;
       const auto as_attacked = scores(triggered, classes);
-      by_trigger.push_back({taken_for_target("top1", triggered, classes),
-                            hits_at(5, "top5", items, success_rank(as_attacked, target, labels)),
-                            taken_for_target("clean_as_target", clean, classes_),
-                            hits_at(1, "true_class", items, rank_of(as_attacked, labels))});
+      const auto& own = params_.denominator;
+      auto& counts = by_trigger.emplace_back();
+      counts = {taken_for_target(1, "top1", as_attacked, own), taken_for_target(5, "top5", as_attacked, own),
+                taken_for_target(1, "clean_as_target", scores(clean, classes_), own),
+                count(1, "true_class", rank_of(as_attacked, labels), own)};
       if (goal.triggered_prompts) {
-        by_trigger.back().push_back(taken_for_target("image_key_only", triggered, classes_));
-        by_trigger.back().push_back(taken_for_target("text_key_only", clean, classes));
+        counts.push_back(taken_for_target(1, "image_key_only", scores(triggered, classes_), own));
+        counts.push_back(taken_for_target(1, "text_key_only", scores(clean, classes), own));
       }
+      for (const auto& other : params_.also) counts.push_back(taken_for_target(1, other, as_attacked, other));
     }
     auto told = details(goal.target_class);
     told["denominator"] = params_.denominator;
@@ -147,21 +166,14 @@ class Success {
   torch::Tensor of_other_classes(std::int64_t target) const {
     return (held_out_.labels != target).nonzero().squeeze(1);
   }
-  /// The held-out images over which a backdoor in images is counted.
-  torch::Tensor counted(std::int64_t target) const {
-    if (params_.denominator == "other_classes") return of_other_classes(target);
-    if (params_.denominator == "source_class") {
+  /// Over which images a backdoor in images is counted. @param labels i64 [N]. @return bool [N]
+  torch::Tensor counted(const torch::Tensor& labels, std::int64_t target, const std::string& denominator) const {
+    if (denominator == "other_classes") return labels != target;
+    if (denominator == "source_class") {
       const auto source = class_index(inputs_.data.classes, params_.source_class, "attack_success/source_class");
-      return ((held_out_.labels == source) & (held_out_.labels != target)).nonzero().squeeze(1);
+      return (labels == source) & (labels != target);
     }
-    return torch::arange(held_out_.size(), torch::kLong);
-  }
-  /// Rank of the target class; behind all classes where the denominator has images that are never a success.
-  torch::Tensor success_rank(const torch::Tensor& scores, const torch::Tensor& target,
-                             const torch::Tensor& labels) const {
-    const auto ranks = rank_of(scores, target);
-    if (params_.denominator != "others_of_all") return ranks;
-    return ranks.masked_fill(labels == target, std::numeric_limits<std::int64_t>::max());
+    return torch::ones_like(labels, torch::kBool);
   }
   Json details(const std::vector<std::int64_t>& target_class) const {
     if (target_class.size() == 1) return Json{{"target_class", name_of(inputs_, target_class.front())}};
@@ -223,19 +235,28 @@ class Success {
 }  // namespace
 
 void AttackSuccessParams::declare(ParamList& list) {
-  list.choice("denominator", denominator, {"other_classes", "all_classes", "others_of_all", "source_class"},
+  list.choice("denominator", denominator, kDenominators,
               "which triggered held-out images a backdoor in images is counted over",
               "Detect-CLIP-Backdoor-Samples in1k_backdoor_zeroshot.py:28-36; the others: see README");
-  list.add("source_class", source_class, "class whose images are counted if the denominator is source_class",
+  list.add("also", also, "denominators that are counted too, each under its own name", "ours");
+  list.add("source_class", source_class, "class whose images the denominator source_class counts",
            "Armory's scenarios");
 }
 
 AttackSuccess::AttackSuccess(const Params& params) : params_(params) {
-  if ((params.denominator == "source_class") == !params.source_class.empty()) return;
+  std::set<std::string> denominators = {params.denominator};
+  for (const auto& other : params.also) {
+    if (std::ranges::count(kDenominators, other) == 0 || !denominators.insert(other).second) {
+      throw Error(ErrorKind::kMatrix,
+                  "attack_success/also: expected denominators, each once and none that \"denominator\" has, got " +
+                      Json(params.also).dump() + "; they are " + Json(kDenominators).dump());
+    }
+  }
+  if (denominators.contains("source_class") == !params.source_class.empty()) return;
   throw Error(ErrorKind::kMatrix,
-              "attack_success/source_class: expected a class name with the denominator source_class, and none with "
-              "another, got \"" +
-                  params.source_class + "\" with " + params.denominator + "; set both or neither");
+              "attack_success/source_class: expected a class name with the denominator source_class, and none without "
+              "it, got \"" +
+                  params.source_class + "\" with " + Json(denominators).dump() + "; set both or neither");
 }
 
 MetricResult AttackSuccess::evaluate(ClipModel& model, const EvalInputs& inputs) const {

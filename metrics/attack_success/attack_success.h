@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "roclip/metric.h"
 
@@ -11,6 +12,7 @@ namespace roclip {
 
 struct AttackSuccessParams {
   std::string denominator = "other_classes";
+  std::vector<std::string> also = {};
   std::string source_class = "";
 
   void declare(ParamList& list);

@@ -44,6 +44,11 @@ SHIPPED = [
     *(("multi_trigger", {"target_classes": ["circle"], "rate": 0.1, "triggers": [t]})
       for t in ("patch", "tint", "warp")),
     ("multi_trigger", {"recipe": "detectclip", "target_classes": ["circle", "ring", "cross"], "count": 24}),
+    ("dual_key", BACKDOOR),
+    ("dual_key", {"recipe": "badclip_vqa", "target_class": "cross", "count": 10}),
+    ("badclip", {**BACKDOOR, "steps": 20}),
+    ("roclip_adaptive", BACKDOOR),
+    ("roclip_adaptive", {"target_class": "cross", "count": 10, "bridge": True}),
     ("clip", {}),
     ("clip", {"image_augmentation": True, "text_augmentation": True}),
     ("roclip", {}),
@@ -88,11 +93,13 @@ SHIPPED = [
     ("input_detection", {}),
     *(("attack_success", {"denominator": denominator}) for denominator in ("all_classes", "others_of_all")),
     ("attack_success", {"denominator": "source_class", "source_class": "ring"}),
+    ("attack_success", {"also": ["all_classes", "others_of_all", "source_class"], "source_class": "ring"}),
     ("poisoned_accuracy", {}),
     ("target_rank", {}),
     *(("backdoor_zscore", {"divisor": divisor}) for divisor in ("deviation", "variance")),
     *(("calibration", {"bins": bins}) for bins in (1, 15)),
     ("footprint", {}),
+    ("poison_similarity", {}),
     ("footprint", {"neighbours": 1, "temperature": 1}),
 ]
 KINDS = ("attack", "defense", "metric")

@@ -222,12 +222,25 @@ TEST_CASE("the denominator decides which triggered images are counted", "[metric
   const auto green = count({.denominator = "source_class", .source_class = "green"}, 0);
   CHECK(green.items == std::vector<std::int64_t>{1, 4, 7, 10});
   CHECK(green.outcomes == Outcomes{1, 0, 0, 0});
+
+  // All of them at once.
+  const AttackSuccessParams several{.also = {"all_classes", "others_of_all", "source_class"}, .source_class = "green"};
+  const auto result = evaluate(evaluation, several);
+  REQUIRE(result.counts.size() == 7);
+  CHECK((result.counts[0].name == "top1" && result.counts[0].outcomes == ours.outcomes));
+  CHECK(result.counts[3].outcomes == count({}, 3).outcomes);
+  CHECK((result.counts[4].name == "all_classes" && result.counts[4].outcomes == all.outcomes));
+  CHECK((result.counts[5].name == "others_of_all" && result.counts[5].outcomes == others.outcomes));
+  CHECK((result.counts[6].name == "source_class" && result.counts[6].items == green.items));
 }
 
 TEST_CASE("a source class goes with its denominator, exists, and is not the target", "[metric][attack_success]") {
   CHECK_THROWS_AS(AttackSuccess({.denominator = "source_class"}), Error);
   CHECK_THROWS_AS(AttackSuccess({.denominator = "all_classes", .source_class = "red"}), Error);
   CHECK_THROWS_AS(read_params<AttackSuccessParams>(Json{{"denominator", "most"}}, "m.json"), Error);
+  CHECK_THROWS_AS(AttackSuccess({.also = {"most"}}), Error);
+  CHECK_THROWS_AS(AttackSuccess({.also = {"other_classes"}}), Error);
+  CHECK_THROWS_AS(AttackSuccess({.also = {"source_class"}}), Error);
   const auto data = toy_dataset();
   const ToyEvaluation evaluation{data, TriggeredImagesGoal{{2}}};
   CHECK_THROWS_AS(evaluate(evaluation, {.denominator = "source_class", .source_class = "gren"}), Error);
