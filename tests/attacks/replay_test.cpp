@@ -206,6 +206,33 @@ TEST_CASE("replay refuses a manifest that its schema does not allow, or that con
   CHECK(set.plan() == toy_plan());
 }
 
+TEST_CASE("replay puts the text key of a backdoor with two keys into the class prompts", "[attack][replay]") {
+  class TwoKeys final : public Attack {
+   public:
+    PoisonPlan plan(const AttackView&, std::uint64_t) const override { return {}; }
+    torch::Tensor apply_trigger(const torch::Tensor& images, std::span<const Draw>) const override {
+      return images.clone();
+    }
+    std::vector<std::string> apply_text_trigger(std::span<const std::string> texts,
+                                                std::span<const Draw>) const override {
+      std::vector<std::string> triggered;
+      for (const auto& text : texts) triggered.push_back("zx " + text);
+      return triggered;
+    }
+  };
+  const StoredSet set;
+  const auto folder = set.scratch / "two keys";
+  auto plan = toy_plan();
+  plan.goal = TriggeredImagesGoal{.target_class = {0}, .triggered_prompts = true};
+  write_poison_set(folder, {{"attack", {{"plugin", "keys/1"}, {"params", Json::object()}}}, {"seed", 3}, {"data", {}}},
+                   set.data, plan, {std::make_unique<TwoKeys>(), {}});
+  const Replay replay({.folder = folder.string(), .hash = hash_of(read_file(folder / "manifest.json"))});
+  CHECK(replay.plan(view_of(set.data), 3).goal == plan.goal);
+  const auto& prompts = set.data.classes[1].prompts;
+  CHECK(replay.apply_text_trigger(prompts, some_draws(std::ssize(prompts))) ==
+        std::vector<std::string>{"zx green", "zx a green square"});
+}
+
 TEST_CASE("a set of a targeted attack has no trigger, and leaves images as they are", "[attack][replay]") {
   const ScratchFolder scratch;
   const auto data = data_set();
