@@ -168,10 +168,12 @@ std::string render_html(const Study& study, const Summary& summary) {
       {"size", counted(std::ssize(study.attacks), "attack") + " against " +
                    counted(std::ssize(study.defenses), "defense") + ", " + counted(std::ssize(summary.seeds), "seed") +
                    " each"},
-      {"details", study.attacks.size() <= kFewAttacks ? "checked" : ""},
+      {"details", study.attacks.size() * study.defenses.size() <= 4 * kFewAttacks ? "checked" : ""},
       {"compared", counted(std::ssize(summary.compared), "attack")},
       {"reference", study.defenses.empty() ? "" : h(study.defenses[0])},
       {"correction", summary.correction.empty() ? "" : summary.correction + "."},
+      {"problems", counted(std::ssize(summary.problems), "cell")},
+      {"missing", std::to_string(summary.missing)},
       {"trade_offs", trade_offs(summary)},
       {"detection", detection(study, summary)},
       {"curves", curves(study)},
@@ -179,10 +181,6 @@ std::string render_html(const Study& study, const Summary& summary) {
       {"examples", example_predictions(study)},
       {"cells", cells(study)},
       {"provenance", provenance(study)}};
-  if (!summary.problems.empty() || summary.missing > 0) {
-    parts["problems"] = counted(std::ssize(summary.problems), "cell") + " did not end with status ok, " +
-                        std::to_string(summary.missing) + " missing; reasons below, under Cells.";
-  }
   for (const auto& table : summary.tables) {
     const bool leads = &table == summary.first_table(Measures::kAttackSuccess);
     parts[leads ? "leading" : "others"] += grid(summary, table, leads);

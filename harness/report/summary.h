@@ -72,12 +72,11 @@ struct Table {
 /// A defense over the attacks that all met at the same seeds; 0 or "" = unknown.
 struct Standing {
   std::string defense;
-  std::size_t column = 0;                      ///< in the rows of tables
-  std::string capability = {}, acts = {};      ///< what it is given; role of its last stage
-  double rank = 0;                             ///< by attack success, mean over attacks and seeds; 1 = lowest
-  std::optional<Interval> rank_interval = {};  ///< 95 %, t, one value an attack; of a single attack, one a seed
-  double success = 0, utility = 0;             ///< mean attack success and clean accuracy
-  double train_s = 0;                          ///< mean training of a cell
+  std::size_t column = 0;                        ///< in the rows of tables
+  std::string capability = {}, acts = {};        ///< what it is given; role of its last stage
+  double rank = 0;                               ///< by attack success, mean over attacks and seeds; 1 = lowest
+  std::optional<Interval> rank_interval = {};    ///< 95 %, t, one value an attack; of a single attack, one a seed
+  double success = 0, utility = 0, train_s = 0;  ///< means: attack success, clean accuracy, training of a cell
 };
 
 struct Summary {
