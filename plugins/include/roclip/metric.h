@@ -67,7 +67,7 @@ struct MetricResult {
   std::vector<Count> counts = {};
   std::vector<Value> values = {};
   std::string not_applicable = {};
-  std::string details = {};  ///< JSON object text: whatever else a reader needs, such as each target's prediction
+  std::string details = {};  ///< JSON object text: what else a reader needs; reports draw "roc", [[FPR, TPR], ...]
 };
 
 /// How many columns stand before column own[i] when row i is sorted by falling score; equal scores stand in the order
