@@ -97,7 +97,7 @@ std::string render_svg(const Chart& chart) {
       text("axis", format("x=\"%g\" y=\"%g\" text-anchor=\"middle\"", (kLeft + right) / 2, bottom + 34), chart.x_name) +
       text("axis", format("transform=\"translate(12 %g) rotate(-90)\" text-anchor=\"middle\"", (kTop + bottom) / 2),
            chart.y_name);
-  std::string legend;
+  std::string legend, marks;
   std::vector<ChartPoint> dots;
   for (const auto& series : chart.series) {
     const std::string colour = "s" + std::to_string(series.colour % 8) + (series.colour < 8 ? "" : " dashed");
@@ -109,13 +109,13 @@ std::string render_svg(const Chart& chart) {
       path += format("%s%.1f %.1f", path.empty() ? "M" : "L", px, py);
       if (!series.dots) continue;
       if (chart.named) dots.push_back({px, py, series.name});
-      if (point.range) svg += line("bar " + colour, px, y.at(point.range->low), px, y.at(point.range->high));
-      svg += format("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>", colour.c_str(), px, py) +
-             escape_xml(point.label) + "</title></circle>";
+      if (point.range) marks += line("bar " + colour, px, y.at(point.range->low), px, y.at(point.range->high));
+      marks += format("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>", colour.c_str(), px, py) +
+               escape_xml(point.label) + "</title></circle>";
     }
-    svg += "<path class=\"" + std::string(series.dots ? "line " : "thin line ") + colour + "\" d=\"" + path + "\"/>";
+    marks += "<path class=\"" + std::string(series.dots ? "line " : "thin line ") + colour + "\" d=\"" + path + "\"/>";
   }
-  svg += name_column(std::move(dots), right + 14, bottom);
+  svg += name_column(std::move(dots), right + 14, bottom) + marks;
   return "<figure><figcaption>" + escape_xml(chart.title) + "</figcaption>" + svg + "</svg><div class=\"legend\">" +
          legend + "</div></figure>\n";
 }
