@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::array<const char*, 8> kStatuses = {"ok",  "failed",   "crashed", "timeout",
                                                   "oom", "diverged", "skipped", "missing"};
-const std::vector<std::string> kMeasures = {"attack_success", "clean_accuracy", "detection", "other"};
+const std::vector<std::string> kMeasures = {"attack_success", "clean_accuracy", "detection", "model_detection",
+                                            "other"};
 const std::vector<std::string> kDirections = {"higher", "lower"};
 
 Json null_if_empty(const std::string& text) { return text.empty() ? Json() : Json(text); }
@@ -160,8 +161,8 @@ EpochRecord read_epoch(const CheckedJson& json) {
 }
 
 StageRecord read_stage(const CheckedJson& json) {
-  return {json.at("name").text(), json.at("steps").integer(0), json.at("pairs_seen").integer(0),
-          json.at("wall_s").number(0), json.at("trained_by").text()};
+  return {json.at("name").text(),      json.at("steps").integer(0),  json.at("pairs_seen").integer(0),
+          json.at("wall_s").number(0), json.at("trained_by").text(), json.get("role").text_or_null()};
 }
 
 Guess read_guess(const CheckedJson& json) {
@@ -225,7 +226,7 @@ static void to_json(Json& json, const EpochRecord& epoch) {
   json.update(Json(epoch.watched));
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageRecord, name, steps, pairs_seen, wall_s, trained_by)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageRecord, name, steps, pairs_seen, wall_s, trained_by, role)
 
 static void to_json(Json& json, const Guess& guess) { json = Json::array({guess.name, guess.probability}); }
 

@@ -28,9 +28,10 @@ std::vector<std::string> status_names();
 
 /// What a metric is about. Decides how reports use it; stored by name.
 enum class Measures {
-  kAttackSuccess,  ///< how often the attack reaches its goal: judged against the first defense, see "attack_works"
-  kCleanAccuracy,  ///< what the model is worth without an attacker: the other axis of a trade-off
-  kDetection,      ///< how well a defense tells poisons from clean data
+  kAttackSuccess,   ///< how often the attack reaches its goal: judged against the first defense, see "attack_works"
+  kCleanAccuracy,   ///< what the model is worth without an attacker: the other axis of a trade-off
+  kDetection,       ///< how well a defense tells poisons from clean data
+  kModelDetection,  ///< how well backdoored models are told from clean ones; its headline is a score of one model
   kOther,
 };
 
@@ -103,6 +104,7 @@ struct StageRecord {
   std::int64_t steps = 0, pairs_seen = 0;
   double wall_s = 0;
   std::string trained_by;  ///< id of the cell that did this stage
+  std::string role = {};   ///< of the defense, as the schema says; "" in results from before it was stored
 };
 
 struct TrainingRecord {

@@ -9,7 +9,7 @@ namespace roclip::bench {
 
 namespace {
 
-constexpr double kWidth = 420, kHeight = 260, kLeft = 52, kRight = 408, kTop = 12, kBottom = 220;
+constexpr double kWidth = 420, kLeft = 52, kTop = 12, kNameHeight = 12;
 
 /// An axis between two places of the picture, linear or logarithmic.
 struct Axis {
@@ -49,10 +49,24 @@ std::string text(const std::string& classes, const std::string& place, const std
   return "<text class=\"" + classes + "\" " + place + ">" + escape_xml(content) + "</text>";
 }
 
+/// The names of dots in a column at the right, in the order of their heights.
+std::string name_column(std::vector<ChartPoint> dots, double left, double bottom) {
+  std::ranges::stable_sort(dots, {}, &ChartPoint::y);
+  std::string svg;
+  for (std::size_t i = 0; i < dots.size(); ++i) {
+    const double y = kTop + (bottom - kTop) * static_cast<double>(i) / static_cast<double>(dots.size());
+    svg += line("leader", dots[i].x, dots[i].y, left - 3, y) +
+           text("tick", format("x=\"%g\" y=\"%.1f\"", left, y + 4), dots[i].label);
+  }
+  return svg;
+}
+
 }  // namespace
 
 std::string render_svg(const Chart& chart) {
-  Axis x{kLeft, kRight}, y{kBottom, kTop};
+  const double right = chart.named ? 285 : 408, names = chart.named ? static_cast<double>(chart.series.size()) : 0;
+  const double bottom = std::max(220.0, kTop + kNameHeight * names);
+  Axis x{kLeft, right}, y{bottom, kTop};
   if (!chart.x_ticks.empty()) {
     x.low = chart.x_ticks.front(), x.high = chart.x_ticks.back();
     x.log = x.low > 0 && x.high / x.low > 20;
@@ -60,44 +74,48 @@ std::string render_svg(const Chart& chart) {
   if (chart.y_shares) y.high = 1;
   for (const auto& series : chart.series) {
     for (const auto& point : series.points) {
-      x.include(point.x_range ? point.x_range->high : point.x);
+      x.include(point.x);
       y.include(point.y);
     }
   }
   if (x.low == x.high) x.high += 1;
   if (y.low == y.high) y.high += 1;
 
-  std::string svg = format("<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"", kWidth, kHeight) +
+  std::string svg = format("<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"", kWidth, bottom + 40) +
                     escape_xml(chart.title) + "\">";
   for (const double tick : ticks(y)) {
-    svg += line("grid", kLeft, y.at(tick), kRight, y.at(tick)) +
+    svg += line("grid", kLeft, y.at(tick), right, y.at(tick)) +
            text("tick", format("x=\"%g\" y=\"%.1f\" text-anchor=\"end\"", kLeft - 6, y.at(tick) + 4),
                 number(tick, chart.y_shares));
   }
   for (const double tick : chart.x_ticks.empty() ? ticks(x) : chart.x_ticks) {
-    svg += line("grid", x.at(tick), kTop, x.at(tick), kBottom) +
-           text("tick", format("x=\"%.1f\" y=\"%g\" text-anchor=\"middle\"", x.at(tick), kBottom + 15),
+    svg += line("grid", x.at(tick), kTop, x.at(tick), bottom) +
+           text("tick", format("x=\"%.1f\" y=\"%g\" text-anchor=\"middle\"", x.at(tick), bottom + 15),
                 number(tick, chart.x_shares));
   }
-  svg += text("axis", format("x=\"%g\" y=\"%g\" text-anchor=\"middle\"", (kLeft + kRight) / 2, kHeight - 6),
-              chart.x_name) +
-         text("axis", format("transform=\"translate(12 %g) rotate(-90)\" text-anchor=\"middle\"", (kTop + kBottom) / 2),
-              chart.y_name);
-  std::string legend;
+  svg +=
+      text("axis", format("x=\"%g\" y=\"%g\" text-anchor=\"middle\"", (kLeft + right) / 2, bottom + 34), chart.x_name) +
+      text("axis", format("transform=\"translate(12 %g) rotate(-90)\" text-anchor=\"middle\"", (kTop + bottom) / 2),
+           chart.y_name);
+  std::string legend, marks;
+  std::vector<ChartPoint> dots;
   for (const auto& series : chart.series) {
-    const std::string colour = "s" + std::to_string(series.colour % 8);
-    legend += "<span><i class=\"key " + colour + "\"></i>" + escape_xml(series.name) + "</span> ";
+    const std::string colour = "s" + std::to_string(series.colour % 8) + (series.colour < 8 ? "" : " dashed");
+    const bool listed = !series.name.empty() && !(chart.named && series.dots);
+    if (listed) legend += "<span><i class=\"key " + colour + "\"></i>" + escape_xml(series.name) + "</span> ";
     std::string path;
     for (const auto& point : series.points) {
       const double px = x.at(point.x), py = y.at(point.y);
       path += format("%s%.1f %.1f", path.empty() ? "M" : "L", px, py);
-      if (point.y_range) svg += line("bar " + colour, px, y.at(point.y_range->low), px, y.at(point.y_range->high));
-      if (point.x_range) svg += line("bar " + colour, x.at(point.x_range->low), py, x.at(point.x_range->high), py);
-      svg += format("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>", colour.c_str(), px, py) +
-             escape_xml(point.label) + "</title></circle>";
+      if (!series.dots) continue;
+      if (chart.named) dots.push_back({px, py, series.name});
+      if (point.range) marks += line("bar " + colour, px, y.at(point.range->low), px, y.at(point.range->high));
+      marks += format("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>", colour.c_str(), px, py) +
+               escape_xml(point.label) + "</title></circle>";
     }
-    svg += "<path class=\"line " + colour + "\" d=\"" + path + "\"/>";
+    marks += "<path class=\"" + std::string(series.dots ? "line " : "thin line ") + colour + "\" d=\"" + path + "\"/>";
   }
+  svg += name_column(std::move(dots), right + 14, bottom) + marks;
   return "<figure><figcaption>" + escape_xml(chart.title) + "</figcaption>" + svg + "</svg><div class=\"legend\">" +
          legend + "</div></figure>\n";
 }

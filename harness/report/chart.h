@@ -12,15 +12,16 @@ namespace roclip::bench {
 
 struct ChartPoint {
   double x, y;
-  std::string label;                                   ///< told on hover
-  std::optional<Interval> x_range = {}, y_range = {};  ///< bars
+  std::string label;                   ///< told on hover
+  std::optional<Interval> range = {};  ///< of y: a bar
 };
 
 /// Points, joined by a line.
 struct ChartSeries {
-  std::string name;
+  std::string name;  ///< "" = none in the legend
   std::vector<ChartPoint> points = {};
-  int colour = 0;
+  int colour = 0;    ///< from 8 on dashed
+  bool dots = true;  ///< else the line alone, thinner
 };
 
 /// Both axes begin at 0, unless a value is negative or `x_ticks` says where the values are.
@@ -29,6 +30,7 @@ struct Chart {
   std::vector<ChartSeries> series = {};
   bool x_shares = false, y_shares = false;  ///< shown as percentages; y up to 100 %
   std::vector<double> x_ticks = {};         ///< ascending; empty = chosen
+  bool named = false;                       ///< names stand beside the chart, with a line to the only dot of each
 };
 
 /// One <figure> with its legend. All texts are escaped.

@@ -1,7 +1,9 @@
 #include "harness/report/html.h"
 
-#include <cmath>
 #include <filesystem>
+#include <map>
+
+#include <boost/algorithm/string/replace.hpp>
 
 #include "harness/record/files.h"
 #include "harness/record/paths.h"
@@ -11,89 +13,87 @@ namespace roclip::bench {
 
 namespace {
 
+constexpr std::size_t kFewAttacks = 3;  ///< with more, details are shown where they are asked for
+
 std::string h(const std::string& text) { return escape_xml(text); }
 
 std::string small(const std::string& text) { return "<small>" + text + "</small>"; }
 
 std::string field(const Entry& entry, const Table& table) {
+  const std::string link = "<a href=\"#" + h(entry.first_cell) + "\">";
   if (entry.seeds.empty()) {
-    return "<td class=\"none\">" + h(entry.status == "ok" ? "-" : entry.status) + small(h(entry.reason.substr(0, 60))) +
-           "</td>";
+    return "<td class=\"none\" title=\"" + h(entry.reason) + "\">" + link +
+           (entry.status == "ok" ? "-" : h(entry.status)) + "</a></td>";
   }
-  std::string colour;
-  if (table.kind.unit.empty()) {
-    colour = format(" style=\"background:rgba(var(--%s),%.2f)\"", table.kind.lower_is_better ? "bad" : "good",
-                    0.06 + 0.5 * entry.mean);
-  }
-  std::string seeds;
-  for (const auto& [seed, headline] : entry.seeds) {
-    seeds += "seed " + std::to_string(seed) + ": " +
-             (headline.count ? std::to_string(headline.count->hits) + "/" + std::to_string(headline.count->trials)
-                             : with_unit(headline.value, table.kind)) +
-             "\n";
-  }
+  const std::string colour = format(" style=\"background:rgba(var(--%s),%.2f)\"",
+                                    table.kind.lower_is_better ? "bad" : "good", 0.03 + 0.57 * entry.mean);
   const auto& c = entry.against_reference;
   const std::string test = c ? format("p %.2g, corrected %.2g", c->p, c->p_holm) : "";
-  const auto sample = sample_text(entry);
-  return std::string("<td") + (better_than_reference(entry, table) ? " class=\"better\"" : "") + colour + " title=\"" +
-         h(seeds) + "\"><b>" + with_unit(entry.mean, table.kind) + "</b>" + small(interval_text(entry, table.kind)) +
-         small(sample + (sample.empty() ? "" : ", ") + std::to_string(std::llround(entry.wall_s)) + " s") +
-         small(test) + "</td>";
+  const auto number = table.kind.unit.empty() ? percent(entry.mean) : with_unit(entry.mean, table.kind);
+  return std::string("<td") + (better_than_reference(entry, table) ? " class=\"better\"" : "") +
+         (table.kind.unit.empty() ? colour : "") + ">" + link + number + "</a>" +
+         small(interval_text(entry, table.kind)) + small(sample_text(entry)) + small(test) + "</td>";
 }
 
-std::string grids(const Summary& summary) {
-  std::string text;
-  for (const auto& table : summary.tables) {
-    text += "<h3>" + h(table.metric) + " <span class=\"soft\">" + (table.kind.lower_is_better ? "lower" : "higher") +
-            " is better</span></h3><div class=\"scroll\" tabindex=\"0\"><table><tr><th scope=\"col\">attack</th>";
-    for (const auto& defense : summary.defenses) text += "<th scope=\"col\">" + h(defense) + "</th>";
-    text += "</tr>";
-    for (const auto& row : table.rows) {
-      text += "<tr><th scope=\"row\">" + h(row.attack) +
-              (row.note.empty() ? "" : "<span class=\"note\">" + h(row.note) + "</span>") + "</th>";
-      for (const auto& entry : row.entries) text += field(entry, table);
-      text += "</tr>";
-    }
-    text += "</table></div>";
-    if (const auto limit = detectable(table, summary.seeds.size()); !limit.empty()) {
-      text += "<p class=\"soft\">" + h(limit) + ".</p>";
-    }
+/// How a defense stands and what it costs, a field a number. @param reference_s training of the first defense
+std::string fields(const Standing& s, double reference_s) {
+  if (s.rank == 0) return "<td></td><td></td><td></td><td></td><td></td>";
+  const auto [low, high] = s.rank_interval.value_or(Interval{s.rank, s.rank});
+  const auto cost = format("</td><td>%.1f</td><td>%.2f</td>", s.train_s, s.train_s / reference_s);
+  return format("<td>%.1f <span class=\"soft\">%.1f to %.1f</span></td><td>", s.rank, low, high) + percent(s.success) +
+         "</td><td>" + (s.utility > 0 ? percent(s.utility) : "") +
+         (s.train_s > 0 && reference_s > 0 ? cost : "</td><td></td><td></td>");
+}
+
+/// A row a defense, the best rank first, and a column an attack. @param leads how the defenses stand is before it
+std::string grid(const Summary& summary, const Table& table, bool leads) {
+  std::string text =
+      "<h3>" + h(table.metric) + (table.kind.unit.empty() ? ", %" : "") + " <span class=\"soft\">" +
+      (table.kind.lower_is_better ? "lower" : "higher") +
+      " is better</span></h3><div class=\"scroll\" tabindex=\"0\"><table class=\"grid" +
+      (leads ? " leading\"><tr><th>defense</th><th>rank</th><th>mean</th><th>clean</th><th>train s</th><th>ratio</th>"
+             : "\"><tr><th>defense</th>");
+  for (const auto& row : table.rows) {
+    text += "<th scope=\"col\" class=\"turned\"><div>" + h(row.attack) + "<span class=\"note\">" + h(row.note) +
+            "</span></div></th>";
+  }
+  const auto reference = std::ranges::find(summary.standings, 0U, &Standing::column);
+  for (const auto& standing : summary.standings) {
+    text += "</tr>\n<tr class=\"" + h(standing.capability + " " + standing.acts) + "\"><th scope=\"row\">" +
+            h(standing.defense) + "</th>" + (leads ? fields(standing, reference->train_s) : "");
+    for (const auto& row : table.rows) text += field(row.entries[standing.column], table);
+  }
+  text += "</tr></table></div>";
+  for (const auto& remark : {detectable(table, summary.seeds.size()), table.models}) {
+    if (!remark.empty()) text += "<p class=\"soft\">" + h(remark) + ".</p>";
   }
   return text;
 }
 
-std::string provenance(const Study& study) {
-  std::string text = "<h2>Provenance</h2>";
-  const auto recorded = std::ranges::find_if(
-      study.cells, [](const StudyCell& cell) { return cell.record != nullptr && cell.record->ok(); });
-  if (recorded != study.cells.end()) {
-    text += "<ul class=\"soft\">";
-    const Json& environment = recorded->record->environment;
-    for (const char* key : {"roclip_bench", "git", "cpu", "gpu", "libtorch", "blas", "compiler", "deterministic"}) {
-      if (!environment.contains(key)) continue;
-      const Json& value = environment.at(key);
-      text +=
-          std::string("<li>") + key + ": " + h(value.is_string() ? value.get<std::string>() : value.dump()) + "</li>";
-    }
-    text += "</ul>";
-  }
-  text += "<details><summary>" + counted(std::ssize(study.cells), "cell") +
-          "; to run one again: <code>roclip-bench run MATRIX --rerun --only ID</code></summary><div "
-          "class=\"scroll\" tabindex=\"0\"><table>";
+/// Every cell, and how to run it again.
+std::string cells(const Study& study) {
+  std::string rows;
   for (const auto& cell : study.cells) {
-    text += "<tr><td>" + h(cell_name(cell.attack, cell.defense, cell.seed)) + "</td><td>" +
-            h(std::string(to_string(cell.status)) + (cell.reason.empty() ? "" : ": ") + cell.reason) +
-            "</td><td><code>--only " + h(cell.id) + "</code></td></tr>";
+    const std::string status(to_string(cell.status)), name = cell_name(cell.attack, cell.defense, cell.seed);
+    const bool stored = cell.record != nullptr;
+    const auto told = stored ? cell_line(*cell.record) : status + " " + name + " " + cell.reason;
+    const auto again = stored ? "replay " + (cell.folder / cell.file).string() : "run MATRIX --rerun --only " + cell.id;
+    rows += "<tr class=\"" + status + "\" id=\"" + h(cell.id) + "\"><td>" + h(told) + "<br><code>roclip-bench " +
+            h(again) + "</code></td></tr>\n";
   }
-  return text + "</table></div></details>";
+  return rows;
 }
 
-/// Pictures of an attack, as harness/engine/examples.h writes them beside a manifest; "" if there are none.
-std::filesystem::path pictures_of(const StudyCell& cell) {
-  if (cell.record == nullptr || cell.record->examples.empty()) return "";
-  auto file = cell.folder / cell.record->poison.manifest;
-  file.replace_extension(".examples.json");
-  return std::filesystem::exists(file) ? file : "";
+/// Of the first defense.
+std::string provenance(const Study& study) {
+  const auto* record = study.defenses.empty() ? nullptr : study.record_of(&CellEntry::defense, study.defenses[0]);
+  std::string text;
+  for (const char* key : {"roclip_bench", "git", "cpu", "gpu", "libtorch", "blas", "compiler", "deterministic"}) {
+    if (record == nullptr || !record->environment.contains(key)) continue;
+    const Json& value = record->environment.at(key);
+    text += std::string("<li>") + key + ": " + h(value.is_string() ? value.get<std::string>() : value.dump()) + "</li>";
+  }
+  return text;
 }
 
 std::string image(const std::string& base64, const std::string& alt) {
@@ -107,18 +107,22 @@ std::string prediction(const std::vector<Guess>& best, const std::string& wanted
   return best[0].name == wanted ? "<span class=\"hit\">" + text + "</span>" : text;
 }
 
-/// Poisoned pairs, and what each model of this seed predicts for a few test images.
-std::string example_predictions(const Study& study, const std::string& attack, std::int64_t seed,
-                                const std::filesystem::path& pictures) {
+/// Poisoned pairs of a cell's attack, and what each model of its seed predicts for a few test images; "" without
+/// pictures, as harness/engine/examples.h writes them beside a manifest.
+std::string example_predictions(const Study& study, const StudyCell& of) {
+  if (of.record == nullptr || of.record->examples.empty()) return "";
+  auto pictures = of.folder / of.record->poison.manifest;
+  pictures.replace_extension(".examples.json");
+  if (!std::filesystem::exists(pictures)) return "";
   const Json document = read_json(pictures);
   const CheckedJson json(document, pictures.string(), "delete it; the next run of one of its cells writes it anew");
-  std::string text = "<h3>" + h(attack) + "</h3><p class=\"soft\">Poisoned training pairs</p><div class=\"pictures\">";
+  std::string text = "<p class=\"soft\">Poisoned training pairs</p><div class=\"pictures\">";
   for (const auto& poison : json.at("poisons").items()) {
     text += "<div class=\"picture caption\">" + image(poison.at("image").text(), "poisoned image") + "<br>" +
             h(poison.at("caption").text()) + "</div>";
   }
   text += "</div><p class=\"soft\">Test images and the prediction of each model, trained with seed " +
-          std::to_string(seed) + "; target class in red</p><div class=\"pictures\">";
+          std::to_string(of.seed) + "; target class in red</p><div class=\"pictures\">";
   std::size_t i = 0;
   for (const auto& item : json.at("items").items()) {
     const auto triggered = item.at("triggered").text_or_null(), wanted = item.at("wanted").text();
@@ -126,7 +130,7 @@ std::string example_predictions(const Study& study, const std::string& attack, s
             image(triggered, "the same image with the trigger") + "<div>" + h(item.at("class").text()) +
             ", target class: " + h(wanted) + "</div><table>";
     for (const auto& defense : study.defenses) {
-      const auto* cell = study.find(attack, defense, seed);
+      const auto* cell = study.find(of.attack, defense, of.seed);
       if (cell == nullptr || cell->record == nullptr || cell->record->examples.size() <= i) continue;
       const auto& example = cell->record->examples[i];
       text += "<tr><td>" + h(defense) + "</td><td>" +
@@ -135,46 +139,55 @@ std::string example_predictions(const Study& study, const std::string& attack, s
     text += "</table></div>";
     ++i;
   }
-  return text + "</div>";
+  return foldable(of.attack, text + "</div>", study.attacks.size());
 }
 
-/// Of each attack, with the pictures of its first cell that has some; "" without any.
+/// Of each attack, with the pictures of its first cell that has some.
 std::string example_predictions(const Study& study) {
-  std::string text;
-  for (const auto& attack : study.attacks) {
-    const auto cell = std::ranges::find_if(
-        study.cells, [&](const StudyCell& c) { return c.attack == attack && !pictures_of(c).empty(); });
-    if (cell != study.cells.end()) text += example_predictions(study, attack, cell->seed, pictures_of(*cell));
+  std::string all;
+  std::map<std::string, bool> shown;
+  for (const auto& cell : study.cells) {
+    const auto text = shown[cell.attack] ? "" : example_predictions(study, cell);
+    shown[cell.attack] |= !text.empty();
+    all += text;
   }
-  return text.empty() ? "" : "<h2>Example predictions</h2>" + text;
+  return all;
 }
 
 }  // namespace
 
+std::string foldable(const std::string& heading, const std::string& content, std::size_t attacks) {
+  return std::string("<details") + (attacks <= kFewAttacks ? " open" : "") + "><summary><h3>" + h(heading) +
+         "</h3></summary>" + content + "</details>";
+}
+
 std::string render_html(const Study& study, const Summary& summary) {
-  const std::string reference = study.defenses.empty() ? "" : h(study.defenses[0]);
-  const std::string problems = summary.problems.empty() && summary.missing == 0
-                                   ? ""
-                                   : "<p class=\"warning\">" + counted(std::ssize(summary.problems), "cell") +
-                                         " did not end with status ok, " + std::to_string(summary.missing) +
-                                         " missing; reasons below, under Provenance.</p>";
-  return "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-         "content=\"width=device-width,initial-scale=1\">\n<title>" +
-         h(summary.name) + "</title>\n<style>" + read_file(share_dir() / "report.css") + "</style>\n<h1>" +
-         h(summary.name) + "</h1>\n<p class=\"soft\">" + counted(std::ssize(study.attacks), "attack") + " against " +
-         counted(std::ssize(study.defenses), "defense") + ", " + counted(std::ssize(summary.seeds), "seed") +
-         " each, made with roclip-bench.</p>\n" + problems + "<h2>Results</h2>\n<p class=\"soft\">Each field: " +
-         (summary.seeds.size() == 1
-              ? "value, 95 % Wilson interval, hits/trials, wall time of the cell."
-              : "mean over seeds, 95 % t interval of the mean (for counts at least as wide as "
-                "binomial counting allows), number of seeds, mean wall time of a cell. Hover over "
-                "a field to see each seed.") +
-         " p: exact paired test against " + reference +
-         "; corrected: after Holm's correction over the table; underlined: "
-         "better than " +
-         reference + ", corrected p below 0.05." + (summary.correction.empty() ? "" : " " + summary.correction + ".") +
-         "</p>\n" + grids(summary) + trade_offs(summary) + curves(study) + sweeps(study, summary) +
-         example_predictions(study) + provenance(study) + "</html>\n";
+  std::map<std::string, std::string> parts = {
+      {"name", h(summary.name)},
+      {"style", read_file(share_dir() / "report.css")},
+      {"size", counted(std::ssize(study.attacks), "attack") + " against " +
+                   counted(std::ssize(study.defenses), "defense") + ", " + counted(std::ssize(summary.seeds), "seed") +
+                   " each"},
+      {"details", study.attacks.size() * study.defenses.size() <= 4 * kFewAttacks ? "checked" : ""},
+      {"compared", counted(std::ssize(summary.compared), "attack")},
+      {"reference", study.defenses.empty() ? "" : h(study.defenses[0])},
+      {"correction", summary.correction.empty() ? "" : summary.correction + "."},
+      {"problems", counted(std::ssize(summary.problems), "cell")},
+      {"missing", std::to_string(summary.missing)},
+      {"trade_offs", trade_offs(summary)},
+      {"detection", detection(study, summary)},
+      {"curves", curves(study)},
+      {"sweeps", sweeps(study, summary)},
+      {"examples", example_predictions(study)},
+      {"cells", cells(study)},
+      {"provenance", provenance(study)}};
+  for (const auto& table : summary.tables) {
+    const bool leads = &table == summary.first_table(Measures::kAttackSuccess);
+    parts[leads ? "leading" : "others"] += grid(summary, table, leads);
+  }
+  std::string page = read_file(share_dir() / "report.html");  // parts have no mark of it: what came from data has no <
+  for (const auto& [name, part] : parts) boost::replace_all(page, "<!--" + name + "-->", part);
+  return page;
 }
 
 }  // namespace roclip::bench

@@ -10,30 +10,58 @@ namespace roclip::bench {
 
 namespace {
 
-/// The first table of shares that measures this, in the order of the matrix file; null if there is none.
-const Table* first_table(const Summary& summary, Measures measures) {
-  const auto found = std::ranges::find_if(
-      summary.tables, [&](const Table& table) { return table.kind.measures == measures && table.kind.unit.empty(); });
-  return found == summary.tables.end() ? nullptr : &*found;
+std::string in_grid(const std::string& figures) {
+  return figures.empty() ? "" : "<div class=\"charts\">" + figures + "</div>";
 }
 
-/// Means over the seeds of an attack and a defense, by epoch. @param number "loss", or what the training watched
-std::vector<ChartPoint> by_epoch(const Study& study, const std::string& attack, const std::string& defense,
-                                 const std::string& number) {
-  std::map<std::int64_t, std::vector<double>> values;
-  for (const auto seed : study.seeds) {
-    const auto* cell = study.find(attack, defense, seed);
-    if (cell == nullptr || cell->record == nullptr) continue;
-    for (const auto& epoch : cell->record->training.epochs) {
-      auto numbers = epoch.watched;
-      numbers["loss"] = epoch.loss;
-      if (numbers.contains(number)) values[epoch.epoch].push_back(numbers.at(number));
+/// Mean attack success over these rows against mean clean accuracy, with the front of defenses that no other beats in
+/// both. Left out: what is told which pairs are poisons, and what lacks a row.
+std::string trade_off(const Summary& summary, const std::string& title, const std::vector<std::size_t>& rows) {
+  const auto *attack = summary.first_table(Measures::kAttackSuccess),
+             *utility = summary.first_table(Measures::kCleanAccuracy);
+  if (attack == nullptr || utility == nullptr) return "";
+  std::vector<ChartSeries> points;
+  for (const auto& standing : summary.standings) {
+    std::vector<double> x, y;
+    for (const auto r : rows) {
+      const Entry &a = attack->rows[r].entries[standing.column], &u = utility->rows[r].entries[standing.column];
+      if (a.seeds.empty() || u.seeds.empty()) continue;
+      x.push_back(u.mean);
+      y.push_back(a.mean);
     }
+    if (x.empty() || x.size() < rows.size() || standing.capability == "knows_poisons") continue;
+    const auto label = standing.defense + ": " + percent(mean(y)) + " %, " + percent(mean(x)) + " %";
+    points.push_back({standing.defense, {{mean(x), mean(y), label}}});
   }
+  if (points.empty()) return "";
+  const auto at = [](const ChartSeries& series) { return series.points[0]; };
+  std::ranges::sort(points, [&](const auto& a, const auto& b) { return at(a).x < at(b).x; });
+  ChartSeries front{"no defense is better in both", {}, 0, /*dots=*/false};
+  for (auto& point : points) {
+    const double x = at(point).x, y = at(point).y;
+    const bool beaten = std::ranges::any_of(points, [&](const ChartSeries& other) {
+      return at(other).x >= x && at(other).y <= y && (at(other).x > x || at(other).y < y);
+    });
+    point.colour = beaten ? 7 : 0;
+    if (beaten) continue;
+    if (!front.points.empty()) front.points.push_back({front.points.back().x, y, ""});
+    front.points.push_back({x, y, ""});
+  }
+  points.push_back(std::move(front));
+  return render_svg(
+      {title, title_of(utility->metric), title_of(attack->metric), std::move(points), true, true, {}, true});
+}
+
+/// [[false positive rate, true positive rate], ...] of a metric's details; empty if it draws none.
+std::vector<ChartPoint> roc_of(const StudyCell* cell, const std::string& metric) {
   std::vector<ChartPoint> points;
-  for (const auto& [epoch, of_seeds] : values) {
-    const double x = static_cast<double>(epoch), y = mean(of_seeds);
-    points.push_back({x, y, format("epoch %g: %.3f", x, y)});
+  if (cell == nullptr || cell->record == nullptr || !cell->record->metrics.contains(metric)) return points;
+  const Json& details = cell->record->metrics.at(metric).details;
+  if (!details.is_object() || !details.contains("roc")) return points;
+  for (const auto& point : CheckedJson(details["roc"], cell->id + ": details/roc of " + metric, "").items()) {
+    const auto place = point.items();
+    if (place.size() != 2) point.refuse("[false positive rate, true positive rate]");
+    points.push_back({place[0].number(0, 1), place[1].number(0, 1), ""});
   }
   return points;
 }
@@ -41,69 +69,78 @@ std::vector<ChartPoint> by_epoch(const Study& study, const std::string& attack, 
 }  // namespace
 
 std::string trade_offs(const Summary& summary) {
-  const auto *attack = first_table(summary, Measures::kAttackSuccess),
-             *utility = first_table(summary, Measures::kCleanAccuracy);
-  if (attack == nullptr || utility == nullptr) return "";
-  std::string text;
-  for (std::size_t r = 0; r < attack->rows.size(); ++r) {
-    Chart chart{.title = attack->rows[r].attack,
-                .x_name = title_of(utility->metric),
-                .y_name = title_of(attack->metric),
-                .x_shares = true,
-                .y_shares = true};
-    for (std::size_t d = 0; d < summary.defenses.size(); ++d) {
-      const Entry &a = attack->rows[r].entries[d], &u = utility->rows[r].entries[d];
-      if (a.seeds.empty() || u.seeds.empty()) continue;
-      const auto label = a.defense + ": " + chart.y_name + " " + percent(a.mean) + " %, " + chart.x_name + " " +
-                         percent(u.mean) + " %";
-      chart.series.push_back({a.defense, {{u.mean, a.mean, label, u.interval, a.interval}}, static_cast<int>(d)});
+  std::string each;
+  const auto& rows = summary.tables.empty() ? std::vector<Row>() : summary.tables[0].rows;
+  for (std::size_t r = 0; r < rows.size(); ++r) each += trade_off(summary, rows[r].attack, {r});
+  const auto mean =
+      trade_off(summary, "mean over " + counted(std::ssize(summary.compared), "attack"), summary.compared);
+  return (rows.size() > 1 ? in_grid(mean) : "") +
+         (each.empty() ? "" : foldable("each attack", in_grid(each), rows.size()));
+}
+
+std::string detection(const Study& study, const Summary& summary) {
+  std::string charts;
+  for (const auto& table : summary.tables) {
+    for (const auto& row : table.rows) {
+      std::vector<ChartSeries> series = {{"chance", {{0, 0, ""}, {1, 1, ""}}, 15, /*dots=*/false}};
+      int colour = -1;
+      for (const auto& entry : row.entries) {
+        std::string name = entry.defense + " " + with_unit(entry.mean, table.kind);
+        for (const auto seed : study.seeds) {
+          auto points = roc_of(study.find(row.attack, entry.defense, seed), table.metric);
+          if (points.empty()) continue;
+          colour += !name.empty();  // one a defense
+          series.push_back({std::exchange(name, ""), std::move(points), colour % 15, /*dots=*/false});
+        }
+      }
+      const auto title = title_of(table.metric) + ", " + row.attack;
+      if (series.size() > 1) charts += render_svg({title, "clean flagged", "poisoned flagged", series, true, true});
     }
-    if (!chart.series.empty()) text += render_svg(chart);
   }
-  if (text.empty()) return "";
-  return "<h2>Attack success against clean utility</h2><p>Each point is a defense, its bars are 95 % intervals. The "
-         "best corner is the bottom right: the attack fails and the model stays useful.</p><div class=\"charts\">" +
-         text + "</div>";
+  return in_grid(charts);
 }
 
 std::string curves(const Study& study) {
   std::string text;
   for (const auto& attack : study.attacks) {
-    std::string charts;
-    Chart losses{.title = "loss", .x_name = "epoch", .y_name = "nats"};
+    std::map<std::string, Chart> charts;  // by what was watched
     for (std::size_t d = 0; d < study.defenses.size(); ++d) {
-      const std::string& defense = study.defenses[d];
-      const auto loss = by_epoch(study, attack, defense, "loss");
-      if (!loss.empty()) losses.series.push_back({defense, loss, static_cast<int>(d)});
-      const auto clean = by_epoch(study, attack, defense, "similarity_clean");
-      const auto poisoned = by_epoch(study, attack, defense, "similarity_poisoned");
-      if (clean.empty() || poisoned.empty()) continue;
-      charts += render_svg({.title = defense,
-                            .x_name = "epoch",
-                            .y_name = "cosine similarity",
-                            .series = {{"clean pairs", clean, 0}, {"poisoned pairs", poisoned, 1}}});
+      std::map<std::string, std::map<double, std::vector<double>>> values;  // by epoch, one a seed
+      for (const auto seed : study.seeds) {
+        const auto* cell = study.find(attack, study.defenses[d], seed);
+        if (cell == nullptr || cell->record == nullptr) continue;
+        for (double epoch = 1; const auto& record : cell->record->training.epochs) {
+          values["loss"][epoch].push_back(record.loss);
+          for (const auto& [name, value] : record.watched) values[name][epoch].push_back(value);
+          ++epoch;
+        }
+      }
+      for (const auto& [name, by_epoch] : values) {
+        Chart& chart =
+            charts.try_emplace(name, Chart{title_of(name), "epoch", name == "loss" ? "nats" : "cosine"}).first->second;
+        auto& points = chart.series.emplace_back(ChartSeries{study.defenses[d], {}, static_cast<int>(d % 15)}).points;
+        for (const auto& [epoch, of_seeds] : by_epoch) {
+          points.push_back({epoch, mean(of_seeds), format("epoch %g: %.3f", epoch, mean(of_seeds))});
+        }
+      }
     }
-    if (losses.series.empty()) continue;
-    text += "<h3>" + escape_xml(attack) + "</h3><div class=\"charts\">" + charts + render_svg(losses) + "</div>";
+    std::string figures;
+    for (const auto& [name, chart] : charts) figures += render_svg(chart);
+    if (!figures.empty()) text += foldable(attack, in_grid(figures), study.attacks.size());
   }
-  if (text.empty()) return "";
-  return "<h2>Clean and poisoned pairs by epoch</h2><p>Mean cosine similarity of image and caption, averaged over "
-         "seeds. When a defense works, poisoned pairs stay below clean pairs.</p>" +
-         text;
+  return text;
 }
 
 std::string sweeps(const Study& study, const Summary& summary) {
-  const auto *success = first_table(summary, Measures::kAttackSuccess),
-             *utility = first_table(summary, Measures::kCleanAccuracy);
+  const auto *success = summary.first_table(Measures::kAttackSuccess),
+             *utility = summary.first_table(Measures::kCleanAccuracy);
   if (success == nullptr) return "";
   // The name of a parameter and the values of all others -> its value -> column of the defense.
   std::map<std::pair<std::string, std::string>, std::map<double, std::size_t>> groups;
   for (std::size_t d = 0; d < summary.defenses.size(); ++d) {
-    const auto cell = std::ranges::find_if(study.cells, [&](const StudyCell& c) {
-      return c.defense == summary.defenses[d] && c.record != nullptr && c.record->ok();
-    });
-    if (cell == study.cells.end()) continue;
-    const Json& choice = cell->record->effective.at("defense");  // {"plugin", "params"}
+    const auto* record = study.record_of(&CellEntry::defense, summary.defenses[d]);
+    if (record == nullptr) continue;
+    const Json& choice = record->effective.at("defense");  // {"plugin", "params"}
     for (const auto& [key, value] : choice.at("params").items()) {
       if (!value.is_number()) continue;
       Json others = choice;
@@ -124,14 +161,14 @@ std::string sweeps(const Study& study, const Summary& summary) {
         for (const auto& [value, column] : columns) {
           const Entry& entry = table->rows[r].entries[column];
           if (entry.seeds.empty()) continue;
-          const auto label = entry.defense + ": " + percent(entry.mean) + " %";
-          series.points.push_back({value, entry.mean, label, {}, entry.interval});
+          series.points.push_back(
+              {value, entry.mean, entry.defense + ": " + percent(entry.mean) + " %", entry.interval});
         }
       }
       if (chart.series[0].points.size() >= 3) text += render_svg(chart);
     }
   }
-  return text.empty() ? "" : "<h2>Effect of single parameters</h2><div class=\"charts\">" + text + "</div>";
+  return in_grid(text);
 }
 
 }  // namespace roclip::bench

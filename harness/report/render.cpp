@@ -67,6 +67,7 @@ std::vector<std::string> remarks(const Table& table, const Summary& summary) {
   }
   if (const auto limit = detectable(table, summary.seeds.size()); !limit.empty()) lines.push_back(limit);
   if (!summary.correction.empty()) lines.push_back(summary.correction);
+  if (!table.models.empty()) lines.push_back(table.models);
   return lines;
 }
 

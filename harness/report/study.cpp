@@ -40,18 +40,33 @@ std::shared_ptr<const CellRecord> record_of(const CellEntry& entry, const fs::pa
   return record;
 }
 
+/// What a label stands for: a defense's for its parameters, an attack's for all else that decides a column's numbers.
+Json meaning_of(std::string CellEntry::*label, Json effective) {
+  if (label == &CellEntry::defense) return effective["defense"];
+  for (const char* key : {"defense", "metrics", "seed"}) effective.erase(key);
+  return effective;
+}
+
 void add(Study& study, const MatrixResult& result, const fs::path& folder) {
   study.name += (study.name.empty() ? "" : " + ") + result.name;
   for (const auto& metric : result.metrics) add_once(study.metrics, metric);
   for (const auto& gate : result.gates) study.gates.push_back(gate);
   study.looks = std::max(study.looks, result.looks);
+  const bool alone = study.cells.empty();
   for (const auto& entry : result.cells) {
     StudyCell cell{entry, folder, record_of(entry, folder)};
+    for (const auto label : {&CellEntry::attack, &CellEntry::defense}) {
+      const auto* known = alone || cell.record == nullptr ? nullptr : study.record_of(label, cell.*label);
+      const bool differs =
+          known != nullptr && meaning_of(label, known->effective) != meaning_of(label, cell.record->effective);
+      if (differs) cell.*label += " [" + result.name + "]";
+    }
     auto place = study.places.find({cell.attack, cell.defense, cell.seed});
     if (place != study.places.end()) {
       StudyCell& other = study.cells[place->second];
-      if (other.id == cell.id) {
+      if (other.id == cell.id || (other.record != nullptr && cell.record != nullptr)) {  // or other metrics alone
         if (!other.ok()) other = std::move(cell);
+        other.metrics.merge(cell.metrics);
         continue;
       }
       cell.defense += " [" + result.name + "]";
@@ -70,6 +85,12 @@ void add(Study& study, const MatrixResult& result, const fs::path& folder) {
 const StudyCell* Study::find(const std::string& attack, const std::string& defense, std::int64_t seed) const {
   const auto place = places.find({attack, defense, seed});
   return place == places.end() ? nullptr : &cells[place->second];
+}
+
+const CellRecord* Study::record_of(std::string CellEntry::*label, const std::string& of) const {
+  const auto found = std::ranges::find_if(
+      cells, [&](const StudyCell& cell) { return cell.*label == of && cell.record != nullptr && cell.record->ok(); });
+  return found == cells.end() ? nullptr : found->record.get();
 }
 
 std::string Study::metric_id(const std::string& metric) const {

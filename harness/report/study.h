@@ -38,6 +38,8 @@ struct Study {
 
   /// Null if there is none.
   const StudyCell* find(const std::string& attack, const std::string& defense, std::int64_t seed) const;
+  /// Of the first cell of an attack or a defense that ended ok; null if there is none.
+  const CellRecord* record_of(std::string CellEntry::*label, const std::string& name) const;
   /// The id of a metric, by its id or its name without revision; "" if there is none.
   std::string metric_id(const std::string& name) const;
   /// As the first cell says to which this metric applies.
@@ -50,9 +52,9 @@ struct Study {
 /// contradicts the matrix result
 Study study_of(const MatrixResult& result, const std::filesystem::path& folder);
 
-/// @param outs output folders, or results.json files. A cell that several hold is taken once; a label that names
-/// another configuration in a later folder gets that study's name behind it. @throws Error(kData) for a file that is
-/// missing or something else, or that contradicts itself or another
+/// @param outs output folders, or results.json files. A cell that several hold is taken once; a label of an attack or a
+/// defense that names another configuration in a later folder gets that study's name behind it. @throws Error(kData)
+/// for a file that is missing or something else, or that contradicts itself or another
 Study load_study(const std::vector<std::filesystem::path>& outs);
 
 /// "my_metric" of "my_metric/1"

@@ -28,11 +28,11 @@ std::vector<Counted> counts(const Values& values) {
 
 Entry entry_of(const Study& study, const std::string& metric, const std::string& attack, const std::string& defense) {
   Entry entry{.defense = defense, .status = "ok", .seeds = values_of(study, metric, attack, defense)};
-  std::vector<double> wall_s;
+  std::vector<double> wall_s, train_s;
   for (const auto seed : study.seeds) {
     const auto* cell = study.find(attack, defense, seed);
     if (cell == nullptr) continue;
-    ++entry.cells;
+    if (++entry.cells == 1) entry.first_cell = cell->id;
     if (!cell->ok() && entry.status == "ok") {
       entry.status = to_string(cell->status);
       entry.reason = cell->reason;
@@ -40,9 +40,13 @@ Entry entry_of(const Study& study, const std::string& metric, const std::string&
     const auto found = cell->metrics.find(metric);
     if (entry.reason.empty() && found != cell->metrics.end()) entry.reason = found->second.not_applicable;
     if (cell->wall_s) wall_s.push_back(*cell->wall_s);
+    if (cell->record != nullptr && cell->record->cost.phase_s.contains("train")) {
+      train_s.push_back(cell->record->cost.phase_s.at("train"));
+    }
   }
   if (entry.cells == 0) entry.status = "-";
   if (!wall_s.empty()) entry.wall_s = mean(wall_s);
+  if (!train_s.empty()) entry.train_s = mean(train_s);
   if (entry.seeds.empty()) return entry;
   entry.mean = mean_of(entry.seeds);
   entry.interval = interval_of(entry.seeds);
@@ -68,6 +72,12 @@ void adjust(Table& table) {
 
 bool Table::any_differs() const {
   return std::ranges::any_of(rows, [](const Row& row) { return std::ranges::any_of(row.entries, &Entry::differs); });
+}
+
+const Table* Summary::first_table(Measures measures) const {
+  const auto found = std::ranges::find_if(
+      tables, [&](const Table& table) { return table.kind.measures == measures && table.kind.unit.empty(); });
+  return found == tables.end() ? nullptr : &*found;
 }
 
 double mean_of(const Values& values) { return mean(numbers(values)); }
@@ -147,8 +157,10 @@ Summary summarise(const Study& study) {
       table.rows.push_back(std::move(row));
     }
     adjust(table);
+    if (table.kind.measures == Measures::kModelDetection) table.models = model_detection(study, metric);
     summary.tables.push_back(std::move(table));
   }
+  add_standings(summary, study);
   if (study.looks > 1) {
     summary.correction = "Seeds were added until the gates were decided: `check` corrects their confidence for up to " +
                          std::to_string(study.looks) + " looks (Bonferroni); the intervals here are not corrected";

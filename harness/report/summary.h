@@ -47,7 +47,9 @@ struct Entry {
   Values seeds = {};  ///< those that have a value
   double mean = 0;
   std::optional<Interval> interval = {};
+  std::string first_cell = {};                       ///< id
   double wall_s = 0;                                 ///< mean of a cell
+  double train_s = 0;                                ///< also of what another cell trained for it; 0 = unknown
   std::optional<Comparison> against_reference = {};  ///< with the study's first defense
   bool differs() const { return against_reference && against_reference->significant(); }
 };
@@ -63,7 +65,18 @@ struct Table {
   MetricKind kind;
   std::vector<Row> rows = {};
   std::int64_t comparisons = 0;
+  std::string models = {};   ///< how well it tells models apart, if it measures that
   bool any_differs() const;  ///< from the first defense
+};
+
+/// A defense over the attacks that all met at the same seeds; 0 or "" = unknown.
+struct Standing {
+  std::string defense;
+  std::size_t column = 0;                        ///< in the rows of tables
+  std::string capability = {}, acts = {};        ///< what it is given; role of its last stage
+  double rank = 0;                               ///< by attack success, mean over attacks and seeds; 1 = lowest
+  std::optional<Interval> rank_interval = {};    ///< 95 %, t, one value an attack; of a single attack, one a seed
+  double success = 0, utility = 0, train_s = 0;  ///< means: attack success, clean accuracy, training of a cell
 };
 
 struct Summary {
@@ -71,9 +84,13 @@ struct Summary {
   std::vector<std::int64_t> seeds;
   std::vector<std::string> defenses;
   std::vector<Table> tables = {};
-  std::vector<StudyCell> problems = {};  ///< cells that did not end ok, missing ones left out
+  std::vector<Standing> standings = {};    ///< the best rank first
+  std::vector<std::size_t> compared = {};  ///< rows of the attacks that they are over
+  std::vector<StudyCell> problems = {};    ///< cells that did not end ok, missing ones left out
   std::size_t missing = 0;
   std::string correction = {};  ///< how `check` corrects gates where seeds were added until they were decided, or ""
+  /// The first table of shares that measures this, in the order of the matrix file; null if there is none.
+  const Table* first_table(Measures measures) const;
 };
 
 /// The headlines of an attack, a defense and a metric, one a seed that has one.
@@ -89,6 +106,10 @@ std::optional<Comparison> paired_test(const Study& a, const std::string& defense
                                       const std::string& defense_b, const std::string& metric,
                                       const std::string& attack);
 
+/// AUROC of backdoored models, whose attack triggers images, against clean ones; "" without a model of each kind.
+std::string model_detection(const Study& study, const std::string& metric);
+/// From its tables.
+void add_standings(Summary& summary, const Study& study);
 Summary summarise(const Study& study);
 /// `report --format json`
 Json to_json(const Summary& summary);

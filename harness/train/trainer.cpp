@@ -92,7 +92,9 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
   lap_ = last_saved_ = Clock::now();
   while (stage_ < stages_.size()) {
     if (context_.epoch == 0) begin_stage();
-    if (report_.stages.size() == stage_) report_.stages.push_back({.name = stage().name, .trained_by = hooks.owner});
+    const char* own = plain_prefix(stages_) > 0 ? "after_training" : "in_training";
+    const char* role = stage().plain ? "plain" : stage().weights == Stage::Weights::kReset ? "anew" : own;
+    if (report_.stages.size() == stage_) report_.stages.push_back({stage().name, 0, 0, 0, hooks.owner, role});
     while (context_.epoch <= stage().epochs) train_epoch(hooks);
     end_stage(hooks);
   }

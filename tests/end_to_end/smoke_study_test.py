@@ -117,10 +117,14 @@ class SmokeStudy(unittest.TestCase):
         self.assertEqual(len(xml.etree.ElementTree.fromstring(printed["junit"].stdout).findall("testcase")), 4)
         self.assertEqual(len(json.loads(printed["json"].stdout)["tables"]), 4)
         page = printed["html"].stdout
-        for shown in ("<svg", "data:image/png;base64,", "Clean and poisoned pairs by epoch", "<code>--only "):
+        for shown in ("<svg", "data:image/png;base64,", "Clean and poisoned pairs by epoch", "<code>roclip-bench replay "):
             self.assertIn(shown, page)
         for loaded in ("<script", "<link", "src=\"http", "url("):
             self.assertNotIn(loaded, page)
+
+    def test_stages_say_how_the_defense_takes_part(self):
+        roles = {(c["defense"], s["role"]) for c in map(read, (self.first / "cells").glob("*.json")) for s in c["training"]["stages"]}
+        self.assertEqual(roles, {("clip", "plain"), ("roclip", "in_training")})
 
     def test_a_study_compared_with_itself_is_equal(self):
         compared = run("compare", self.first, self.first)

@@ -85,7 +85,7 @@ struct MetricResult {
   std::vector<Count> counts = {};
   std::vector<Value> values = {};
   std::string not_applicable = {};
-  std::string details = {};  ///< JSON object text: whatever else a reader needs, such as each target's prediction
+  std::string details = {};  ///< JSON object text: what else a reader needs; reports draw "roc", [[FPR, TPR], ...]
 };
 
 /// How many columns stand before column own[i] when row i is sorted by falling score; equal scores stand in the order
@@ -101,9 +101,10 @@ enum class Better { kLower, kHigher };
 /// What a metric's number is about. Reports put attack success beside clean accuracy, and say of an attack that fails
 /// undefended that it is too weak to judge a defense.
 enum class Measures {
-  kAttackSuccess,  ///< how often the attacker's goal is reached
-  kCleanAccuracy,  ///< what the model is worth without an attacker
-  kDetection,      ///< how well a defense tells poisons from clean pairs
+  kAttackSuccess,   ///< how often the attacker's goal is reached
+  kCleanAccuracy,   ///< what the model is worth without an attacker
+  kDetection,       ///< how well a defense tells poisons from clean pairs
+  kModelDetection,  ///< how well backdoored models are told from clean ones; its headline is a score of one model
   kOther,
 };
 

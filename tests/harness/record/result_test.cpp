@@ -122,7 +122,7 @@ TEST_CASE("a record holds all that a cell can tell, and is read as it was writte
   record.poison.goal = "triggered_images";
   record.poison.removed = 2;
   record.poison.artifact = {"artifacts/patch.safetensors", "h"};
-  record.training.stages = {{"warm-up", 10, 100, 0.5, "another"}, {"fine-tuning", 20, 200, 1.5, record.id}};
+  record.training.stages = {{"warm-up", 10, 100, 0.5, "another"}, {"fine-tuning", 20, 200, 1.5, record.id, "anew"}};
   record.training.epochs = {{"warm-up", 1, 2.5, 14, 0.5, {{"similarity_clean", 0.25}}}};
   record.examples = {{3, {{"fruit", 0.75}, {"hand", 0.25}}, {{"hand", 1}}}, {4, {{"fruit", 1}}}};
   record.metrics["detection/1"] = {
@@ -135,6 +135,7 @@ TEST_CASE("a record holds all that a cell can tell, and is read as it was writte
   CHECK((read.metrics == record.metrics));
   CHECK(read.metrics.at("detection/1").quoted()->value == 0.75);
   CHECK(read.training.stages[0].trained_by == "another");
+  CHECK(read.training.stages[1].role == "anew");
 }
 
 TEST_CASE(

@@ -9,17 +9,29 @@ TEST_CASE("a chart has a legend, names on hover and bars, and escapes what came 
   const Chart chart{.title = "t<",
                     .x_name = "x<",
                     .y_name = "y<",
-                    .series = {{"s<", {{0.5, 0.5, "p<", Interval{0.4, 0.6}, Interval{0.3, 0.7}}}, 9}},
+                    .series = {{"s<", {{0.5, 0.5, "p<", Interval{0.3, 0.7}}}, 9}},
                     .x_shares = true,
                     .y_shares = true};
   const auto svg = render_svg(chart);
   for (const char* text : {">t&lt;<", ">x&lt;<", ">y&lt;<", "</i>s&lt;</span>", "<title>p&lt;</title>"}) {
     CHECK_THAT(svg, Contains(text));
   }
-  // y from 0 to 100 % between 220 and 12, x from 0 to the end of the bar between 52 and 408.
-  CHECK_THAT(svg, Contains("<line class=\"bar s1\" x1=\"348.7\" y1=\"157.6\" x2=\"348.7\" y2=\"74.4\"/>"));
-  CHECK_THAT(svg, Contains("<line class=\"bar s1\" x1=\"289.3\" y1=\"116.0\" x2=\"408.0\" y2=\"116.0\"/>"));
-  CHECK_THAT(svg, Contains(">100 %</text>") && Contains(">60 %</text>"));
+  // y from 0 to 100 % between 220 and 12, x from 0 to the only point between 52 and 408.
+  CHECK_THAT(svg, Contains("<line class=\"bar s1 dashed\" x1=\"408.0\" y1=\"157.6\" x2=\"408.0\" y2=\"74.4\"/>"));
+  CHECK_THAT(svg, Contains(">100 %</text>") && Contains(">50 %</text>"));
+}
+
+TEST_CASE("names beside a chart stand in the order of their dots, a line to each, however close these are",
+          "[report]") {
+  Chart chart{.title = "t", .x_name = "x", .y_name = "y", .named = true};
+  for (const char* name : {"low", "high", "also high"}) {
+    chart.series.push_back({name, {{1, name[0] == 'l' ? 0.0 : 1.0, "p"}}});
+  }
+  const auto svg = render_svg(chart);
+  CHECK(svg.find(">high</text>") < svg.find(">also high</text>"));
+  CHECK(svg.find(">also high</text>") < svg.find(">low</text>"));
+  CHECK_THAT(svg, Contains("<line class=\"leader\" x1=\"285.0\" y1=\"220.0\" x2=\"296.0\" y2=\"150.7\"/>"));
+  CHECK_THAT(svg, !Contains("</i>low</span>"));
 }
 
 TEST_CASE("values far apart stand on a logarithmic axis, others on a linear one", "[report]") {

@@ -266,6 +266,9 @@ TEST_CASE("each stage has its own epochs and batches, and no hook is called in a
   CHECK(outcome.report.stages[1].steps == 7);
   CHECK(outcome.report.stages[2].steps == 2 * 7);  // 30 of 60 pairs, four a batch
   CHECK(outcome.report.epochs.back().stage == "anew");
+  CHECK(outcome.report.stages[0].role == "plain");
+  CHECK(outcome.report.stages[1].role == "after_training");
+  CHECK(outcome.report.stages[2].role == "anew");
 }
 
 TEST_CASE("a stage that resets the weights begins with the initial ones", "[train][stages]") {
