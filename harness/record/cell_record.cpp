@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::array<const char*, 8> kStatuses = {"ok",  "failed",   "crashed", "timeout",
                                                   "oom", "diverged", "skipped", "missing"};
-const std::vector<std::string> kMeasures = {"attack_success", "clean_accuracy", "detection", "other"};
+const std::vector<std::string> kMeasures = {"attack_success", "clean_accuracy", "detection", "model_detection",
+                                            "other"};
 const std::vector<std::string> kDirections = {"higher", "lower"};
 
 Json null_if_empty(const std::string& text) { return text.empty() ? Json() : Json(text); }

@@ -28,9 +28,10 @@ std::vector<std::string> status_names();
 
 /// What a metric is about. Decides how reports use it; stored by name.
 enum class Measures {
-  kAttackSuccess,  ///< how often the attack reaches its goal: judged against the first defense, see "attack_works"
-  kCleanAccuracy,  ///< what the model is worth without an attacker: the other axis of a trade-off
-  kDetection,      ///< how well a defense tells poisons from clean data
+  kAttackSuccess,   ///< how often the attack reaches its goal: judged against the first defense, see "attack_works"
+  kCleanAccuracy,   ///< what the model is worth without an attacker: the other axis of a trade-off
+  kDetection,       ///< how well a defense tells poisons from clean data
+  kModelDetection,  ///< how well backdoored models are told from clean ones; its headline is a score of one model
   kOther,
 };
 

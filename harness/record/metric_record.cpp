@@ -6,6 +6,7 @@ namespace roclip::bench {
 static_assert(static_cast<int>(Measures::kAttackSuccess) == static_cast<int>(roclip::Measures::kAttackSuccess) &&
               static_cast<int>(Measures::kCleanAccuracy) == static_cast<int>(roclip::Measures::kCleanAccuracy) &&
               static_cast<int>(Measures::kDetection) == static_cast<int>(roclip::Measures::kDetection) &&
+              static_cast<int>(Measures::kModelDetection) == static_cast<int>(roclip::Measures::kModelDetection) &&
               static_cast<int>(Measures::kOther) == static_cast<int>(roclip::Measures::kOther));
 
 MetricRecord metric_record(const MetricResult& result, const Metric& metric) {

@@ -94,6 +94,8 @@ SHIPPED = [
     *(("calibration", {"bins": bins}) for bins in (1, 15)),
     ("footprint", {}),
     ("footprint", {"neighbours": 1, "temperature": 1}),
+    ("decree", {"steps": 10}),
+    ("decree", {"steps": 5, "batch_size": 2, "threshold": -1, "patience": 0}),
 ]
 KINDS = ("attack", "defense", "metric")
 

@@ -83,9 +83,10 @@ enum class Better { kLower, kHigher };
 /// What a metric's number is about. Reports put attack success beside clean accuracy, and say of an attack that fails
 /// undefended that it is too weak to judge a defense.
 enum class Measures {
-  kAttackSuccess,  ///< how often the attacker's goal is reached
-  kCleanAccuracy,  ///< what the model is worth without an attacker
-  kDetection,      ///< how well a defense tells poisons from clean pairs
+  kAttackSuccess,   ///< how often the attacker's goal is reached
+  kCleanAccuracy,   ///< what the model is worth without an attacker
+  kDetection,       ///< how well a defense tells poisons from clean pairs
+  kModelDetection,  ///< how well backdoored models are told from clean ones; its headline is a score of one model
   kOther,
 };
 
