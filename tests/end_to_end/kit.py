@@ -49,6 +49,8 @@ SHIPPED = [
     ("roclip", {}),
     ("roclip", {"match_every": 1, "text_gradient": "matched", "pool_fraction": 0.5}),
     ("roclip", {"pool_refresh": "every_epoch", "pool_initialisation": "noise"}),
+    ("otcclip", {}),
+    ("otcclip", {"match_every": 1, "pool_fraction": 0.1, "shortlist": 300, "epsilon": 0.5, "iterations": 3}),
     ("cleanclip", {"epochs": 2}),
     ("cleanclip", {"epochs": 2, "self_supervision_weight": 0}),
     ("local_outlier", {}),
