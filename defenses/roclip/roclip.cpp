@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include <torch/serialize.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace roclip {
 
@@ -44,16 +45,10 @@ CaptionPool RoclipDefense::new_pool(TrainContext& context) const {
   const auto wanted =
       params_.pool_size > 0 ? params_.pool_size : std::llround(params_.pool_fraction * static_cast<double>(pairs));
   const auto size = std::clamp<std::int64_t>(wanted, 1, pairs);
-  std::vector<std::string> captions;
-  for (const auto index : context.rng.sample(pairs, size)) captions.push_back(context.pairs.caption(index));
-  const auto device = context.model.device();
-  const auto tokens =
-      params_.text_gradient == "matched" ? context.model.tokenize(captions).to(device) : torch::Tensor();
-  if (params_.pool_initialisation == "noise") {
-    const auto noise = torch::randn({size, context.model.embedding_dim()}, context.rng.generator());
-    return {unit_rows(noise).to(device), tokens};
-  }
-  return {embed_captions(context.model, captions).to(device), tokens};
+  auto pool = CaptionPool::of_random_captions(size, params_.text_gradient == "matched", context);
+  if (params_.pool_initialisation == "captions") return pool;
+  const auto noise = torch::randn({size, context.model.embedding_dim()}, context.rng.generator());
+  return {unit_rows(noise).to(context.model.device()), pool.all_tokens()};
 }
 
 void RoclipDefense::before_epoch(TrainContext& context) {
@@ -90,21 +85,6 @@ torch::Tensor RoclipDefense::loss(const Batch& batch, const torch::Tensor& z_img
     context.clock.lap("matching");
   }
   return loss;
-}
-
-void RoclipDefense::save(torch::serialize::OutputArchive& archive) const {
-  archive.write("cursor", torch::tensor(pool_.cursor()));
-  if (pool_.size() == 0) return;
-  archive.write("embeddings", pool_.all_embeddings());
-  if (pool_.all_tokens().defined()) archive.write("tokens", pool_.all_tokens());
-}
-
-void RoclipDefense::load(torch::serialize::InputArchive& archive) {
-  torch::Tensor cursor, embeddings, tokens;
-  archive.read("cursor", cursor);
-  if (archive.try_read("embeddings", embeddings)) archive.try_read("tokens", tokens);
-  pool_ = CaptionPool(embeddings, tokens);
-  pool_.set_cursor(cursor.item<std::int64_t>());
 }
 
 }  // namespace roclip

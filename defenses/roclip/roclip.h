@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "caption_pool.h"
+#include "roclip/caption_pool.h"
 #include "roclip/defense.h"
 
 namespace roclip {
@@ -39,8 +39,8 @@ class RoclipDefense final : public Defense {
   bool text_requires_grad(const TrainContext& context) const override { return !matches_in(context.epoch); }
   torch::Tensor loss(const Batch& batch, const torch::Tensor& z_img, const torch::Tensor& z_txt,
                      TrainContext& context) override;
-  void save(torch::serialize::OutputArchive& archive) const override;
-  void load(torch::serialize::InputArchive& archive) override;
+  void save(torch::serialize::OutputArchive& archive) const override { pool_.save(archive); }
+  void load(torch::serialize::InputArchive& archive) override { pool_.load(archive); }
 
   const CaptionPool& pool() const { return pool_; }
 

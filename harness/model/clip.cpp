@@ -39,6 +39,16 @@ class Clip final : public TrainableClip {
   torch::Tensor encode_text(const torch::Tensor& tokens) override {
     return unit_rows(text_projection_(text_tower_(tokens)));
   }
+  torch::Tensor image_parts(const torch::Tensor& pixels) override {
+    const auto places = image_tower_->places(pixels);  // [B, H', W', F]
+    return unit_rows(image_projection_(places.flatten(0, 2))).view({places.size(0), -1, params_.embedding_dim});
+  }
+  torch::Tensor text_parts(const torch::Tensor& tokens) override {
+    const auto packing = pack(tokens != Vocabulary::kPadding);
+    const auto words = unit_rows(text_projection_(text_tower_->words(tokens, packing)));  // [T, D]
+    const auto padded = torch::zeros({tokens.numel(), words.size(1)}, words.options());
+    return padded.index_copy(0, packing.rows, words).view({tokens.size(0), tokens.size(1), -1});
+  }
   torch::Tensor logit_scale() override { return log_logit_scale_.exp(); }
   torch::Tensor tokenize(std::span<const std::string> captions) const override {
     return vocabulary_->tokenize(captions, params_.context_length);

@@ -44,9 +44,11 @@ struct ConvolutionOnCpu : torch::autograd::Function<ConvolutionOnCpu> {
                           context->saved_data["stride"].toInt(),
                           context->saved_data["padding"].toInt()};
     const auto grad = grads[0].contiguous();
-    auto grad_weight = torch::empty_like(weight);
-    conv_backward_weight(shape, data(padded), data(grad), data(grad_weight));
-    torch::Tensor grad_x;
+    torch::Tensor grad_x, grad_weight;
+    if (context->needs_input_grad(1)) {  // not where only the pixels are changed
+      grad_weight = torch::empty_like(weight);
+      conv_backward_weight(shape, data(padded), data(grad), data(grad_weight));
+    }
     if (context->needs_input_grad(0)) {
       auto grad_padded = torch::empty_like(padded);
       conv_backward_padded(shape, data(weight), data(grad), data(grad_padded));

@@ -1,7 +1,6 @@
 #include "harness/model/towers.h"
 
 #include "harness/model/conv_block.h"
-#include "harness/model/packed.h"
 
 namespace roclip::bench {
 
@@ -57,10 +56,10 @@ ImageTowerImpl::ImageTowerImpl(const ModelParams& params) {
   register_module("blocks", blocks_);
 }
 
-torch::Tensor ImageTowerImpl::forward(const torch::Tensor& pixels) {
+torch::Tensor ImageTowerImpl::places(const torch::Tensor& pixels) {
   auto x = ((pixels - kPixelMean) / kPixelDeviation).permute({0, 2, 3, 1}).contiguous();  // [B, H, W, 3]
   for (const auto& block : *blocks_) x = block->as<ConvBlock>()->forward(x);
-  return x.mean({1, 2});
+  return x;
 }
 
 TextTowerImpl::TextTowerImpl(const ModelParams& params, std::int64_t vocabulary_size) {
@@ -77,9 +76,13 @@ TextTowerImpl::TextTowerImpl(const ModelParams& params, std::int64_t vocabulary_
 
 torch::Tensor TextTowerImpl::forward(const torch::Tensor& tokens) {
   const auto packing = pack(tokens != Vocabulary::kPadding);
+  return packed_mean(words(tokens, packing), packing);
+}
+
+torch::Tensor TextTowerImpl::words(const torch::Tensor& tokens, const Packing& packing) {
   auto x = words_(tokens.flatten().index_select(0, packing.rows)) + torch::embedding(positions_, packing.places);
   for (const auto& layer : *layers_) x = layer->as<EncoderLayer>()->forward(x, packing);
-  return packed_mean(norm_(x), packing);
+  return norm_(x);
 }
 
 }  // namespace roclip::bench

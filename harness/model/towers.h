@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include "harness/model/clip.h"
+#include "harness/model/packed.h"
 
 namespace roclip::bench {
 
@@ -12,7 +13,9 @@ class ImageTowerImpl : public torch::nn::Module {
  public:
   explicit ImageTowerImpl(const ModelParams& params);
   /// f32 [B, 3, H, W] in 0..1 -> f32 [B, F]
-  torch::Tensor forward(const torch::Tensor& pixels);
+  torch::Tensor forward(const torch::Tensor& pixels) { return places(pixels).mean({1, 2}); }
+  /// What is pooled: f32 [B, H', W', F].
+  torch::Tensor places(const torch::Tensor& pixels);
 
  private:
   torch::nn::ModuleList blocks_;
@@ -26,6 +29,8 @@ class TextTowerImpl : public torch::nn::Module {
   TextTowerImpl(const ModelParams& params, std::int64_t vocabulary_size);
   /// i64 [B, L], 0 = padding -> f32 [B, text_width]
   torch::Tensor forward(const torch::Tensor& tokens);
+  /// What is pooled: f32 [T, text_width], all tokens of a batch.
+  torch::Tensor words(const torch::Tensor& tokens, const Packing& packing);
 
  private:
   torch::nn::Embedding words_{nullptr};

@@ -12,11 +12,11 @@
 #include <torch/utils.h>
 #include <nlohmann/json.hpp>
 
-#include "caption_pool.h"
 #include "harness/data/pack.h"
 #include "harness/model/packed.h"
 #include "harness/train/adamw.h"
 #include "roclip/augment.h"
+#include "roclip/caption_pool.h"
 #include "roclip/clip_model.h"
 
 namespace {

@@ -54,6 +54,8 @@ SHIPPED = [
     ("roclip", {}),
     ("roclip", {"match_every": 1, "text_gradient": "matched", "pool_fraction": 0.5}),
     ("roclip", {"pool_refresh": "every_epoch", "pool_initialisation": "noise"}),
+    ("otcclip", {}),
+    ("otcclip", {"match_every": 1, "pool_fraction": 0.1, "shortlist": 300, "epsilon": 0.5, "iterations": 3}),
     ("cleanclip", {"epochs": 2}),
     ("cleanclip", {"epochs": 2, "self_supervision_weight": 0}),
     ("local_outlier", {}),
@@ -101,6 +103,8 @@ SHIPPED = [
     ("footprint", {}),
     ("poison_similarity", {}),
     ("footprint", {"neighbours": 1, "temperature": 1}),
+    ("decree", {"steps": 10}),
+    ("decree", {"steps": 5, "batch_size": 2, "threshold": -1, "patience": 0}),
 ]
 KINDS = ("attack", "defense", "metric")
 

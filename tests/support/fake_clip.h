@@ -36,6 +36,15 @@ class FakeClip : public ClipModel {
   torch::Tensor encode_text(const torch::Tensor& tokens) override {
     return unit_rows(torch::embedding(word_weight, tokens).sum(/*dim=*/1));
   }
+  /// Its pixels, row by row. A black one is the zero vector.
+  torch::Tensor image_parts(const torch::Tensor& pixels) override {
+    const auto parts = pixels.flatten(2).transpose(1, 2).matmul(image_weight);  // [B, H * W, D]
+    return unit_rows(parts.flatten(0, 1)).view(parts.sizes());
+  }
+  torch::Tensor text_parts(const torch::Tensor& tokens) override {
+    const auto parts = torch::embedding(word_weight, tokens);  // [B, L, D]
+    return unit_rows(parts.flatten(0, 1)).view(parts.sizes());
+  }
   torch::Tensor logit_scale() override { return scale; }
   std::vector<torch::Tensor> trainable() override { return {image_weight, word_weight, scale}; }
 

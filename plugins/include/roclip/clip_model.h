@@ -27,6 +27,11 @@ class ClipModel {
   virtual torch::Tensor encode_image(const torch::Tensor& pixels) = 0;
   /// @param tokens i64 [B, L] from tokenize(), on device(). @return f32 [B, D], rows of unit length.
   virtual torch::Tensor encode_text(const torch::Tensor& tokens) = 0;
+  /// The places of images, each projected as encode_image() projects what it pools of them (as Zhou et al. 2022, arXiv
+  /// 2112.01071, read CLIP): T is how many places the last layer has. @return f32 [B, T, D], rows of unit length.
+  virtual torch::Tensor image_parts(const torch::Tensor& pixels) = 0;
+  /// The words of captions, each projected likewise. @return f32 [B, L, D], rows of unit length; 0 where tokens are.
+  virtual torch::Tensor text_parts(const torch::Tensor& tokens) = 0;
   /// The factor on cosine similarities, exp of a learned parameter kept in [0, ln 100]. f32 [], with gradient.
   virtual torch::Tensor logit_scale() = 0;
 

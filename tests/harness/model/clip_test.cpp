@@ -43,6 +43,25 @@ TEST_CASE("padding does not change a caption's embedding", "[clip]") {
   CHECK(torch::allclose(model->encode_text(tokens), model->encode_text(padded), 1e-4, 1e-6));
 }
 
+TEST_CASE("parts are unit rows in the space of the embeddings, and padding has none", "[clip]") {
+  const auto model = tiny(1);
+  const auto tokens = model->tokenize(std::vector<std::string>{"red apple", "car", "a green car"});
+  const auto images = model->image_parts(torch::rand({3, 3, 32, 32})), texts = model->text_parts(tokens);
+  CHECK(images.sizes() == std::vector<std::int64_t>{3, 4, model->embedding_dim()});  // 2 x 2 places
+  CHECK(torch::allclose(images.norm(2, 2), torch::ones({3, 4})));
+  CHECK(texts.sizes() == std::vector<std::int64_t>{3, 3, model->embedding_dim()});
+  CHECK(torch::allclose(texts.norm(2, 2), (tokens != Vocabulary::kPadding).to(torch::kFloat32)));
+}
+
+TEST_CASE("the one place of an image, and the one word of a caption, is its embedding", "[clip]") {
+  const auto params = model_params({{"image_px", 8}, {"stage_widths", {8, 16}}, {"stage_blocks", {1, 0}}}, "m");
+  const auto model = make_clip(params, std::make_shared<Vocabulary>(kCaptions, 1), 1, torch::kCPU);
+  const auto pixels = torch::rand({3, 3, 8, 8});
+  CHECK(torch::allclose(model->image_parts(pixels).squeeze(1), model->encode_image(pixels), 1e-4, 1e-6));
+  const auto tokens = model->tokenize(std::vector<std::string>{"red", "car", "apple"});
+  CHECK(torch::allclose(model->text_parts(tokens).squeeze(1), model->encode_text(tokens), 1e-4, 1e-6));
+}
+
 TEST_CASE("equal seeds give equal initial weights to the bit, other seeds others", "[clip]") {
   CHECK(tiny(1)->weights_hash() == tiny(1)->weights_hash());
   CHECK(tiny(1)->weights_hash() != tiny(2)->weights_hash());

@@ -1,3 +1,4 @@
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/utils.h>
 #include <catch2/catch.hpp>
 
@@ -93,4 +94,14 @@ TEST_CASE("an input that does not learn gets no gradient, and the parameters sti
   block->forward(x).sum().backward();
   CHECK_FALSE(x.grad().defined());
   for (const auto& parameter : block->parameters()) CHECK(parameter.grad().defined());
+}
+
+TEST_CASE("the gradient of pixels alone is the same, and leaves the weights without one", "[clip][conv]") {
+  torch::manual_seed(6);
+  ConvBlock block(ConvOptions{3, 8, 3, 1, 1});
+  auto x = torch::randn({2, 6, 6, 3}).requires_grad_();
+  const auto alone = torch::autograd::grad({block->forward(x).square().sum()}, {x}).front();
+  for (const auto& parameter : block->parameters()) CHECK_FALSE(parameter.grad().defined());
+  block->forward(x).square().sum().backward();
+  CHECK(alone.equal(x.grad()));
 }

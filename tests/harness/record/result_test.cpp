@@ -134,6 +134,8 @@ TEST_CASE("a record holds all that a cell can tell, and is read as it was writte
   CHECK(to_json(read) == written);
   CHECK((read.metrics == record.metrics));
   CHECK(read.metrics.at("detection/1").quoted()->value == 0.75);
+  record.metrics["detection/1"].measures = bench::Measures::kModelDetection;
+  CHECK(to_json(record).at("metrics").at("detection/1").at("measures") == "model_detection");
   CHECK(read.training.stages[0].trained_by == "another");
   CHECK(read.training.stages[1].role == "anew");
 }

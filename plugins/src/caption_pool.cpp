@@ -1,8 +1,9 @@
-#include "caption_pool.h"
+#include "roclip/caption_pool.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include <torch/serialize.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -10,6 +11,16 @@ namespace roclip {
 
 CaptionPool::CaptionPool(torch::Tensor embeddings, torch::Tensor tokens)
     : embeddings_(std::move(embeddings)), tokens_(std::move(tokens)) {}
+
+CaptionPool CaptionPool::of_random_captions(std::int64_t size, bool with_tokens, TrainContext& context) {
+  std::vector<std::string> captions;
+  for (const auto index : context.rng.sample(context.pairs.size(), size)) {
+    captions.push_back(context.pairs.caption(index));
+  }
+  const auto device = context.model.device();
+  return {embed_captions(context.model, captions).to(device),
+          with_tokens ? context.model.tokenize(captions).to(device) : torch::Tensor()};
+}
 
 torch::Tensor CaptionPool::nearest(const torch::Tensor& z_img) const {
   constexpr std::int64_t kPanel = 1024;
@@ -58,6 +69,21 @@ void CaptionPool::enqueue(const torch::Tensor& z_txt, const torch::Tensor& token
     tokens_.index_copy_(0, rows, padded);
   }
   cursor_ = (cursor_ + incoming) % size();
+}
+
+void CaptionPool::save(torch::serialize::OutputArchive& archive) const {
+  archive.write("cursor", torch::tensor(cursor_));
+  if (size() == 0) return;
+  archive.write("embeddings", embeddings_);
+  if (tokens_.defined()) archive.write("tokens", tokens_);
+}
+
+void CaptionPool::load(torch::serialize::InputArchive& archive) {
+  torch::Tensor cursor, embeddings, tokens;
+  archive.read("cursor", cursor);
+  if (archive.try_read("embeddings", embeddings)) archive.try_read("tokens", tokens);
+  *this = CaptionPool(embeddings, tokens);
+  cursor_ = cursor.item<std::int64_t>();
 }
 
 }  // namespace roclip

@@ -1,4 +1,4 @@
-#include "caption_pool.h"
+#include "roclip/caption_pool.h"
 
 #include <catch2/catch.hpp>
 
