@@ -183,13 +183,7 @@ int doctor_command(const Paths& plugin_path, bool json) {
     return code;
   }
   print(findings);
-  if (failures > 0) {
-    std::printf("%d of %zu checks failed.\n", failures, findings.size());
-  } else if (warnings > 0) {
-    std::printf("A run works; %d of %zu checks have a warning.\n", warnings, findings.size());
-  } else {
-    std::printf("All %zu checks passed.\n", findings.size());
-  }
+  std::printf("%zu checks: %d failed, %d with a warning.\n", findings.size(), failures, warnings);
   return code;
 }
 

@@ -94,20 +94,18 @@ std::string said(const MetricResult& result) {
 
 Finding counts_consistent(const Subject& subject) {
   const auto metric = make(subject);
-  auto& model = trained_model(subject);
-  std::string text;
-  Json values = Json::object();
+  Finding finding;
   for (const auto& situation : kSituations) {
-    const auto result = evaluate(*metric, model, subject, situation);
+    const auto result = evaluate(*metric, trained_model(subject), subject, situation);
     try {
       check_result(result, metric->headline(), subject.data.train->size());
     } catch (const ContractViolation& e) {
       throw ContractViolation(std::string("with ") + situation.name + ", " + e.what(), e.fix());
     }
-    text += std::string(text.empty() ? "" : "; ") + situation.name + ": " + said(result);
-    values[situation.name] = result.counts.size();
+    finding.measured += (finding.measured.empty() ? "" : "; ") + std::string(situation.name) + ": " + said(result);
+    finding.values[situation.name] = result.counts.size();
   }
-  return {text, values};
+  return finding;
 }
 
 Finding leaves_the_model_alone(const Subject& subject) {
@@ -154,15 +152,13 @@ Finding no_leak(const Subject& subject) {
 
 Finding time_per_call(const Subject& subject) {
   const auto metric = make(subject);
-  auto& model = trained_model(subject);
-  std::string text;
-  Json values = Json::object();
+  Finding finding;
   for (const auto& situation : kSituations) {
-    const double seconds = median_s(3, [&] { evaluate(*metric, model, subject, situation); });
-    text += std::string(text.empty() ? "" : ", ") + duration(seconds) + " with " + situation.name;
-    values[situation.name] = seconds;
+    const double seconds = median_s(3, [&] { evaluate(*metric, trained_model(subject), subject, situation); });
+    finding.measured += (finding.measured.empty() ? "" : ", ") + duration(seconds) + " with " + situation.name;
+    finding.values["evaluate_s"][situation.name] = seconds;
   }
-  return {text, {{"evaluate_s", values}}};
+  return finding;
 }
 
 }  // namespace

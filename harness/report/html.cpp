@@ -142,18 +142,6 @@ std::string example_predictions(const Study& study, const StudyCell& of) {
   return foldable(of.attack, text + "</div>", study.attacks.size());
 }
 
-/// Of each attack, with the pictures of its first cell that has some.
-std::string example_predictions(const Study& study) {
-  std::string all;
-  std::map<std::string, bool> shown;
-  for (const auto& cell : study.cells) {
-    const auto text = shown[cell.attack] ? "" : example_predictions(study, cell);
-    shown[cell.attack] |= !text.empty();
-    all += text;
-  }
-  return all;
-}
-
 }  // namespace
 
 std::string foldable(const std::string& heading, const std::string& content, std::size_t attacks) {
@@ -178,12 +166,15 @@ std::string render_html(const Study& study, const Summary& summary) {
       {"detection", detection(study, summary)},
       {"curves", curves(study)},
       {"sweeps", sweeps(study, summary)},
-      {"examples", example_predictions(study)},
       {"cells", cells(study)},
       {"provenance", provenance(study)}};
   for (const auto& table : summary.tables) {
     const bool leads = &table == summary.first_table(Measures::kAttackSuccess);
     parts[leads ? "leading" : "others"] += grid(summary, table, leads);
+  }
+  std::map<std::string, std::string> examples;  // of each attack, with the pictures of its first cell that has some
+  for (const auto& cell : study.cells) {
+    if (auto& text = examples[cell.attack]; text.empty()) parts["examples"] += text = example_predictions(study, cell);
   }
   std::string page = read_file(share_dir() / "report.html");  // parts have no mark of it: what came from data has no <
   for (const auto& [name, part] : parts) boost::replace_all(page, "<!--" + name + "-->", part);

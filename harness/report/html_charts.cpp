@@ -72,9 +72,8 @@ std::string trade_offs(const Summary& summary) {
   std::string each;
   const auto& rows = summary.tables.empty() ? std::vector<Row>() : summary.tables[0].rows;
   for (std::size_t r = 0; r < rows.size(); ++r) each += trade_off(summary, rows[r].attack, {r});
-  const auto mean =
-      trade_off(summary, "mean over " + counted(std::ssize(summary.compared), "attack"), summary.compared);
-  return (rows.size() > 1 ? in_grid(mean) : "") +
+  const auto title = "mean over " + counted(std::ssize(summary.compared), "attack");
+  return (rows.size() > 1 ? in_grid(trade_off(summary, title, summary.compared)) : "") +
          (each.empty() ? "" : foldable("each attack", in_grid(each), rows.size()));
 }
 
