@@ -63,13 +63,15 @@ MetricResult InputDetection::evaluate(ClipModel&, const EvalInputs& inputs) cons
   const auto true_positives = flagged.narrow(0, negatives, positives).sum().item<double>();
   const auto all = static_cast<double>(positives), wrong = static_cast<double>(negatives);
   const double f1 = 2 * true_positives / (true_positives + false_positives + all);
-  return {.values = {{"auroc", curves.auroc, "1"},
-                     {"fpr_at_95_tpr", curves.fpr_at_95_tpr, "1"},
-                     {"fpr_at_100_tpr", curves.fpr_at_100_tpr, "1"},
-                     {"tpr", true_positives / all, "1"},
-                     {"fpr", false_positives / wrong, "1"},
-                     {"f1", f1, "1"}},
-          .details = Json{{"threshold", threshold}, {"clean", negatives}, {"triggered", positives}}.dump()};
+  return {
+      .values = {{"auroc", curves.auroc, "1"},
+                 {"fpr_at_95_tpr", curves.fpr_at_95_tpr, "1"},
+                 {"fpr_at_100_tpr", curves.fpr_at_100_tpr, "1"},
+                 {"tpr", true_positives / all, "1"},
+                 {"fpr", false_positives / wrong, "1"},
+                 {"f1", f1, "1"}},
+      .details =
+          Json{{"threshold", threshold}, {"clean", negatives}, {"triggered", positives}, {"roc", curves.roc}}.dump()};
 }
 
 }  // namespace roclip

@@ -19,7 +19,7 @@ MetricResult PoisonDetection::evaluate(ClipModel&, const EvalInputs& inputs) con
                                  {"pr_auc", curves.pr_auc, "1"},
                                  {"fpr_at_95_tpr", curves.fpr_at_95_tpr, "1"},
                                  {"fpr_at_100_tpr", curves.fpr_at_100_tpr, "1"}}};
-  Json details = {{"poisons", poisons}, {"clean_pairs", clean}};
+  Json details = {{"poisons", poisons}, {"clean_pairs", clean}, {"roc", curves.roc}};
   if (threshold) {
     Count found;
     found.name = "poisons_found";

@@ -7,6 +7,12 @@
 
 namespace roclip {
 
+namespace {
+
+constexpr double kRocStep = 0.04;  // of both rates together, which rise by 2 in all
+
+}  // namespace
+
 DetectionCurves detection_curves(const torch::Tensor& scores, const std::vector<bool>& poisoned) {
   const auto contiguous = scores.contiguous();
   const std::span score(contiguous.data_ptr<double>(), poisoned.size());
@@ -41,6 +47,9 @@ DetectionCurves detection_curves(const torch::Tensor& scores, const std::vector<
       reached_100 = true;
     }
     begin = end;
+    const std::array point = {share(false_positives, clean), share(true_positives, poisons)};
+    const auto& last = curves.roc.back();
+    if (begin == order.size() || point[0] - last[0] + point[1] - last[1] >= kRocStep) curves.roc.push_back(point);
   }
   return curves;
 }

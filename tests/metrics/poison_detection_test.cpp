@@ -44,6 +44,8 @@ TEST_CASE("the curves of a mixed order are those counted by hand", "[metric][poi
   CHECK(mixed.pr_auc == Approx(0.5 * 1 + 0.5 * (2.0 / 3)));
   CHECK(mixed.fpr_at_95_tpr == Approx(1.0 / 3));
   CHECK(mixed.fpr_at_100_tpr == Approx(1.0 / 3));
+  using Points = std::vector<std::array<double, 2>>;
+  CHECK(mixed.roc == Points{{0, 0}, {0, 0.5}, {1.0 / 3, 0.5}, {1.0 / 3, 1}, {2.0 / 3, 1}, {1, 1}});
 }
 
 TEST_CASE("equal scores count half, in whatever order they stand", "[metric][poison_detection]") {
@@ -55,6 +57,19 @@ TEST_CASE("equal scores count half, in whatever order they stand", "[metric][poi
   }
   // The poison at 2 beats the clean one at 1 and ties with the other.
   CHECK(curves({2, 2, 1}, {true, false, false}).auroc == Approx(0.75));
+}
+
+TEST_CASE("a long ROC curve is told by few points, from end to end", "[metric][poison_detection]") {
+  std::vector<double> scores;
+  std::vector<bool> poisoned;
+  for (int i = 0; i < 3000; ++i) {
+    scores.push_back(i);
+    poisoned.push_back(i % 3 == 0);
+  }
+  const auto roc = curves(scores, poisoned).roc;
+  CHECK((roc.size() > 40 && roc.size() <= 52));
+  CHECK((roc.front() == std::array{0.0, 0.0} && roc.back() == std::array{1.0, 1.0}));
+  CHECK(std::ranges::is_sorted(roc));
 }
 
 TEST_CASE("95 % and all of the poisons are reached at other thresholds", "[metric][poison_detection]") {
@@ -87,7 +102,8 @@ TEST_CASE("poisons above the threshold are found, those at it are not", "[metric
   CHECK(values.at("auroc") == Approx(4.0 / 6));
   CHECK(values.at("clean_flagged") == 1);
   CHECK(values.at("poisons_left") == 1);
-  CHECK(Json::parse(result.details) == Json{{"poisons", 2}, {"clean_pairs", 3}, {"threshold", 2.0}});
+  const auto roc = curves({3, 2, 1, 5, 0}, {true, true, false, false, false}).roc;
+  CHECK(Json::parse(result.details) == Json{{"poisons", 2}, {"clean_pairs", 3}, {"threshold", 2.0}, {"roc", roc}});
 }
 
 TEST_CASE("without a threshold only the curves are told", "[metric][poison_detection]") {
