@@ -56,11 +56,6 @@ struct SetWriter {
   }
 
   const std::string& class_name(std::int64_t index) const { return data.classes[static_cast<std::size_t>(index)].name; }
-  Json class_names(const std::vector<std::int64_t>& labels) const {
-    Json names = Json::array();
-    for (const auto label : labels) names.push_back(class_name(label));
-    return names;
-  }
 
   void edits() {
     for (std::size_t i = 0; i < plan.edits.size(); ++i) {
@@ -100,7 +95,6 @@ struct SetWriter {
     }
   }
   void goal(const TriggeredImagesGoal& goal) {
-    json["goal"]["target_class"] = class_names(goal.target_class);
     const auto size = data.held_out.size();
     for (std::int64_t trigger = 0; trigger < std::ssize(goal.target_class); ++trigger) {
       for (std::int64_t first = 0; first < size; first += kStampAtOnce) {
@@ -134,7 +128,6 @@ struct SetWriter {
   }
   /// What a test asks for: held-out captions and prompts of classes.
   void goal(const TriggeredTextGoal& goal) {
-    json["goal"]["target_class"] = class_names(goal.target_class);
     for (std::int64_t trigger = 0; trigger < std::ssize(goal.target_class); ++trigger) {
       for (std::int64_t i = 0; i < data.held_out.size(); ++i) {
         const auto caption = data.held_out.pairs->caption(i);
@@ -188,6 +181,11 @@ void write_poison_set(const fs::path& folder, const Json& config, const Dataset&
                       {"triggered_texts", Json::array()},
                       {"artifact", nullptr}});
   writer.edits();
+  if (const auto* classes = target_classes(plan.goal)) {
+    for (std::size_t t = 0; t < classes->size(); ++t) {
+      writer.json["goal"]["target_class"][t] = writer.class_name((*classes)[t]);
+    }
+  }
   std::visit([&](const auto& goal) { writer.goal(goal); }, plan.goal);
   if (!ready.artifact.name.empty()) {
     const auto file = draft.path() / "artifact.safetensors";

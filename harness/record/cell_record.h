@@ -10,6 +10,7 @@
 #include "harness/record/cell.h"
 #include "harness/record/checked_json.h"
 #include "harness/record/intervals.h"
+#include "roclip/measures.h"
 
 namespace roclip {
 class Metric;
@@ -25,15 +26,6 @@ enum class Status { kOk, kFailed, kCrashed, kTimeout, kOutOfMemory, kDiverged, k
 std::string_view to_string(Status status);
 /// Of the cells that have ended, however: all but kMissing.
 std::vector<std::string> status_names();
-
-/// What a metric is about. Decides how reports use it; stored by name.
-enum class Measures {
-  kAttackSuccess,   ///< how often the attack reaches its goal: judged against the first defense, see "attack_works"
-  kCleanAccuracy,   ///< what the model is worth without an attacker: the other axis of a trade-off
-  kDetection,       ///< how well a defense tells poisons from clean data
-  kModelDetection,  ///< how well backdoored models are told from clean ones; its headline is a score of one model
-  kOther,
-};
 
 /// k of n.
 struct CountRecord {

@@ -3,14 +3,8 @@
 
 namespace roclip::bench {
 
-static_assert(static_cast<int>(Measures::kAttackSuccess) == static_cast<int>(roclip::Measures::kAttackSuccess) &&
-              static_cast<int>(Measures::kCleanAccuracy) == static_cast<int>(roclip::Measures::kCleanAccuracy) &&
-              static_cast<int>(Measures::kDetection) == static_cast<int>(roclip::Measures::kDetection) &&
-              static_cast<int>(Measures::kModelDetection) == static_cast<int>(roclip::Measures::kModelDetection) &&
-              static_cast<int>(Measures::kOther) == static_cast<int>(roclip::Measures::kOther));
-
 MetricRecord metric_record(const MetricResult& result, const Metric& metric) {
-  MetricRecord record{.measures = static_cast<Measures>(metric.measures()),
+  MetricRecord record{.measures = metric.measures(),
                       .lower_is_better = metric.better() == Better::kLower,
                       .headline = metric.headline(),
                       .not_applicable = result.not_applicable};

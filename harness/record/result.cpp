@@ -9,6 +9,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// Missing in results of old programs.
+constexpr std::pair<const char*, std::string CellEntry::*> kTraits[] = {
+    {"capability", &CellEntry::capability}, {"acts", &CellEntry::acts}, {"goal", &CellEntry::goal}};
+
 CellEntry read_entry(const CheckedJson& json) {
   auto statuses = status_names();
   statuses.emplace_back(to_string(Status::kMissing));
@@ -21,6 +25,8 @@ CellEntry read_entry(const CheckedJson& json) {
   if (!json.at("file").is_null()) entry.file = json.at("file").path_below();
   for (const auto& [id, metric] : json.at("metrics").members()) entry.metrics[id] = read_metric_summary(metric);
   if (!json.get("wall_s").is_null()) entry.wall_s = json.at("wall_s").number(0);
+  if (!json.get("train_s").is_null()) entry.train_s = json.at("train_s").number(0);
+  for (const auto& [key, trait] : kTraits) entry.*trait = json.get(key).text_or_null();
   return entry;
 }
 
@@ -77,8 +83,12 @@ CellEntry entry_of(const CellRecord& record) {
                   .seed = record.seed,
                   .status = record.status,
                   .reason = record.reason,
-                  .metrics = record.metrics};
+                  .metrics = record.metrics,
+                  .capability = record.capability,
+                  .goal = record.poison.goal};
   if (record.ok()) entry.wall_s = record.cost.wall_s;
+  if (record.cost.phase_s.contains("train")) entry.train_s = record.cost.phase_s.at("train");
+  if (!record.training.stages.empty()) entry.acts = record.training.stages.back().role;
   for (auto& [id, metric] : entry.metrics) {
     metric.details = nullptr;
     for (auto& count : metric.counts) count.items.clear(), count.outcomes.clear();
@@ -89,15 +99,18 @@ CellEntry entry_of(const CellRecord& record) {
 Json to_json(const CellEntry& entry) {
   Json metrics = Json::object();
   for (const auto& [id, metric] : entry.metrics) metrics[id] = summary_json(metric);
-  return {{"id", entry.id},
-          {"file", entry.file.empty() ? Json() : Json(entry.file)},
-          {"attack", entry.attack},
-          {"defense", entry.defense},
-          {"seed", entry.seed},
-          {"status", to_string(entry.status)},
-          {"reason", entry.reason.empty() ? Json() : Json(entry.reason)},
-          {"metrics", std::move(metrics)},
-          {"wall_s", entry.wall_s ? Json(*entry.wall_s) : Json()}};
+  Json json = {{"id", entry.id},
+               {"file", entry.file.empty() ? Json() : Json(entry.file)},
+               {"attack", entry.attack},
+               {"defense", entry.defense},
+               {"seed", entry.seed},
+               {"status", to_string(entry.status)},
+               {"reason", entry.reason.empty() ? Json() : Json(entry.reason)},
+               {"metrics", std::move(metrics)},
+               {"wall_s", entry.wall_s ? Json(*entry.wall_s) : Json()},
+               {"train_s", entry.train_s ? Json(*entry.train_s) : Json()}};
+  for (const auto& [key, trait] : kTraits) json[key] = (entry.*trait).empty() ? Json() : Json(entry.*trait);
+  return json;
 }
 
 Json to_json(const MatrixResult& result) {

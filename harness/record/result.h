@@ -52,7 +52,9 @@ struct CellEntry {
   Status status = Status::kMissing;
   std::string reason = {};
   std::map<std::string, MetricRecord> metrics = {};  ///< by id; no items
-  std::optional<double> wall_s = {};
+  std::optional<double> wall_s = {}, train_s = {};
+  std::string capability = {}, acts = {};  ///< of the defense: what it is given, and the role of its last stage
+  std::string goal = {};                   ///< of the attack, its kind
 
   bool ok() const { return status == Status::kOk; }
 };

@@ -26,9 +26,10 @@ void add_standings(Summary& summary, const Study& study) {
   std::vector<std::size_t> columns;  // of defenses with a success
   for (std::size_t d = 0; d < study.defenses.size(); ++d) {
     Standing& standing = summary.standings.emplace_back(Standing{study.defenses[d], d});
-    if (const auto* record = study.record_of(&CellEntry::defense, standing.defense)) {
-      standing.capability = record->capability;
-      if (!record->training.stages.empty()) standing.acts = record->training.stages.back().role;
+    for (const auto& cell : study.cells) {
+      if (cell.defense != standing.defense || cell.capability.empty()) continue;
+      standing.capability = cell.capability;
+      standing.acts = cell.acts;
     }
     const auto met = [d](const Row& row) { return !row.entries[d].seeds.empty(); };
     if (success != nullptr && std::ranges::any_of(success->rows, met)) columns.push_back(d);
@@ -72,8 +73,8 @@ std::string model_detection(const Study& study, const std::string& metric) {
   std::map<std::string, std::vector<double>> scores;  // by the attack's goal
   for (const auto& cell : study.cells) {
     const auto found = cell.metrics.find(metric);
-    if (cell.record == nullptr || found == cell.metrics.end()) continue;
-    if (const auto headline = found->second.quoted()) scores[cell.record->poison.goal].push_back(headline->value);
+    if (found == cell.metrics.end()) continue;
+    if (const auto headline = found->second.quoted()) scores[cell.goal].push_back(headline->value);
   }
   const auto &backdoored = scores["triggered_images"], &clean = scores["none"];
   if (backdoored.empty() || clean.empty()) return "";

@@ -40,9 +40,7 @@ Entry entry_of(const Study& study, const std::string& metric, const std::string&
     const auto found = cell->metrics.find(metric);
     if (entry.reason.empty() && found != cell->metrics.end()) entry.reason = found->second.not_applicable;
     if (cell->wall_s) wall_s.push_back(*cell->wall_s);
-    if (cell->record != nullptr && cell->record->cost.phase_s.contains("train")) {
-      train_s.push_back(cell->record->cost.phase_s.at("train"));
-    }
+    if (cell->train_s) train_s.push_back(*cell->train_s);
   }
   if (entry.cells == 0) entry.status = "-";
   if (!wall_s.empty()) entry.wall_s = mean(wall_s);

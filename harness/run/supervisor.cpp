@@ -227,8 +227,7 @@ void Supervisor::enforce_limits(Running& running) {
 
 void Supervisor::stop(bool at_once) {
   if (!stopping_ && !at_once && !running_.empty()) {
-    view_.notice("stopping: " + std::to_string(running_.size()) +
-                 (running_.size() == 1 ? " cell is writing its checkpoint" : " cells are writing their checkpoints") +
+    view_.notice("stopping: waiting for the checkpoint of " + counted(std::ssize(running_), "cell") +
                  "; Ctrl-C again stops at once");
   }
   if (!stopping_) stop_deadline_ = Clock::now() + kGrace;

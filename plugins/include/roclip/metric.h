@@ -18,6 +18,7 @@
 #include "roclip/dataset.h"
 #include "roclip/defense.h"
 #include "roclip/error.h"
+#include "roclip/measures.h"
 #include "roclip/params.h"
 #include "roclip/plugin.h"
 
@@ -95,18 +96,6 @@ struct MetricResult {
 torch::Tensor rank_of(const torch::Tensor& scores, const torch::Tensor& own);
 /// Counts the items whose rank is below k. @param items, ranks i64 [N], on the CPU.
 Count hits_at(std::int64_t k, std::string name, const torch::Tensor& items, const torch::Tensor& ranks);
-
-enum class Better { kLower, kHigher };
-
-/// What a metric's number is about. Reports put attack success beside clean accuracy, and say of an attack that fails
-/// undefended that it is too weak to judge a defense.
-enum class Measures {
-  kAttackSuccess,   ///< how often the attacker's goal is reached
-  kCleanAccuracy,   ///< what the model is worth without an attacker
-  kDetection,       ///< how well a defense tells poisons from clean pairs
-  kModelDetection,  ///< how well backdoored models are told from clean ones; its headline is a score of one model
-  kOther,
-};
 
 class Metric {
  public:

@@ -126,7 +126,7 @@ TEST_CASE("a record holds all that a cell can tell, and is read as it was writte
   record.training.epochs = {{"warm-up", 1, 2.5, 14, 0.5, {{"similarity_clean", 0.25}}}};
   record.examples = {{3, {{"fruit", 0.75}, {"hand", 0.25}}, {{"hand", 1}}}, {4, {{"fruit", 1}}}};
   record.metrics["detection/1"] = {
-      .measures = bench::Measures::kDetection,
+      .measures = Measures::kDetection,
       .headline = "AUROC",
       .values = {{.name = "AUROC", .value = 0.75}, {.name = "rank", .value = 3, .unit = "places"}}};
   const Json written = to_json(record);
@@ -134,10 +134,14 @@ TEST_CASE("a record holds all that a cell can tell, and is read as it was writte
   CHECK(to_json(read) == written);
   CHECK((read.metrics == record.metrics));
   CHECK(read.metrics.at("detection/1").quoted()->value == 0.75);
-  record.metrics["detection/1"].measures = bench::Measures::kModelDetection;
+  record.metrics["detection/1"].measures = Measures::kModelDetection;
   CHECK(to_json(record).at("metrics").at("detection/1").at("measures") == "model_detection");
   CHECK(read.training.stages[0].trained_by == "another");
   CHECK(read.training.stages[1].role == "anew");
+  record.cost.phase_s["train"] = 3;
+  const Json entry = to_json(entry_of(record));  // what results.json says of it
+  CHECK(entry.at("capability") == record.capability);
+  CHECK((entry.at("acts") == "anew" && entry.at("goal") == "triggered_images" && entry.at("train_s") == 3.0));
 }
 
 TEST_CASE(
@@ -148,10 +152,10 @@ TEST_CASE(
   Json& metric = old["metrics"]["zero_shot/1"];
   for (const char* key : {"measures", "headline", "values"}) metric.erase(key);
   const auto read = [&] { return read_cell_record(CheckedJson(old, "file", "")).metrics.at("zero_shot/1"); };
-  CHECK(read().measures == bench::Measures::kCleanAccuracy);
+  CHECK(read().measures == Measures::kCleanAccuracy);
   CHECK(read().headline == "top1");
   metric["better"] = "lower";
-  CHECK(read().measures == bench::Measures::kAttackSuccess);
+  CHECK(read().measures == Measures::kAttackSuccess);
 }
 
 TEST_CASE("a result that contradicts itself or has another shape is one error that names file, key, expected and got",

@@ -3,6 +3,7 @@
 #include "harness/report/render.h"
 #include "support/results.h"
 
+using namespace roclip;
 using namespace roclip::bench;
 using Catch::Contains;
 

@@ -7,6 +7,7 @@
 #include "support/results.h"
 #include "support/scratch_folder.h"
 
+using namespace roclip;
 using namespace roclip::bench;
 using Catch::Contains;
 
@@ -28,6 +29,7 @@ void store_changed(const std::filesystem::path& folder, CellEntry& cell,
   change(record);
   std::filesystem::create_directories(folder / "cells");
   write_json(folder / cell.file, to_json(record));
+  cell = entry_of(record);
 }
 
 void add_value(CellEntry& cell, const std::string& metric, Measures measures, double value) {
