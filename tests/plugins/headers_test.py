@@ -26,6 +26,11 @@ class Headers(unittest.TestCase):
                 prose, code = prose_and_code(header.read_text())
                 self.assertGreaterEqual(prose, code)
 
+    def test_every_public_header_is_installed(self):
+        listed = (ROOT / "plugins/CMakeLists.txt").read_text()
+        for header in (ROOT / "plugins/include/roclip").glob("*.h"):
+            self.assertIn(f"include/roclip/{header.name}", listed)
+
     @unittest.skipUnless(shutil.which("doxygen"), "doxygen is not installed")
     def test_the_reference_builds_without_warnings(self):
         made = subprocess.run(["doxygen", "plugins/Doxyfile"], cwd=ROOT, capture_output=True, text=True)
