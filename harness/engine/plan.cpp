@@ -144,12 +144,16 @@ void expect_data_fits(const std::vector<Cell>& cells, std::int64_t pairs, std::i
                                         std::to_string(pairs) + ", the training pairs of the data, got " +
                                         std::to_string(batch_size));
   }
-  if (held_out > 0) return;
   for (const Json& metric : cells.front().config.at("metrics")) {
-    if (!registry.make_metric(metric.at("plugin").get<std::string>(), metric.at("params"))->needs_held_out()) continue;
+    std::unique_ptr<Metric> made;
+    try {
+      made = registry.make_metric(metric.at("plugin").get<std::string>(), metric.at("params"));
+    } catch (const Error& e) {
+      throw Error(e.kind(), matrix.where("/metrics") + ": " + e.what());
+    }
+    if (held_out > 0 || !made->needs_held_out()) continue;
     throw Error(ErrorKind::kMatrix, matrix.where("/metrics") + ": " + plugin_name(metric.at("plugin")) +
-                                        " needs labelled images, and the data has none; name some in \"data\", key "
-                                        "\"labelled\", or leave this metric out");
+                                        " needs labelled images, and the data has none; set data/labelled");
   }
 }
 

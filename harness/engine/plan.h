@@ -16,8 +16,8 @@ namespace roclip::bench {
 std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry);
 
 /// What can be known before training once the data is. @param pairs of the training set. @param held_out labelled
-/// images. @throws Error(kMatrix) for a batch size above the pairs, and for a metric that needs labelled images where
-/// there are none
+/// images. @throws Error(kMatrix) for a batch size above the pairs, and for a metric whose parameters do not fit each
+/// other, or that needs labelled images where there are none
 void expect_data_fits(const std::vector<Cell>& cells, std::int64_t pairs, std::int64_t held_out, const Matrix& matrix,
                       const Registry& registry);
 

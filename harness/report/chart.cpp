@@ -9,7 +9,7 @@ namespace roclip::bench {
 
 namespace {
 
-constexpr double kWidth = 420, kLeft = 52, kTop = 12, kNameHeight = 12;
+constexpr double kWidth = 432, kLeft = 52, kTop = 12, kNameHeight = 12;
 
 /// An axis between two places of the picture, linear or logarithmic.
 struct Axis {

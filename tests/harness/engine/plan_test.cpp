@@ -151,6 +151,12 @@ TEST_CASE("metrics that need labelled images are refused when the data has none"
   expect_data_fits(planned({{"metrics", {"poison_detection"}}}), 512, 0, matrix, shipped());
 }
 
+TEST_CASE("metrics whose parameters do not fit each other are refused before anything is trained", "[plan]") {
+  const Json metrics = {{{"plugin", "attack_success"}, {"also", {"source_class"}}}};
+  CHECK_THROWS_WITH(expect_data_fits(planned({{"metrics", metrics}}), 512, 9, matrix_with(Json::object()), shipped()),
+                    Contains("/metrics: attack_success/source_class: expected a class name"));
+}
+
 TEST_CASE("limits and checkpoints are not part of a cell's id, and an entry's limits come before the matrix's",
           "[plan]") {
   const auto id = only_id(Json::object());
