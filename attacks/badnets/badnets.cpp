@@ -118,7 +118,8 @@ torch::Tensor redrawn_patch(const std::string& pattern, std::int64_t patch_px, c
   for (std::int64_t c = 0; c < 3; ++c) {
     const auto mean = static_cast<double>(sums[c].item<std::int64_t>()) / pixels;
     // CleanCLIP's conversion to bytes does not clip: what is out of range wraps around.
-    for (auto& value : bytes(patch[c])) {
+    const auto channel = patch[c];
+    for (auto& value : bytes(channel)) {
       value = static_cast<std::uint8_t>(static_cast<std::int64_t>(mean + 255 * normal(rng)));
     }
   }

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
 #include <unordered_map>
 
 #include <torch/types.h>
 #include <torch/utils.h>
+
+#include "roclip/linear_classifier.h"
 
 namespace roclip {
 
@@ -26,7 +29,10 @@ class Views {
         gallery_(embed_images(model, *held_out_.pairs, torch::arange(held_out_.size(), torch::kLong))) {
     const auto& probe = inputs.data.probe;
     if (probe.size() > 0) {
-      probe_ = unit_rows(image_features(model, *probe.pairs, torch::arange(probe.size(), torch::kLong)));
+      const auto features = image_features(model, *probe.pairs, torch::arange(probe.size(), torch::kLong));
+      probe_ = unit_rows(features);
+      classifier_ =
+          fit_classifier(features.to(model.device()), probe.labels.to(model.device()), std::ssize(inputs.data.classes));
     }
     std::vector<std::string> texts;
     std::unordered_map<std::string, std::int64_t> ids;
@@ -61,6 +67,7 @@ class Views {
       const auto features = image_features(model_, *pairs, torch::arange(images.size(0), torch::kLong));
       const auto votes =
           neighbour_votes(unit_rows(features).matmul(probe_.t()), inputs_.data.probe.labels, classes.size(0), params_);
+      ranks["linear_probe"] = rank_of(classifier_->logits(features.to(model_.device())).cpu(), wanted);
       ranks["knn"] = rank_of(votes, wanted);
     }
     if (retrieval) {
@@ -104,9 +111,10 @@ class Views {
   const EvalInputs& inputs_;
   const FootprintParams& params_;
   const LabelledImages& held_out_;
-  torch::Tensor gallery_;  ///< f32 [M, D], clean held-out images
-  torch::Tensor probe_;    ///< f32 [P, F], unit rows; undefined if there are none
-  torch::Tensor texts_;    ///< f32 [U, D], different captions of held-out images; undefined if there are none
+  torch::Tensor gallery_;                       ///< f32 [M, D], clean held-out images
+  torch::Tensor probe_;                         ///< f32 [P, F], unit rows; undefined if there are none
+  std::optional<LinearClassifier> classifier_;  ///< of their classes, where there are any
+  torch::Tensor texts_;  ///< f32 [U, D], different captions of held-out images; undefined if there are none
   std::map<std::int64_t, std::vector<std::int64_t>> texts_of_class_;  ///< rows of texts_, one for each image
 };
 
@@ -161,7 +169,7 @@ MetricResult Footprint::evaluate(ClipModel& model, const EvalInputs& inputs) con
   const auto ascending = all.index_select(0, order);
   double worst = 0;
   for (const std::string prefix : {"", "clean_"}) {
-    for (const std::string view : {"zero_shot", "knn", "image_to_text", "text_to_image"}) {
+    for (const std::string view : {"zero_shot", "linear_probe", "knn", "image_to_text", "text_to_image"}) {
       const auto of_view = ranks.find(prefix + view);
       if (of_view == ranks.end()) continue;
       const auto ordered = torch::cat(of_view->second).index_select(0, order);

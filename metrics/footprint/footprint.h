@@ -1,5 +1,5 @@
-/// Attack success in each way to use one model: zero-shot classification, nearest neighbours among features, and
-/// retrieval both ways. An attack that one of them does not see may be alive in another.
+/// Attack success in each way to use one model: zero-shot classification, a linear probe and nearest neighbours of its
+/// features, and retrieval both ways. An attack that one of them does not see may be alive in another.
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,3 @@
 #include "footprint.h"
 
-ROCLIP_METRIC(roclip::Footprint, "footprint/1", "attack success in each way to use the model");
+ROCLIP_METRIC(roclip::Footprint, "footprint/2", "attack success in each way to use the model");

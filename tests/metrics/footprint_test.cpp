@@ -66,9 +66,9 @@ TEST_CASE("a backdoor leaves its footprint in every view, image by image", "[met
   const auto data = with_dull_blue(toy_images(12));
   const auto result = evaluate({data, TriggeredImagesGoal{{2}}, &blue_if_red}, toy_clip(), {.neighbours = 3});
   const auto counts = counts_of(result);
-  REQUIRE(counts.size() == 8);
+  REQUIRE(counts.size() == 10);
   const std::vector<std::int64_t> items = {0, 1, 3, 4, 6, 7, 9, 10};
-  for (const std::string view : {"zero_shot", "knn", "image_to_text", "text_to_image"}) {
+  for (const std::string view : {"zero_shot", "linear_probe", "knn", "image_to_text", "text_to_image"}) {
     INFO(view);
     CHECK(counts.at(view).items == items);
     CHECK(counts.at(view).outcomes == Outcomes{1, 0, 1, 0, 1, 0, 1, 0});  // the red ones
@@ -88,19 +88,21 @@ TEST_CASE("views differ, and the worst is the headline", "[metric][footprint]") 
   const auto counts = counts_of(result);
   CHECK(counts.at("zero_shot").hits == 4);
   CHECK(counts.at("knn").outcomes == Outcomes{0, 1, 0, 1, 0, 1, 0, 1});  // green ones, which the probe set calls blue
+  CHECK(counts.at("linear_probe").outcomes == counts.at("knn").outcomes);
   CHECK(counts.at("image_to_text").hits == 4);
   CHECK(counts.at("text_to_image").hits == 0);  // of equals the attacked image comes last
   CHECK(counts.at("clean_knn").hits == 4);
   CHECK(result.values[0].value == 0.5);
 }
 
-TEST_CASE("knn reads features, not embeddings", "[metric][footprint]") {
+TEST_CASE("knn and the linear probe read features, not embeddings", "[metric][footprint]") {
   const auto data = toy_dataset();
   auto model = toy_clip();
   model.image_weight.copy_(torch::tensor({{0.0F, 1.0F, 0.0F}, {0.0F, 0.0F, 1.0F}, {1.0F, 0.0F, 0.0F}}));
   const auto counts = counts_of(evaluate({data, ConfusedClassesGoal{0, 0}}, model, {.neighbours = 1}));
   CHECK(counts.at("zero_shot").hits == 0);  // red embeds as green
   CHECK(counts.at("knn").hits == 4);
+  CHECK(counts.at("linear_probe").hits == 4);
 }
 
 TEST_CASE("target images are attacked as they are, each for a class of its own", "[metric][footprint]") {
@@ -110,8 +112,8 @@ TEST_CASE("target images are attacked as they are, each for a class of its own",
   const auto data = toy_dataset(images);
   const auto result = evaluate({data, TargetImagesGoal{{{4, 2}, {6, 1}, {7, 0}}}}, toy_clip(), {.neighbours = 3});
   const auto counts = counts_of(result);
-  CHECK(counts.size() == 4);
-  for (const std::string view : {"zero_shot", "knn", "image_to_text"}) {
+  CHECK(counts.size() == 5);
+  for (const std::string view : {"zero_shot", "linear_probe", "knn", "image_to_text"}) {
     CHECK(counts.at(view).items == std::vector<std::int64_t>{4, 6, 7});
     CHECK(counts.at(view).outcomes == Outcomes{1, 0, 0});
   }
@@ -146,8 +148,8 @@ TEST_CASE("a view without its data is left out", "[metric][footprint]") {
   auto captions = captions_of(*data.held_out.pairs);
   for (const std::size_t blue : {2, 5, 8, 11}) captions[blue].clear();
   data.held_out.pairs = tensor_pairs(toy_images(12), captions);
-  CHECK(counts_of(evaluate({data, ConfusedClassesGoal{0, 2}})).size() == 2);  // no caption of blue
-  CHECK(counts_of(evaluate({data, ConfusedClassesGoal{0, 1}})).size() == 4);
+  CHECK(counts_of(evaluate({data, ConfusedClassesGoal{0, 2}})).size() == 3);  // no caption of blue
+  CHECK(counts_of(evaluate({data, ConfusedClassesGoal{0, 1}})).size() == 5);
   data.probe = {};
   const auto counts = counts_of(evaluate({data, ConfusedClassesGoal{0, 2}}));
   CHECK(counts.size() == 1);

@@ -20,16 +20,20 @@ struct Clouds {
 
 TEST_CASE("the probe's classifier equals plain gradient descent", "[metric][linear_probe]") {
   const Clouds data;
+  const auto mean = data.features.mean(/*dim=*/0), scale = data.features.std(/*dim=*/0, /*unbiased=*/false);
+  const auto features = (data.features - mean) / scale;
   constexpr double kL2 = 0.05;
   auto weight = torch::zeros({5, 3}, torch::kFloat64), bias = torch::zeros({3}, torch::kFloat64);
   const auto truth = torch::one_hot(data.labels, 3).to(torch::kFloat64);
   for (int step = 0; step < 5000; ++step) {
-    const auto error = (torch::softmax(data.features.matmul(weight) + bias, /*dim=*/1) - truth) / 60;
-    weight -= 0.5 * (data.features.t().matmul(error) + kL2 * weight);
+    const auto error = (torch::softmax(features.matmul(weight) + bias, /*dim=*/1) - truth) / 60;
+    weight -= 0.5 * (features.t().matmul(error) + kL2 * weight);
     bias -= 0.5 * error.sum(/*dim=*/0);
   }
   const torch::NoGradGuard as_in_the_harness;
   const auto fitted = fit_classifier(data.features, data.labels, 3, {.l2 = kL2, .max_iterations = 200});
+  CHECK(fitted.mean.equal(mean));
+  CHECK(fitted.scale.equal(scale));
   CHECK((fitted.weight - weight).abs().max().item<double>() < 1e-5);
   CHECK((fitted.bias - bias).abs().max().item<double>() < 1e-5);
   CHECK(fitted.max_gradient < 1e-6);
