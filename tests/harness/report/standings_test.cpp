@@ -91,7 +91,7 @@ TEST_CASE("under a single attack the interval of a rank is over seeds", "[report
     cells.push_back(entry("a", "clip", seed, seed == 1 ? 1 : 16));
     cells.push_back(entry("a", "x", seed, 2));
   }
-  const auto& x = of(cells).standings[0];
+  const auto x = of(cells).standings[0];
   const std::vector<double> ranks = {2, 1, 1, 1, 1, 1, 1, 1};
   CHECK(x.rank == Approx(9.0 / 8));
   CHECK(x.rank_interval->low == 1);
