@@ -208,6 +208,22 @@ void add_poison(CLI::App& app, Invocation& invocation) {
   add_set(import_set);
 }
 
+void add_model(CLI::App& app, Invocation& invocation) {
+  EngineCommand embed(
+      app, invocation, "embed", "embed images and captions by a model and weights of open_clip's layout",
+      {"--model ViT-B-32 --weights w.safetensors --images photos --captions lines.txt --out e.safetensors"});
+  (*embed.task)["task"] = "embed";
+  embed.add<std::string>("--model", "a preset (RN50, ViT-B-32, ...) or a file of open_clip's: NAME.json")
+      ->required()
+      ->type_name("MODEL");
+  embed.add<std::string>("--weights", "its weights, as safetensors")->required()->type_name("FILE");
+  embed.add<std::string>("--images", "folder of pictures, embedded in the order of their names")->type_name("FOLDER");
+  embed.add<std::string>("--captions", "file with a caption a line")->type_name("FILE");
+  embed.add<std::string>("--merges", "OpenAI's merges (default: those of the installed open_clip_torch)")
+      ->type_name("FILE");
+  embed.add<std::string>("--out", "file to write: \"image\" and \"text\", unit rows")->required()->type_name("FILE");
+}
+
 void add_comfort(CLI::App& app, Invocation& invocation) {
   const auto file = std::make_shared<std::filesystem::path>("matrix.json");
   auto* init = add_command(app, "init", "write a small matrix file with comments, to begin with", {"", "mine.json"});
@@ -229,6 +245,7 @@ void add_engine_commands(CLI::App& app, Invocation& invocation) {
   add_schema(app, invocation);
   add_data(app, invocation);
   add_poison(app, invocation);
+  add_model(app, invocation);
   add_comfort(app, invocation);
 }
 

@@ -77,6 +77,8 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   run->add_flag("--trace", options.trace,
                 "write a Chrome trace of ten steps of each cell, logs/<id>.trace.json, for ui.perfetto.dev");
+  run->add_flag("--keep-weights", options.keep_weights,
+                "keep what the cells that run now have trained, weights/<id>.safetensors, by open_clip's names");
   run->callback([choices, &invocation] {
     auto& chosen = choices->run;
     chosen.plugin_path = invocation.plugin_path;

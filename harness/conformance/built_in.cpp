@@ -87,14 +87,10 @@ LabelledImages draw_images(std::int64_t count, Rng& rng) {
   return {tensor_pairs(images, std::move(captions)), torch::arange(count, torch::kLong) % kClasses};
 }
 
-ModelParams small_model() {
-  return model_params({{"preset", "tiny"},
-                       {"image_px", 32},
-                       {"embedding_dim", 16},
-                       {"stage_widths", {8, 16}},
-                       {"stage_blocks", {1, 0}},
-                       {"text_width", 16}},
-                      "the model of the conformance kit");
+ModelSpec small_model() {
+  const Json model = {{"preset", "tiny"},        {"image_px", 32},         {"embedding_dim", 16},
+                      {"stage_widths", {8, 16}}, {"stage_blocks", {1, 0}}, {"text_width", 16}};
+  return model_spec(effective_model(model, ".", "the model of the conformance kit"));
 }
 
 class WrongCaptions final : public Attack {

@@ -5,6 +5,7 @@
 
 #include "harness/data/poisoned_pairs.h"
 #include "harness/model/clip.h"
+#include "harness/model/vocabulary.h"
 #include "harness/train/checked_plugins.h"
 #include "harness/train/trainer.h"
 

@@ -11,6 +11,7 @@
 #include "harness/data/cache.h"
 #include "harness/data/captions.h"
 #include "harness/data/image.h"
+#include "harness/data/resample.h"
 #include "harness/record/escape.h"
 #include "roclip/error.h"
 #include "roclip/params.h"

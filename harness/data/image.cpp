@@ -86,16 +86,6 @@ std::string png_bytes(const torch::Tensor& image) {
       cv::Mat(static_cast<int>(rows.size(0)), static_cast<int>(rows.size(1)), CV_8UC3, rows.data_ptr<std::uint8_t>()));
 }
 
-cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px) {
-  const double scale = static_cast<double>(px) / std::min(rgb.rows, rgb.cols);
-  const auto side = static_cast<int>(px);
-  const auto scaled = [&](int length) { return std::max(side, cvRound(length * scale)); };
-  const cv::Size size(scaled(rgb.cols), scaled(rgb.rows));
-  cv::Mat resized;
-  cv::resize(rgb, resized, size, 0, 0, cv::INTER_AREA);
-  return resized(cv::Rect((size.width - side) / 2, (size.height - side) / 2, side, side)).clone();
-}
-
 torch::Tensor resize_images(const torch::Tensor& images, std::int64_t px) {
   const std::int64_t size = images.size(2);
   if (px == size) return images;

@@ -24,9 +24,6 @@ std::string png_bytes(const cv::Mat& rgb);
 /// @param image uint8 [3, H, W]
 std::string png_bytes(const torch::Tensor& image);
 
-/// The middle square at px x px: the short side resized by area, then cropped.
-cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px);
-
 /// @param images uint8 [N, 3, S, S] @return uint8 [N, 3, px, px]: the argument itself if px is S; means of k x k
 /// blocks, halves rounded up, if S is k px; otherwise resized by OpenCV's INTER_AREA.
 torch::Tensor resize_images(const torch::Tensor& images, std::int64_t px);

@@ -13,6 +13,8 @@
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/examples.h"
 #include "harness/model/clip.h"
+#include "harness/model/vocabulary.h"
+#include "harness/model/weights.h"
 #include "harness/record/cell_record.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
@@ -36,10 +38,11 @@ std::unique_ptr<Defense> make_defense(const Registry& registry, const Json& conf
 
 /// From the clean captions, so that all attacks of a seed meet the same initial weights; words that only poisons have
 /// take spare rows.
-std::shared_ptr<const Vocabulary> vocabulary_of(const Dataset& data, const PoisonPlan& plan, const ModelParams& model) {
+std::shared_ptr<const Vocabulary> vocabulary_of(const Dataset& data, const PoisonPlan& plan,
+                                                const TokenizerSpec& spec) {
   std::vector<std::string> poisons;
   for (const auto& edit : plan.edits) poisons.push_back(edit.caption);
-  return std::make_shared<const Vocabulary>(*data.train, model.vocabulary_min_count, poisons);
+  return std::make_shared<const Vocabulary>(*data.train, spec.min_count, poisons);
 }
 
 /// The attack, the defense and the metrics.
@@ -126,7 +129,7 @@ std::vector<torch::Device> parse_devices(const std::string& text) {
 }
 
 LoadedData open_data(const Json& config, const Progress& progress) {
-  return load_data(config.at("data"), config.at("model").at("image_px"), progress);
+  return load_data(config.at("data"), image_px_of(config.at("model")), progress);
 }
 
 TrainingKeys training_keys(const Json& config, const std::string& data_hash, const Registry& registry,
@@ -142,6 +145,7 @@ TrainingKeys training_keys(const Json& config, const std::string& data_hash, con
               {"attack", config.at("attack")},
               {"attack_file", plugin_hash(attack)},
               {"seed", config.at("seed")},
+              {"start_from", config.value("start_from", Json())},
               {"device", device.is_cpu() ? "cpu" : "cuda"}};
   if (make_attack(registry, config)->knows_defense()) key["known_defense"] = config.at("defense");
   const auto hash = [&](const Json& of) { return hash_hex(of.dump()).substr(0, 16); };
@@ -186,9 +190,11 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
   examples.store(around.out.examples_file(poison.name), pairs);
   clock.lap("poison");
 
-  const auto model_config = read_params<ModelParams>(config.at("model"), "model");
-  const auto vocabulary = vocabulary_of(data, plan, model_config);
-  const auto model = make_clip(model_config, vocabulary, stream(seed, role::kInit), around.device);
+  const auto spec = model_spec(config.at("model"));
+  const auto vocabulary = vocabulary_of(data, plan, spec.tokenizer);
+  const auto model = make_clip(spec, make_tokenizer(spec.tokenizer, vocabulary, *data.train), stream(seed, role::kInit),
+                               around.device);
+  load_start(config, *model);
   const auto defense = make_defense(registry, config);
   const auto clean_subset = granted_subset(*defense, pairs);
   clock.lap("model");
@@ -211,6 +217,12 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
   hooks.at_epoch_end = [&] { return watch_similarity(*model); };
   const auto report = trainer.run(hooks);
   clock.lap("train");
+  if (!around.weights.empty()) {
+    std::filesystem::create_directories(around.weights.parent_path());
+    save_weights(around.weights, *model,
+                 {{"roclip_bench_cell", cell.id}, {"roclip_bench_model", config.at("model").dump()}});
+    clock.lap("weights");
+  }
   double trained_s = 0, own_s = 0;  // what another cell trained is that cell's cost
   for (const auto& stage : report.stages) {
     trained_s += stage.wall_s;

@@ -190,13 +190,11 @@ int schema(const Json& task) {
                        plugin.descriptor->describe()});
   }
   if (task.at("plugin").is_null()) {
-    ModelParams model;
     TrainingParams training;
-    ParamList model_list, training_list;
-    model.declare(model_list);
+    ParamList training_list;
     training.declare(training_list);
     std::cout << matrix_schema(read_json(share_dir() / "schema" / "matrix.schema.json"), plugins, model_presets(),
-                               model_list.describe(), training_list.describe())
+                               describe_model(), training_list.describe())
                      .dump(2)
               << "\n";
     return 0;

@@ -38,6 +38,11 @@ int poison_export(const Json& task);
 /// @param task {"task": "poison import", "set", "data", "plugin_path"}
 int poison_import(const Json& task);
 
+/// Writes "image" and "text", f32 [N, D] unit rows, as safetensors: of a folder's images in the order of their names,
+/// of the captions a file has a line each. @param task {"task": "embed", "model", "weights", "images", "captions",
+/// "merges", "out"}; "" for what is not there
+int embed(const Json& task);
+
 /// Looks at LibTorch, its BLAS, the processor, GPUs, plugins and data sets. Prints kFindings and findings as JSON, on a
 /// line of their own (harness/record/protocol.h). @param task {"task": "doctor", "plugin_path"}. @return 0
 int doctor(const Json& task);

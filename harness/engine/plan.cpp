@@ -4,7 +4,8 @@
 #include <map>
 
 #include "harness/data/data.h"
-#include "harness/model/clip.h"
+#include "harness/model/spec.h"
+#include "harness/record/files.h"
 #include "harness/train/trainer.h"
 #include "roclip/error.h"
 #include "roclip/metric.h"
@@ -65,6 +66,20 @@ std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind 
   return result;
 }
 
+/// The file itself, or the only one that a run has kept in an output folder. @throws Error(kData)
+std::filesystem::path kept_weights(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) return path;
+  std::vector<std::filesystem::path> files;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(path / "weights", none)) {
+    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  }
+  if (files.size() == 1) return files.front();
+  throw Error(ErrorKind::kData, path.string() + ": expected the kept weights of one cell in it, found " +
+                                    std::to_string(files.size()) +
+                                    " files; name the file, or run a cell with --keep-weights");
+}
+
 std::string name_of(const Choice& choice) { return plugin_name(choice.effective.at("plugin")); }
 
 }  // namespace
@@ -86,10 +101,16 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
     metrics.push_back(metric.effective);
   }
 
+  Json start;
+  if (!matrix.start_from.empty()) {
+    const auto file = kept_weights(std::filesystem::absolute(matrix.start_from).lexically_normal());
+    start = {{"file", file}, {"hash", hash_file(file)}};
+  }
+
   std::vector<Cell> cells;
   std::map<std::string, std::string> name_of_id;
   for (const auto& [model, model_swept] : expand_sweeps(matrix.model, matrix.where("/model"))) {
-    const Json model_json = write_params(model_params(model, matrix.where("/model")));
+    const Json model_json = effective_model(model, matrix.folder(), matrix.where("/model"));
     for (const auto& [training, training_swept] : expand_sweeps(matrix.training, matrix.where("/training"))) {
       const Json training_json = write_params(read_params<TrainingParams>(training, matrix.where("/training")));
       Json swept = model_swept;
@@ -112,6 +133,7 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
                            {"defense", defense.effective},
                            {"metrics", metrics},
                            {"seed", seed}};
+            if (!start.is_null()) cell.config["start_from"] = start;
             cell.refused = attack.refused.empty() ? defense.refused : attack.refused;
             cell.limits = read_params(defense.limits, "limits", read_params(attack.limits, "limits", matrix.limits));
             cell.id =

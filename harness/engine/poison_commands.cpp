@@ -84,7 +84,7 @@ void check_place(const fs::path& folder) {
   }
 }
 
-std::int64_t image_px(const Cell& cell) { return cell.config.at("model").at("image_px"); }
+std::int64_t image_px(const Cell& cell) { return image_px_of(cell.config.at("model")); }
 
 }  // namespace
 

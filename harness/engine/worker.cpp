@@ -88,7 +88,7 @@ int prepare(const PrepareTask& task) {
   };
   std::map<std::int64_t, LoadedData> by_size;
   const auto data_of = [&](const Cell& cell) -> const LoadedData& {
-    const std::int64_t image_px = cell.config.at("model").at("image_px");
+    const std::int64_t image_px = image_px_of(cell.config.at("model"));
     if (!by_size.contains(image_px)) by_size.emplace(image_px, open_data(cell.config, progress));
     return by_size.at(image_px);
   };
@@ -113,7 +113,7 @@ int prepare(const PrepareTask& task) {
   std::vector<StoredPlan> plans;
   for (const auto& cell : cells) {
     if (!cell.refused.empty()) continue;
-    Json which = {cell.config.at("attack"), cell.config.at("model").at("image_px")};
+    Json which = {cell.config.at("attack"), image_px_of(cell.config.at("model"))};
     if (task.make_data) which.push_back(cell.seed);  // without the manifests, one plan of an attack tells its trials
     if (!planned.insert(which.dump()).second) continue;
     tell(Planning{cell.attack});
@@ -161,6 +161,7 @@ int run_one(const CellTask& task) {
                                 .device = device,
                                 .out = {task.out},
                                 .checkpoint = task.checkpoint,
+                                .weights = task.weights,
                                 .command_line = task.command_line},
                                std::move(hooks));
   if (!record) {

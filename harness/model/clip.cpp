@@ -1,67 +1,110 @@
 #include "harness/model/clip.h"
 
-#include <algorithm>
 #include <cmath>
 
-#include <boost/algorithm/string/join.hpp>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
+#include "harness/model/recompute.h"
 #include "harness/model/towers.h"
 #include "harness/record/files.h"
-#include "harness/record/paths.h"
+#include "harness/record/torch_compat.h"
 
 namespace roclip::bench {
-
-namespace nn = torch::nn;
 
 namespace {
 
 const double kMaxLogitScale = std::log(100.0);
 
+std::shared_ptr<ImageTower> make_image_tower(const ModelSpec& spec) {
+  if (const auto* conv = std::get_if<ConvSpec>(&spec.image)) return make_conv_tower(*conv);
+  if (const auto* resnet = std::get_if<ResNetSpec>(&spec.image)) return make_resnet_tower(*resnet, spec.image_px);
+  return make_vit_tower(std::get<VitSpec>(spec.image), spec.image_px);
+}
+
 class Clip final : public TrainableClip {
  public:
-  Clip(const ModelParams& params, std::shared_ptr<const Vocabulary> vocabulary, torch::Device device)
-      : params_(params),
-        vocabulary_(std::move(vocabulary)),
+  Clip(const ModelSpec& spec, std::shared_ptr<const Tokenizer> tokenizer, torch::Device device)
+      : spec_(spec),
+        tokenizer_(std::move(tokenizer)),
         device_(device),
-        image_tower_(parts_.register_module("image", ImageTower(params))),
-        text_tower_(parts_.register_module("text", TextTower(params, vocabulary_->size()))),
-        image_projection_(parts_.register_module("image_projection", projection(params.stage_widths.back()))),
-        text_projection_(parts_.register_module("text_projection", projection(params.text_width))) {
-    const auto initial = torch::full({}, std::log(1 / params.initial_temperature));
-    log_logit_scale_ = parts_.register_parameter("log_logit_scale", initial);
+        image_tower_(parts_.register_module("visual", make_image_tower(spec))),
+        text_tower_(parts_.register_module("text", make_text_tower(spec.text, tokenizer_->ids()))) {
+    image_tower_->add_projection(spec.embedding_dim);
+    text_tower_->add_projection(spec.embedding_dim);
+    const auto initial = torch::full({}, std::log(1 / spec.initial_temperature));
+    logit_scale_ = parts_.register_parameter("logit_scale", initial);
     parts_.to(device_);
   }
 
-  torch::Tensor image_features(const torch::Tensor& pixels) override { return image_tower_(pixels); }
-  torch::Tensor encode_image(const torch::Tensor& pixels) override {
-    return unit_rows(image_projection_(image_tower_(pixels)));
+  torch::Tensor image_features(const torch::Tensor& pixels) override {
+    const Autocast autocast(device_, use_.bf16);
+    return image_tower_->features(pixels).to(torch::kFloat);
   }
-  torch::Tensor encode_text(const torch::Tensor& tokens) override {
-    return unit_rows(text_projection_(text_tower_(tokens)));
-  }
+  torch::Tensor encode_image(const torch::Tensor& pixels) override { return encode(*image_tower_, pixels); }
+  torch::Tensor encode_text(const torch::Tensor& tokens) override { return encode(*text_tower_, tokens); }
   torch::Tensor image_parts(const torch::Tensor& pixels) override {
-    const auto places = image_tower_->places(pixels);  // [B, H', W', F]
-    return unit_rows(image_projection_(places.flatten(0, 2))).view({places.size(0), -1, params_.embedding_dim});
+    const Autocast autocast(device_, use_.bf16);
+    const auto places = image_tower_->places(pixels);  // [B, T, F]
+    return unit_rows_f32(image_tower_->project(places.flatten(0, 1))).view({places.size(0), -1, spec_.embedding_dim});
   }
   torch::Tensor text_parts(const torch::Tensor& tokens) override {
-    const auto packing = pack(tokens != Vocabulary::kPadding);
-    const auto words = unit_rows(text_projection_(text_tower_->words(tokens, packing)));  // [T, D]
+    const Autocast autocast(device_, use_.bf16);
+    const auto packing = pack(tokens != 0);
+    const auto words = unit_rows_f32(text_tower_->project(text_tower_->words(tokens, packing)));  // [T, D]
     const auto padded = torch::zeros({tokens.numel(), words.size(1)}, words.options());
     return padded.index_copy(0, packing.rows, words).view({tokens.size(0), tokens.size(1), -1});
   }
-  torch::Tensor logit_scale() override { return log_logit_scale_.exp(); }
+  torch::Tensor logit_scale() override { return logit_scale_.exp(); }
   torch::Tensor tokenize(std::span<const std::string> captions) const override {
-    return vocabulary_->tokenize(captions, params_.context_length);
+    return tokenizer_->tokenize(captions, spec_.text.context_length);
   }
-  std::int64_t embedding_dim() const override { return params_.embedding_dim; }
+  std::int64_t embedding_dim() const override { return spec_.embedding_dim; }
   torch::Device device() const override { return device_; }
-  void train(bool on) override { parts_.train(on); }
+  void train(bool on) override {
+    image_tower_->train(on && use_.image_rate > 0);
+    text_tower_->train(on && use_.text_rate > 0);
+  }
 
-  std::vector<torch::Tensor> trainable() override { return parts_.parameters(); }
+  std::vector<torch::Tensor> trainable() override {
+    auto parameters = parts_.parameters();
+    std::erase_if(parameters, [](const torch::Tensor& parameter) { return !parameter.requires_grad(); });
+    return parameters;
+  }
+  void use(const ModelUse& use) override {
+    use_ = use;
+    for (auto& parameter : image_tower_->parameters()) parameter.requires_grad_(use.image_rate > 0);
+    for (auto& parameter : text_tower_->parameters()) parameter.requires_grad_(use.text_rate > 0);
+  }
+  std::vector<double> rates() override {
+    std::vector<double> rates;
+    for (const auto& entry : parts_.named_parameters()) {
+      if (!entry.value().requires_grad()) continue;
+      const bool image = entry.key().starts_with("visual."), text = entry.key().starts_with("text.");
+      rates.push_back(image ? use_.image_rate : text ? use_.text_rate : 1);
+    }
+    return rates;
+  }
   std::vector<torch::Tensor> buffers() override { return parts_.buffers(); }
+  std::map<std::string, torch::Tensor> weights() override {
+    std::map<std::string, torch::Tensor> weights;
+    const auto add = [&](const std::string& name, const torch::Tensor& tensor) {
+      // open_clip keeps the text tower at the root, and both projections as [F, D] without ".weight".
+      const std::string prefix = "text.", weight = ".weight";
+      auto key = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+      const bool transposed = key == "visual.proj.weight" || key == "text_projection.weight";
+      if (transposed) key.resize(key.size() - weight.size());
+      weights.emplace(key, transposed ? tensor.t() : tensor);
+    };
+    for (const auto& entry : parts_.named_parameters()) add(entry.key(), entry.value());
+    for (const auto& entry : parts_.named_buffers()) add(entry.key(), entry.value());
+    return weights;
+  }
+  const Tokenizer& tokenizer() const override { return *tokenizer_; }
   void clamp_logit_scale() override {
     const torch::NoGradGuard no_grad;
-    log_logit_scale_.clamp_(0, kMaxLogitScale);
+    logit_scale_.clamp_(0, kMaxLogitScale);
   }
   std::string weights_hash() const override {
     std::string hashes;
@@ -75,82 +118,46 @@ class Clip final : public TrainableClip {
   }
 
  private:
-  nn::Linear projection(std::int64_t width) const {
-    return nn::Linear(nn::LinearOptions(width, params_.embedding_dim).bias(false));
+  static torch::Tensor unit_rows_f32(const torch::Tensor& rows) { return unit_rows(rows.to(torch::kFloat)); }
+
+  /// @param input of the tower
+  template <class T>
+  torch::Tensor encode(T& tower, const torch::Tensor& input) {
+    const auto whole = [this, &tower](const torch::Tensor& part) {
+      const Autocast autocast(device_, use_.bf16);
+      return unit_rows_f32(tower.project(tower.features(part)));
+    };
+    if (use_.micro_batch == 0 || input.size(0) <= use_.micro_batch) return whole(input);
+    std::vector<torch::Tensor> parts;
+    for (const auto& part : input.split(use_.micro_batch)) {
+      parts.push_back(recomputed(whole, part, tower.parameters().front()));
+    }
+    return torch::cat(parts);
   }
 
-  ModelParams params_;
-  std::shared_ptr<const Vocabulary> vocabulary_;
+  ModelSpec spec_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
   torch::Device device_;
-  nn::Module parts_;
-  ImageTower image_tower_;
-  TextTower text_tower_;
-  nn::Linear image_projection_, text_projection_;
-  torch::Tensor log_logit_scale_;
+  torch::nn::Module parts_;
+  std::shared_ptr<ImageTower> image_tower_;
+  std::shared_ptr<TextTower> text_tower_;
+  torch::Tensor logit_scale_;  ///< its logarithm
+  ModelUse use_;
 };
-
-std::filesystem::path presets_dir() { return share_dir() / "models"; }
 
 }  // namespace
 
-void ModelParams::declare(ParamList& list) {
-  const char* source = "tuned on emoji, see results/emoji-quick";
-  list.add("image_px", image_px, Range{8, 1024}, "px", "side of the square input", source);
-  list.add("embedding_dim", embedding_dim, Range{2, 4096}, "1", "D, of the shared space", source);
-  list.add("stem_kernel_px", stem_kernel_px, Range{1, 32}, "px", "first convolution", source);
-  list.add("stem_stride_px", stem_stride_px, Range{1, 32}, "px", "first convolution; at most the kernel", source);
-  list.add("stage_widths", stage_widths, Range{4, 4096}, "channels", "one a stage; the last is F", source);
-  list.add("stage_blocks", stage_blocks, Range{0, 64}, "blocks", "residual blocks, one number a stage", source);
-  list.add("text_width", text_width, Range{4, 4096}, "1", "of the transformer; divisible by text_heads", source);
-  list.add("text_layers", text_layers, Range{0, 48}, "layers", "of the transformer", source);
-  list.add("text_heads", text_heads, Range{1, 64}, "heads", "of the attention", source);
-  list.add("text_mlp_ratio", text_mlp_ratio, Range{1, 8}, "1", "hidden width of the MLP over text_width", source);
-  list.add("context_length", context_length, Range{1, 256}, "words", "longer captions are cut", source);
-  list.add("vocabulary_min_count", vocabulary_min_count, Range{1, 1000}, "1", "rarer words are unknown", source);
-  list.add("initial_temperature", initial_temperature, Range{0.01, 1}, "1", "1 / logit scale at the start",
-           "Radford et al. 2021");
+torch::Tensor normalised(const torch::Tensor& pixels, const PixelNorm& norm) {
+  const auto channel = [&](const std::array<double, 3>& values) {
+    return torch::tensor(at::ArrayRef<double>(values), pixels.options()).view({3, 1, 1});
+  };
+  return (pixels - channel(norm.mean)) / channel(norm.deviation);
 }
 
-std::vector<std::string> model_presets() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(presets_dir())) {
-    if (entry.path().extension() == ".json") names.push_back(entry.path().stem());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
-ModelParams model_params(const Json& model, const std::string& where) {
-  if (!model.is_string() && !model.is_object()) {
-    throw Error(ErrorKind::kMatrix, where + ": expected a preset's name or an object, got " + model.dump());
-  }
-  Json own = model.is_object() ? model : Json::object();
-  const Json preset = model.is_string() ? model : own.value("preset", Json("tiny"));
-  own.erase("preset");
-  const auto presets = model_presets();
-  if (!preset.is_string() || std::ranges::find(presets, preset.get<std::string>()) == presets.end()) {
-    const auto name = preset.is_string() ? preset.get<std::string>() : preset.dump();
-    throw Error(ErrorKind::kMatrix, where + ": unknown model preset \"" + name + "\"" + did_you_mean(name, presets) +
-                                        " (known: " + boost::join(presets, ", ") + ")");
-  }
-  const auto file = presets_dir() / (preset.get<std::string>() + ".json");
-  const auto params = read_params(own, where, read_params<ModelParams>(read_json(file), file.string()));
-  const auto refuse = [&](const std::string& why) { throw Error(ErrorKind::kMatrix, where + why); };
-  if (params.stage_widths.empty() || params.stage_widths.size() != params.stage_blocks.size()) {
-    refuse("/stage_blocks: expected as many numbers as stage_widths has, at least one");
-  }
-  if (params.stem_stride_px > params.stem_kernel_px) refuse("/stem_stride_px: expected at most stem_kernel_px");
-  if (params.text_width % params.text_heads != 0) refuse("/text_width: expected a multiple of text_heads");
-  if (params.image_px >> (params.stage_widths.size() - 1) < params.stem_stride_px) {
-    refuse("/stage_widths: too many stages for images of " + std::to_string(params.image_px) + " px");
-  }
-  return params;
-}
-
-std::unique_ptr<TrainableClip> make_clip(const ModelParams& params, std::shared_ptr<const Vocabulary> vocabulary,
+std::unique_ptr<TrainableClip> make_clip(const ModelSpec& spec, std::shared_ptr<const Tokenizer> tokenizer,
                                          std::uint64_t seed, torch::Device device) {
   torch::manual_seed(seed);  // torch's initialisers draw from the global CPU generator
-  return std::make_unique<Clip>(params, std::move(vocabulary), device);
+  return std::make_unique<Clip>(spec, std::move(tokenizer), device);
 }
 
 std::int64_t parameter_count(TrainableClip& model) {

@@ -1,50 +1,39 @@
-/// A CLIP with a convolutional image tower and a transformer text tower, built from a preset.
+/// A CLIP: an image tower, a text tower, a tokenizer and a temperature.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "harness/model/vocabulary.h"
+#include "harness/model/spec.h"
+#include "harness/model/tokenizer.h"
 #include "roclip/clip_model.h"
-#include "roclip/params.h"
 
 namespace roclip::bench {
 
-/// The "model" section of a matrix file, after its preset.
-struct ModelParams {
-  std::int64_t image_px = 32;
-  std::int64_t embedding_dim = 64;
-
-  std::int64_t stem_kernel_px = 8;
-  std::int64_t stem_stride_px = 4;
-  std::vector<std::int64_t> stage_widths = {32, 64, 128};  ///< channels; each stage after the first halves H and W
-  std::vector<std::int64_t> stage_blocks = {1, 1, 0};      ///< residual blocks in each stage
-
-  std::int64_t text_width = 64;
-  std::int64_t text_layers = 1;
-  std::int64_t text_heads = 1;
-  std::int64_t text_mlp_ratio = 2;
-  std::int64_t context_length = 12;
-  std::int64_t vocabulary_min_count = 2;
-
-  double initial_temperature = 0.07;
-
-  void declare(ParamList& list);
+/// How a model computes and trains; what it is does not depend on it.
+struct ModelUse {
+  /// Learning rates of the towers, as shares of the stage's; 0: the tower is frozen, its batch statistics, too.
+  double image_rate = 1, text_rate = 1;
+  bool bf16 = false;             ///< products and convolutions; embeddings are f32 all the same
+  std::int64_t micro_batch = 0;  ///< pairs whose activations are kept at once (recompute.h); 0 = all of a batch
 };
-
-/// Takes a preset's name, or an object of parameters with an optional "preset" (default "tiny") to start from.
-/// @throws Error(kMatrix)
-ModelParams model_params(const Json& model, const std::string& where);
-/// Names of the presets in share_dir()/models.
-std::vector<std::string> model_presets();
 
 /// The model that the trainer needs: what plugins see, and the rest of its state.
 class TrainableClip : public ClipModel {
  public:
+  /// Frozen towers leave trainable(). Default: ModelUse{}.
+  virtual void use(const ModelUse& use) = 0;
+  /// Of each tensor of trainable().
+  virtual std::vector<double> rates() = 0;
   /// Batch statistics: state that is not trained by gradient.
   virtual std::vector<torch::Tensor> buffers() = 0;
+  /// All parameters and buffers by the names that open_clip gives them (those of `tiny` and its like have names of the
+  /// same style). They share memory with the model; some are transposed views.
+  virtual std::map<std::string, torch::Tensor> weights() = 0;
+  virtual const Tokenizer& tokenizer() const = 0;
   /// Hash of all parameters and buffers, bit for bit.
   virtual std::string weights_hash() const = 0;
   /// Brings the learned temperature back into [0, ln 100].
@@ -52,7 +41,7 @@ class TrainableClip : public ClipModel {
 };
 
 /// @param seed of the initial weights: equal seeds give equal bits, whatever the device.
-std::unique_ptr<TrainableClip> make_clip(const ModelParams& params, std::shared_ptr<const Vocabulary> vocabulary,
+std::unique_ptr<TrainableClip> make_clip(const ModelSpec& spec, std::shared_ptr<const Tokenizer> tokenizer,
                                          std::uint64_t seed, torch::Device device);
 std::int64_t parameter_count(TrainableClip& model);
 

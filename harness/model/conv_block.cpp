@@ -6,6 +6,7 @@
 #include <torch/utils.h>
 
 #include "harness/model/kernels/convolution.h"
+#include "harness/record/torch_compat.h"
 
 namespace roclip::bench {
 
@@ -63,7 +64,7 @@ struct ConvolutionOnCpu : torch::autograd::Function<ConvolutionOnCpu> {
 
 torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight, std::int64_t stride,
                           std::int64_t padding) {
-  if (x.is_cpu() && x.scalar_type() == torch::kFloat32) {
+  if (x.is_cpu() && x.scalar_type() == torch::kFloat32 && !Autocast::enabled(x.device())) {
     return ConvolutionOnCpu::apply(x.contiguous(), weight, stride, padding);
   }
   return torch::conv2d(x.permute({0, 3, 1, 2}), weight.permute({3, 2, 0, 1}), {}, stride, padding)

@@ -7,6 +7,7 @@
 #include <torch/utils.h>
 
 #include "harness/model/kernels/attention.h"
+#include "harness/record/torch_compat.h"
 
 namespace roclip::bench {
 
@@ -21,11 +22,11 @@ std::span<const std::int64_t> view(const torch::Tensor& starts) {
 
 struct AttentionOnCpu : torch::autograd::Function<AttentionOnCpu> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& qkv, const torch::Tensor& starts,
-                               std::int64_t heads) {
+                               std::int64_t heads, bool causal) {
     const auto width = qkv.size(1) / 3;
     auto weights = torch::empty({attention_weights(view(starts), heads)}, qkv.options());
     auto out = torch::empty({qkv.size(0), width}, qkv.options());
-    attention_forward(qkv.data_ptr<float>(), view(starts), heads, width / heads, weights.data_ptr<float>(),
+    attention_forward(qkv.data_ptr<float>(), view(starts), heads, width / heads, causal, weights.data_ptr<float>(),
                       out.data_ptr<float>());
     context->save_for_backward({qkv, starts, weights});
     context->saved_data["heads"] = heads;
@@ -39,21 +40,22 @@ struct AttentionOnCpu : torch::autograd::Function<AttentionOnCpu> {
     auto grad_qkv = torch::empty_like(qkv);
     attention_backward(qkv.data_ptr<float>(), weights.data_ptr<float>(), grad.data_ptr<float>(), view(starts), heads,
                        qkv.size(1) / 3 / heads, grad_qkv.data_ptr<float>());
-    return {grad_qkv, torch::Tensor(), torch::Tensor()};
+    return {grad_qkv, torch::Tensor(), torch::Tensor(), torch::Tensor()};
   }
 };
 
 /// With padding again, for devices that have a fast batched product.
-torch::Tensor padded_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads) {
+torch::Tensor padded_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads, bool causal) {
   const auto batch = packing.starts.size(0) - 1, length = packing.length, width = qkv.size(1) / 3;
   const auto padded = torch::zeros({batch * length, 3 * width}, qkv.options()).index_copy(0, packing.rows, qkv);
-  const auto mask = torch::full({batch * length}, -INFINITY, qkv.options())
-                        .index_fill(0, packing.rows, 0)
-                        .view({batch, 1, 1, length});
+  // Rows of padding are dropped below; only a caption's own tokens must not see them.
+  auto mask = torch::full({batch * length}, -INFINITY, qkv.options())
+                  .index_fill(0, packing.rows, 0)
+                  .view({batch, 1, 1, length});
+  if (causal) mask = torch::full({length, length}, -INFINITY, qkv.options()).triu(1);
   const auto parts = padded.view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
-  const auto scale = std::sqrt(static_cast<double>(width / heads));
-  const auto weights = (parts[0].matmul(parts[1].transpose(2, 3)) / scale + mask).softmax(-1);
-  return weights.matmul(parts[2]).transpose(1, 2).reshape({batch * length, width}).index_select(0, packing.rows);
+  const auto attended = softmax_attention(parts[0], parts[1], parts[2], mask);
+  return attended.transpose(1, 2).reshape({batch * length, width}).index_select(0, packing.rows);
 }
 
 }  // namespace
@@ -66,9 +68,14 @@ Packing pack(const torch::Tensor& is_token) {
   return {rows, rows.remainder(length), rows.div(length, "floor"), starts, length};
 }
 
-torch::Tensor packed_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads) {
-  return qkv.is_cpu() ? AttentionOnCpu::apply(qkv.contiguous(), packing.starts, heads)
-                      : padded_attention(qkv, packing, heads);
+torch::Tensor packed_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads, bool causal) {
+  return qkv.is_cpu() && qkv.scalar_type() == torch::kFloat
+             ? AttentionOnCpu::apply(qkv.contiguous(), packing.starts, heads, causal)
+             : padded_attention(qkv, packing, heads, causal);
+}
+
+torch::Tensor packed_last(const torch::Tensor& x, const Packing& packing) {
+  return x.index_select(0, (packing.starts.slice(0, 1) - 1).to(x.device()));
 }
 
 torch::Tensor packed_mean(const torch::Tensor& x, const Packing& packing) {

@@ -23,10 +23,13 @@ struct Packing {
 Packing pack(const torch::Tensor& is_token);
 
 /// Scaled dot-product self-attention within each sequence (Vaswani et al. 2017). Differentiable once.
-/// @param qkv f32 [T, 3W]: queries, keys and values; heads side by side in each. @return f32 [T, W]
-torch::Tensor packed_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads);
+/// @param qkv [T, 3W]: queries, keys and values; heads side by side in each. @param causal a token sees itself and
+/// those before it only. @return [T, W]
+torch::Tensor packed_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads, bool causal);
 
 /// Mean of each sequence; 0 for one without tokens. Differentiable once. @param x f32 [T, W]. @return f32 [B, W]
 torch::Tensor packed_mean(const torch::Tensor& x, const Packing& packing);
+/// The last token of each sequence. @pre none is empty. @param x [T, W]. @return [B, W]
+torch::Tensor packed_last(const torch::Tensor& x, const Packing& packing);
 
 }  // namespace roclip::bench

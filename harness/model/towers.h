@@ -1,43 +1,49 @@
-/// The two encoders. Included by clip.cpp and the tests of the towers only: torch's module headers compile slowly.
+/// The two encoders as Clip sees them. Each architecture is a file of its own that implements one of these.
 #pragma once
 
-#include <torch/torch.h>
+#include <memory>
 
-#include "harness/model/clip.h"
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
 #include "harness/model/packed.h"
+#include "harness/model/spec.h"
+#include "harness/model/tokenizer.h"
 
 namespace roclip::bench {
 
-/// Residual network (He et al. 2016, arXiv 1512.03385) on a patch stem, global average pooling.
-class ImageTowerImpl : public torch::nn::Module {
+/// To the joint space in two steps. F is its own; D is the model's.
+class Tower : public torch::nn::Module {
  public:
-  explicit ImageTowerImpl(const ModelParams& params);
-  /// f32 [B, 3, H, W] in 0..1 -> f32 [B, F]
-  torch::Tensor forward(const torch::Tensor& pixels) { return places(pixels).mean({1, 2}); }
-  /// What is pooled: f32 [B, H', W', F].
-  torch::Tensor places(const torch::Tensor& pixels);
-
- private:
-  torch::nn::ModuleList blocks_;
+  /// Draws the weights of project(). Once, before it is used.
+  virtual void add_projection(std::int64_t embedding_dim) = 0;
+  /// f32 [..., F] -> f32 [..., D], not normalised
+  virtual torch::Tensor project(const torch::Tensor& features) = 0;
 };
-TORCH_MODULE(ImageTower);
 
-/// Pre-norm transformer encoder (Vaswani et al. 2017, arXiv 1706.03762; pre-norm as in CLIP), mean over the words.
-/// Without a causal mask: nothing is generated, and every word may see every other.
-class TextTowerImpl : public torch::nn::Module {
+class ImageTower : public Tower {
  public:
-  TextTowerImpl(const ModelParams& params, std::int64_t vocabulary_size);
-  /// i64 [B, L], 0 = padding -> f32 [B, text_width]
-  torch::Tensor forward(const torch::Tensor& tokens);
-  /// What is pooled: f32 [T, text_width], all tokens of a batch.
-  torch::Tensor words(const torch::Tensor& tokens, const Packing& packing);
-
- private:
-  torch::nn::Embedding words_{nullptr};
-  torch::Tensor positions_;  ///< f32 [context_length, text_width]
-  torch::nn::ModuleList layers_;
-  torch::nn::LayerNorm norm_{nullptr};
+  /// f32 [B, 3, H, W], 0..1 -> f32 [B, F], what a linear probe reads
+  virtual torch::Tensor features(const torch::Tensor& pixels) = 0;
+  /// The places of the last layer: f32 [B, T, F], each as features() has the whole image.
+  virtual torch::Tensor places(const torch::Tensor& pixels) = 0;
 };
-TORCH_MODULE(TextTower);
+
+class TextTower : public Tower {
+ public:
+  /// i64 [B, L], 0 = padding -> f32 [B, F]
+  virtual torch::Tensor features(const torch::Tensor& tokens) = 0;
+  /// All tokens of a batch, as features() has captions: f32 [T, F]. @param packing of the tokens
+  virtual torch::Tensor words(const torch::Tensor& tokens, const Packing& packing) = 0;
+};
+
+// One function a file. Weights are drawn from LibTorch's global generator, but for those of project(): Clip has both
+// towers draw these last.
+std::shared_ptr<ImageTower> make_conv_tower(const ConvSpec& spec);
+std::shared_ptr<ImageTower> make_resnet_tower(const ResNetSpec& spec, std::int64_t image_px);
+std::shared_ptr<ImageTower> make_vit_tower(const VitSpec& spec, std::int64_t image_px);
+std::shared_ptr<TextTower> make_text_tower(const TextSpec& spec, const TokenIds& ids);
+
+torch::Tensor normalised(const torch::Tensor& pixels, const PixelNorm& norm);
 
 }  // namespace roclip::bench

@@ -5,6 +5,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "harness/record/files.h"
 #include "roclip/dataset.h"
 
 namespace roclip::bench {
@@ -57,6 +58,12 @@ Vocabulary::Vocabulary(const Counts& counts, const Counts& poisons, std::int64_t
   for (const auto& word : frequent(poisons, min_count)) {
     if (kFirstWord + std::ssize(ids_) < end) ids_.emplace(word, kFirstWord + std::ssize(ids_));
   }
+}
+
+std::string Vocabulary::fingerprint() const {
+  std::string all;
+  for (const auto& word : words_) all += word + "\n";
+  return hash_hex(all);
 }
 
 torch::Tensor Vocabulary::tokenize(std::span<const std::string> captions, std::int64_t context_length) const {

@@ -10,7 +10,7 @@
 #include "harness/data/data.h"
 #include "harness/data/image.h"
 #include "harness/data/poisoned_pairs.h"
-#include "harness/poison/artifact.h"
+#include "harness/model/safetensors.h"
 #include "harness/poison/draft_folder.h"
 #include "harness/poison/stored_plan.h"
 #include "harness/record/files.h"

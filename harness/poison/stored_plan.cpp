@@ -9,7 +9,9 @@
 
 #include "harness/data/poisoned_pairs.h"
 #include "harness/model/clip.h"
-#include "harness/poison/artifact.h"
+#include "harness/model/safetensors.h"
+#include "harness/model/vocabulary.h"
+#include "harness/model/weights.h"
 #include "harness/poison/draft_folder.h"
 #include "harness/record/files.h"
 #include "harness/record/signals.h"
@@ -50,9 +52,11 @@ class CellLab final : public Lab {
 
   ClipModel& surrogate(std::int64_t epochs) override {
     if (model_) return *model_;
-    const auto params = read_params<ModelParams>(config_.at("model"), "model");
-    const auto vocabulary = std::make_shared<const Vocabulary>(*data_.train, params.vocabulary_min_count);
-    model_ = make_clip(params, vocabulary, stream(seed(), role::kInit), device_);
+    const auto spec = model_spec(config_.at("model"));
+    const auto vocabulary = std::make_shared<const Vocabulary>(*data_.train, spec.tokenizer.min_count);
+    model_ =
+        make_clip(spec, make_tokenizer(spec.tokenizer, vocabulary, *data_.train), stream(seed(), role::kInit), device_);
+    load_start(config_, *model_);
     auto training = read_params<TrainingParams>(config_.at("training"), "training");
     training.epochs = epochs;
     Defense plain;
@@ -79,10 +83,11 @@ class CellLab final : public Lab {
 /// The front of the names of what an attack makes, and the hash of all that decides it.
 std::string name_for(const Json& config, const Dataset& data, const Registry& registry, const Attack& attack) {
   const auto& plugin = find_plugin(registry, PluginKind::kAttack, config.at("attack"));
-  Json key = {config.at("attack"), config.at("seed"), data.hash, config.at("model").at("image_px"),
-              plugin_hash(plugin)};
+  Json key = {config.at("attack"), config.at("seed"), data.hash, image_px_of(config.at("model")), plugin_hash(plugin)};
   if (const auto* defense = known_defense(config, attack)) key.push_back(*defense);
-  if (attack.prepares()) key.push_back({config.at("model"), config.at("training"), config.at("numerics")});
+  if (attack.prepares())
+    key.push_back(
+        {config.at("model"), config.at("training"), config.at("numerics"), config.value("start_from", Json())});
   return plugin.name() + "-s" + config.at("seed").dump() + "-" + hash_hex(key.dump()).substr(0, 10);
 }
 

@@ -22,6 +22,10 @@ void CheckpointPolicy::declare(ParamList& list) {
 
 std::string config_hash(Json config) {
   config.erase("data");
+  const std::pair<const char*, const char*> places[] = {{"model", "merges"}, {"start_from", "file"}};
+  for (const auto& [section, path] : places) {
+    if (const auto found = config.find(section); found != config.end()) found->erase(path);
+  }
   if (const auto metrics = config.find("metrics"); metrics != config.end()) std::sort(metrics->begin(), metrics->end());
   return hash_hex(config.dump()).substr(0, 10);
 }

@@ -50,6 +50,7 @@ struct CellTask {
   CheckpointPolicy checkpoint;
   int cpu = -1;                           ///< the processor to stay on; -1 = any
   std::filesystem::path trace;            ///< file for a Chrome trace of a few steps; empty = none
+  std::filesystem::path weights;          ///< file for the trained weights; empty = they are not kept
   std::vector<std::string> command_line;  ///< for the record
   pid_t supervisor = 0;                   ///< the parent, with which the engine ends; 0 = it lives on its own
 };

@@ -22,6 +22,8 @@ struct OutputFolder {
   std::filesystem::path artifact_file(const std::string& name) const {
     return root / "artifacts" / (name + ".safetensors");
   }
+  /// Trained weights of a cell, if the run was asked to keep them.
+  std::filesystem::path weights_file(const std::string& id) const { return root / "weights" / (id + ".safetensors"); }
   /// Pictures of the poisons and of a few test images (harness/engine/examples.h), beside the manifest.
   std::filesystem::path examples_file(const std::string& name) const {
     return root / "manifests" / (name + ".examples.json");

@@ -3,7 +3,9 @@
 
 #include <cmath>
 
+#include <ATen/autocast_mode.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 #include <torch/version.h>
 
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
@@ -33,5 +35,60 @@ inline void adamw_step(const torch::Tensor& values, const torch::Tensor& gradien
   values.addcdiv_(mean, scale, -s.learning_rate / (1 - std::pow(s.beta1, steps)));
 #endif
 }
+
+/// Scaled dot-product attention (Vaswani et al. 2017), all of q, k and v [B, heads, L, W / heads]. @param mask added to
+/// the scores, may be undefined
+inline torch::Tensor softmax_attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                                       const torch::Tensor& mask = {}) {
+#if TORCH_VERSION_MAJOR >= 2
+  return at::scaled_dot_product_attention(q, k, v, mask.defined() ? c10::optional<torch::Tensor>(mask) : c10::nullopt);
+#else
+  auto scores = q.matmul(k.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(-1)));
+  if (mask.defined()) scores = scores + mask;
+  return scores.softmax(-1).matmul(v);
+#endif
+}
+
+/// While it lives, products and convolutions on the device run in bf16 and the rest in f32 (PyTorch's autocast);
+/// nothing happens without `on`. [one thread; they nest]
+class Autocast {
+ public:
+  Autocast(torch::Device device, bool on) : device_(device), before_(enabled(device)) {
+    if (!on) return;
+    set(device_, true);
+    at::autocast::increment_nesting();
+    on_ = true;
+  }
+  ~Autocast() {
+    if (!on_) return;
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    set(device_, before_);
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+  static bool enabled(torch::Device device) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    return at::autocast::is_autocast_enabled(device.type());
+#else
+    return device.is_cpu() ? at::autocast::is_cpu_enabled() : at::autocast::is_enabled();
+#endif
+  }
+
+ private:
+  static void set(torch::Device device, bool on) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    at::autocast::set_autocast_dtype(device.type(), at::kBFloat16);
+    at::autocast::set_autocast_enabled(device.type(), on);
+#else
+    at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+    at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+    device.is_cpu() ? at::autocast::set_cpu_enabled(on) : at::autocast::set_enabled(on);
+#endif
+  }
+
+  torch::Device device_;
+  bool before_, on_ = false;
+};
 
 }  // namespace roclip::bench

@@ -171,6 +171,7 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
                          .checkpoint = matrix.checkpoint,
                          .command_line = options.command_line,
                          .trace = options.trace,
+                         .keep_weights = options.keep_weights,
                          .max_fail = options.max_fail},
                         results, state, view);
   supervisor.run(std::move(waiting));

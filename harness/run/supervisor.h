@@ -45,6 +45,7 @@ struct SupervisorOptions {
   CheckpointPolicy checkpoint = {};
   std::vector<std::string> command_line = {};
   bool trace = false;         ///< a Chrome trace of a few steps of each cell
+  bool keep_weights = false;  ///< of each cell that ends ok
   std::int64_t max_fail = 0;  ///< stop when as many cells did not end ok; 0 = never
 };
 

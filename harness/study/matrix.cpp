@@ -57,12 +57,17 @@ std::vector<std::int64_t> parse_seeds(const CheckedJson& json) {
   return seeds;
 }
 
+/// Whether the value of this key has keys of its own: vision_cfg and the like, of a model that open_clip describes.
+bool is_section(const std::string& key) { return key.ends_with("_cfg"); }
+
 /// How many objects expand_sweeps() gives.
 double combinations(const Json& object) {
   double product = 1;
   if (!object.is_object()) return product;
-  for (const auto& value : object) {
-    if (value.is_object() && value.contains("sweep") && value["sweep"].is_array()) {
+  for (const auto& [key, value] : object.items()) {
+    if (is_section(key)) {
+      product *= combinations(value);
+    } else if (value.is_object() && value.contains("sweep") && value["sweep"].is_array()) {
       product *= static_cast<double>(value["sweep"].size());
     }
   }
@@ -97,6 +102,28 @@ void expect_bounded(const Matrix& matrix) {
                                       "); shorten the sweeps, or split the study into several matrix files");
 }
 
+/// What a key may become, and what of that was swept. @param value an object
+std::vector<Swept> choices_of(const std::string& key, const Json& value, const std::string& where) {
+  std::vector<Swept> choices;
+  if (is_section(key)) {
+    for (auto& [section, chosen] : expand_sweeps(value, where)) {
+      Json named = Json::object();
+      for (const auto& [inner, choice] : chosen.items()) named[key + "/" + inner] = choice;
+      choices.push_back({section, named});
+    }
+    return choices;
+  }
+  if (value.size() != 1 || !value.contains("sweep") || !value["sweep"].is_array() || value["sweep"].empty()) {
+    checked(value, where).refuse("a value, or {\"sweep\": [...]} with at least one");
+  }
+  const Json& sweep = value["sweep"];
+  if (std::set<Json>(sweep.begin(), sweep.end()).size() != sweep.size()) {
+    checked(sweep, where + "/sweep").refuse("values that differ");
+  }
+  for (const auto& choice : sweep) choices.push_back({choice, {{key, choice}}});
+  return choices;
+}
+
 }  // namespace
 
 std::filesystem::path Matrix::folder() const {
@@ -126,6 +153,7 @@ Matrix parse_matrix(const Json& json, const std::filesystem::path& file) {
   matrix.data = whole.at("data");
   matrix.model = whole.at("model");
   matrix.training = root.at("training").object();
+  if (root.has("start_from")) matrix.start_from = matrix.folder() / root.at("start_from").text();
   matrix.seeds = parse_seeds(root.at("seeds"));
   matrix.attacks = plugin_entries(root.at("attacks"), matrix.where("/attacks"));
   matrix.defenses = plugin_entries(root.at("defenses"), matrix.where("/defenses"));
@@ -159,19 +187,12 @@ std::vector<Swept> expand_sweeps(const Json& object, const std::string& where) {
   if (!object.is_object()) return result;
   for (const auto& [key, value] : object.items()) {
     if (!value.is_object()) continue;
-    if (value.size() != 1 || !value.contains("sweep") || !value["sweep"].is_array() || value["sweep"].empty()) {
-      checked(value, where + "/" + key).refuse("a value, or {\"sweep\": [...]} with at least one");
-    }
-    const Json& sweep = value["sweep"];
-    if (std::set<Json>(sweep.begin(), sweep.end()).size() != sweep.size()) {
-      checked(sweep, where + "/" + key + "/sweep").refuse("values that differ");
-    }
     std::vector<Swept> next;
     for (const auto& partial : result) {
-      for (const auto& choice : sweep) {
+      for (const auto& [choice, chosen] : choices_of(key, value, where + "/" + key)) {
         Swept swept = partial;
         swept.object[key] = choice;
-        swept.chosen[key] = choice;
+        swept.chosen.update(chosen);
         next.push_back(std::move(swept));
       }
     }

@@ -31,9 +31,11 @@ struct Matrix {
   std::filesystem::path file;
   Json written = Json::object();  ///< the whole file
   std::string name;
-  Json data;      ///< as written
-  Json model;     ///< as written; may hold sweeps
-  Json training;  ///< as written, an object; may hold sweeps
+  Json data;                         ///< as written
+  Json model;                        ///< as written; may hold sweeps
+  Json training;                     ///< as written, an object; may hold sweeps
+  std::filesystem::path start_from;  ///< weights that training begins with: a file, or an output
+                                     ///< folder with those of one cell; "" = random ones
   std::vector<std::int64_t> seeds;
   std::vector<PluginEntry> attacks, defenses, metrics;
   Limits limits;

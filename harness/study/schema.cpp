@@ -75,10 +75,15 @@ Json matrix_schema(Json general, const std::vector<SchemaPlugin>& plugins, const
   }
   Json model_properties = parameter_schemas(model);
   model_properties["preset"] = {{"enum", presets}};
+  Json of_open_clip = Json::array();  // keys that only its descriptions have
+  for (const char* key : {"vision_cfg", "text_cfg", "tokenizer", "merges"})
+    of_open_clip.push_back({{"required", {key}}});
   properties["model"] = {
       {"anyOf",
        {{{"enum", presets}},
-        {{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(model_properties)}}}},
+        {{"type", "string"}, {"pattern", "\\.json$"}},
+        {{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(model_properties)}},
+        {{"type", "object"}, {"anyOf", std::move(of_open_clip)}}}},
       {"default", properties["model"].at("default")}};
   properties["training"].update(Json{{"additionalProperties", false}, {"properties", parameter_schemas(training)}});
   return general;

@@ -1,6 +1,7 @@
 #include "harness/train/adamw.h"
 
-#include <algorithm>
+#include <map>
+#include <utility>
 
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
@@ -11,30 +12,41 @@
 
 namespace roclip::bench {
 
-AdamW::AdamW(std::vector<torch::Tensor> parameters, const AdamWOptions& options) : options_(options) {
+AdamW::AdamW(const std::vector<torch::Tensor>& parameters, const AdamWOptions& options,
+             const std::vector<double>& rates)
+    : options_(options) {
   const torch::NoGradGuard no_grad;
-  const auto rest = std::stable_partition(parameters.begin(), parameters.end(),
-                                          [](const torch::Tensor& parameter) { return parameter.dim() >= 2; });
+  std::map<std::pair<bool, double>, std::vector<torch::Tensor>> alike;  // what decays comes first
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    alike[{parameters[i].dim() < 2, rates.empty() ? 1 : rates[i]}].push_back(parameters[i]);
+  }
   std::vector<torch::Tensor> flat;
-  for (auto it = parameters.begin(); it != parameters.end(); ++it) {
-    flat.push_back(it->detach().reshape({-1}));
-    if (it < rest) decayed_ += it->numel();
+  std::int64_t begin = 0;
+  for (const auto& [kind, group] : alike) {
+    std::int64_t count = 0;
+    for (const auto& parameter : group) {
+      parameters_.push_back(parameter);
+      flat.push_back(parameter.detach().as_strided({parameter.numel()}, {1}));  // as it lies in memory
+      count += parameter.numel();
+    }
+    const auto& [is_plain, rate] = kind;
+    groups_.push_back({begin, count, is_plain ? 0 : options.weight_decay, rate});
+    begin += count;
   }
   values_ = torch::cat(flat);
   gradients_ = torch::zeros_like(values_);
   mean_ = torch::zeros_like(values_);
   square_ = torch::zeros_like(values_);
   std::int64_t offset = 0;
-  for (auto& parameter : parameters) {
+  for (auto& parameter : parameters_) {
     // Part of the arena, but no view in the eyes of autograd: other optimizers detach gradients in place.
     const auto window = [&](const torch::Tensor& arena) {
-      return torch::empty({0}, arena.options()).set_(arena.storage(), offset, parameter.sizes());
+      return torch::empty({0}, arena.options()).set_(arena.storage(), offset, parameter.sizes(), parameter.strides());
     };
     parameter.set_data(window(values_));
     windows_.push_back(window(gradients_));
     offset += parameter.numel();
   }
-  parameters_ = std::move(parameters);
   zero_grad();
 }
 
@@ -43,16 +55,19 @@ void AdamW::zero_grad() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].mutable_grad() = windows_[i];
 }
 
+void AdamW::shorten_gradient(double longest) {
+  const torch::NoGradGuard no_grad;
+  gradients_.mul_((longest / (gradients_.norm() + 1e-6)).clamp_max(1));
+}
+
 void AdamW::step(double learning_rate) {
   const torch::NoGradGuard no_grad;
   ++steps_;
-  const auto run = [&](std::int64_t begin, std::int64_t count, double weight_decay) {
-    const auto part = [&](const torch::Tensor& arena) { return arena.narrow(0, begin, count); };
+  for (const auto& group : groups_) {
+    const auto part = [&](const torch::Tensor& arena) { return arena.narrow(0, group.begin, group.count); };
     adamw_step(part(values_), part(gradients_), part(mean_), part(square_), static_cast<double>(steps_),
-               {learning_rate, options_.beta1, options_.beta2, options_.epsilon, weight_decay});
-  };
-  run(0, decayed_, options_.weight_decay);
-  run(decayed_, values_.numel() - decayed_, 0);
+               {group.rate * learning_rate, options_.beta1, options_.beta2, options_.epsilon, group.weight_decay});
+  }
 }
 
 void AdamW::save(torch::serialize::OutputArchive& archive) const {

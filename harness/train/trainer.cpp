@@ -38,6 +38,15 @@ void TrainingParams::declare(ParamList& list) {
   list.add("beta1", beta1, Range{0, 0.9999}, "1", "AdamW", "BigML-CS-UCLA/RoCLIP parser.py");
   list.add("beta2", beta2, Range{0, 0.99999}, "1", "AdamW", "Radford et al. 2021, table 20");
   list.add("epsilon", epsilon, Range{0, 1}, "1", "AdamW", "BigML-CS-UCLA/RoCLIP parser.py");
+  list.add("image_rate", image_rate, Range{0, 1000}, "1", "of the learning rate, for the image tower; 0 = frozen",
+           "ours: both towers alike");
+  list.add("text_rate", text_rate, Range{0, 1000}, "1", "of the learning rate, for the text tower; 0 = frozen",
+           "ours: both towers alike");
+  list.add("max_gradient", max_gradient, Range{0, 1e6}, "1",
+           "the gradient of all weights is shortened to it; 0 = never", "open_clip: not by default");
+  list.choice("precision", precision, {"f32", "bf16"}, "of products and convolutions", "ours");
+  list.add("micro_batch", micro_batch, Range{0, 65536}, "pairs",
+           "whose activations are kept at once; the others are computed twice; 0 = the whole batch", "ours");
 }
 
 Stage TrainingParams::stage() const {
@@ -77,6 +86,10 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
                .augmentation_rng = augmentation_rng_,
                .order_rng = order_rng_,
                .clock = clock_} {
+  model_.use({.image_rate = params.image_rate,
+              .text_rate = params.text_rate,
+              .bf16 = params.precision == "bf16",
+              .micro_batch = params.micro_batch});
   for (const auto& stage : stages_) {
     if (inputs.pairs.size() >= stage.batch_size) continue;
     throw Error(ErrorKind::kMatrix, "training/batch_size: " + std::to_string(stage.batch_size) + " is more than the " +
@@ -120,7 +133,8 @@ void Trainer::begin_stage() {
 
 void Trainer::make_optimizer() {
   optimizer_ = std::make_unique<AdamW>(
-      model_.trainable(), AdamWOptions{params_.beta1, params_.beta2, params_.epsilon, params_.weight_decay});
+      model_.trainable(), AdamWOptions{params_.beta1, params_.beta2, params_.epsilon, params_.weight_decay},
+      model_.rates());
 }
 
 void Trainer::train_epoch(const TrainHooks& hooks) {
@@ -188,6 +202,7 @@ void Trainer::step(const torch::Tensor& indices) {
   clock_.lap("loss");
   optimizer_->zero_grad();  // 4. backward
   loss.backward();
+  if (params_.max_gradient > 0) optimizer_->shorten_gradient(params_.max_gradient);
   clock_.lap("backward");
   optimizer_->step(learning_rate());  // 5. update
   model_.clamp_logit_scale();

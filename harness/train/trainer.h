@@ -28,6 +28,11 @@ struct TrainingParams {
   double beta1 = 0.9;
   double beta2 = 0.98;
   double epsilon = 1e-8;
+  double image_rate = 1;
+  double text_rate = 1;
+  double max_gradient = 0;
+  std::string precision = "f32";
+  std::int64_t micro_batch = 0;
 
   void declare(ParamList& list);
   /// The stage that these values describe.

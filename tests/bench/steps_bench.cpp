@@ -24,6 +24,7 @@
 #include "harness/engine/cell.h"
 #include "harness/engine/commands.h"
 #include "harness/model/clip.h"
+#include "harness/model/vocabulary.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
 #include "harness/record/guarded.h"
@@ -63,24 +64,26 @@ struct Series {
 using Figures = std::map<std::string, Series>;
 
 /// Floating-point operations of a training step: forward and twice that backward, of convolutions and matrices.
-double step_flops(const ModelParams& m, std::int64_t batch, double tokens_per_caption) {
+double step_flops(const ModelSpec& m, std::int64_t batch, double tokens_per_caption) {
+  const auto& conv = std::get<ConvSpec>(m.image);
+  const auto& transformer = m.text.transformer;
   double image = 0;
-  std::int64_t side = m.image_px / m.stem_stride_px;
+  std::int64_t side = m.image_px / conv.stem_stride_px;
   const auto square = [](std::int64_t x) { return static_cast<double>(x * x); };
-  image += square(side) * square(m.stem_kernel_px) * 3 * static_cast<double>(m.stage_widths[0]);
-  for (std::size_t stage = 0; stage < m.stage_widths.size(); ++stage) {
-    const auto width = static_cast<double>(m.stage_widths[stage]);
+  image += square(side) * square(conv.stem_kernel_px) * 3 * static_cast<double>(conv.stage_widths[0]);
+  for (std::size_t stage = 0; stage < conv.stage_widths.size(); ++stage) {
+    const auto width = static_cast<double>(conv.stage_widths[stage]);
     if (stage > 0) {
       side = (side + 1) / 2;
-      image += square(side) * 9 * static_cast<double>(m.stage_widths[stage - 1]) * width;
+      image += square(side) * 9 * static_cast<double>(conv.stage_widths[stage - 1]) * width;
     }
-    image += static_cast<double>(m.stage_blocks[stage]) * square(side) * 9 * width * width;
+    image += static_cast<double>(conv.stage_blocks[stage]) * square(side) * 9 * width * width;
   }
-  const auto w = static_cast<double>(m.text_width), d = static_cast<double>(m.embedding_dim);
-  const double layer = tokens_per_caption * (4 + 2 * static_cast<double>(m.text_mlp_ratio)) * w * w +
+  const auto w = static_cast<double>(transformer.width), d = static_cast<double>(m.embedding_dim);
+  const double layer = tokens_per_caption * (4 * w + 2 * static_cast<double>(transformer.mlp_width)) * w +
                        2 * tokens_per_caption * tokens_per_caption * w;
-  const double text = static_cast<double>(m.text_layers) * layer + w * d;
-  const double projection = static_cast<double>(m.stage_widths.back()) * d;
+  const double text = static_cast<double>(transformer.layers) * layer + w * d;
+  const double projection = static_cast<double>(conv.stage_widths.back()) * d;
   const double loss = static_cast<double>(batch) * d;
   return 2 * 3 * static_cast<double>(batch) * (image + text + projection + loss);
 }
@@ -94,7 +97,7 @@ struct Training {
 struct Bench {
   Registry registry;
   Dataset data;
-  ModelParams model;
+  ModelSpec model;
   std::shared_ptr<const Vocabulary> vocabulary;
   double step_flops = 0;
   TrainingParams training{};
@@ -260,12 +263,12 @@ Json measure(std::int64_t rounds, const std::string& program) {
   const auto progress = [](std::string_view what, std::int64_t done, std::int64_t total) {
     if (done == total) std::fprintf(stderr, "%.*s\n", static_cast<int>(what.size()), what.data());
   };
-  const auto model = model_params("tiny", "model");
+  const auto model = model_spec(effective_model("tiny", ".", "model"));
   Bench bench{.registry = Registry(plugin_search_path({})),
               .data = load_data(effective_data("emoji", ".", "data"), model.image_px, progress),
               .model = model,
               .vocabulary = nullptr};
-  bench.vocabulary = std::make_shared<const Vocabulary>(*bench.data.train, model.vocabulary_min_count);
+  bench.vocabulary = std::make_shared<const Vocabulary>(*bench.data.train, model.tokenizer.min_count);
   const auto batch = bench.training.batch_size;
   bench.step_flops = step_flops(model, batch, mean_tokens(bench));
 

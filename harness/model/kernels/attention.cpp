@@ -17,7 +17,7 @@ std::int64_t attention_weights(std::span<const std::int64_t> starts, std::int64_
 
 ROCLIP_SIMD
 void attention_forward(const float* qkv, std::span<const std::int64_t> starts, std::int64_t heads, std::int64_t head,
-                       float* weights, float* out) {
+                       bool causal, float* weights, float* out) {
   const std::int64_t width = heads * head, stride = 3 * width;
   const float scale = 1 / std::sqrt(static_cast<float>(head));
   for (std::size_t b = 0; b + 1 < starts.size(); ++b) {
@@ -27,21 +27,23 @@ void attention_forward(const float* qkv, std::span<const std::int64_t> starts, s
       const float *key = query + width, *value = key + width;
       for (std::int64_t i = 0; i < n; ++i) {
         float* row = weights + i * n;
+        const std::int64_t seen = causal ? i + 1 : n;
+        std::fill_n(row + seen, n - seen, 0.0F);
         float largest = -INFINITY;
-        for (std::int64_t j = 0; j < n; ++j) {
+        for (std::int64_t j = 0; j < seen; ++j) {
           float score = 0;
           for (std::int64_t d = 0; d < head; ++d) score += query[i * stride + d] * key[j * stride + d];
           row[j] = score * scale;
           largest = std::max(largest, row[j]);
         }
         float sum = 0;
-        for (std::int64_t j = 0; j < n; ++j) {
+        for (std::int64_t j = 0; j < seen; ++j) {
           row[j] = std::exp(row[j] - largest);
           sum += row[j];
         }
         float* to = out + (begin + i) * width + h * head;
         std::fill_n(to, head, 0.0F);
-        for (std::int64_t j = 0; j < n; ++j) {
+        for (std::int64_t j = 0; j < seen; ++j) {
           row[j] /= sum;
           for (std::int64_t d = 0; d < head; ++d) to[d] += row[j] * value[j * stride + d];
         }

@@ -1,4 +1,5 @@
 #include "harness/data/image.h"
+#include "harness/data/resample.h"
 
 #include <torch/types.h>
 #include <catch2/catch.hpp>
@@ -44,4 +45,23 @@ TEST_CASE("the centre square leaves the long side's ends out", "[data][image]") 
   const cv::Mat square = centre_square(wide, 4);
   REQUIRE(square.size() == cv::Size(4, 4));
   CHECK(cv::sum(square) == cv::Scalar(16, 32, 48));
+}
+
+TEST_CASE("resizing by cubics gives the bytes of Pillow", "[data][image]") {
+  // Image.fromarray(np.arange(0, 256, 5)[:45].reshape(5, 9) with channels x, 255 - x, x * 3 % 256).resize(BICUBIC)
+  cv::Mat image(5, 9, CV_8UC3);
+  for (int i = 0; i < 45; ++i) {
+    const int x = 5 * i;
+    image.at<cv::Vec3b>(i / 9, i % 9) = {static_cast<std::uint8_t>(x), static_cast<std::uint8_t>(255 - x),
+                                         static_cast<std::uint8_t>(x * 3 % 256)};
+  }
+  const auto bytes = [](const cv::Mat& rgb) {
+    const cv::Mat row = rgb.clone().reshape(1, 1);
+    return std::vector<int>(row.begin<std::uint8_t>(), row.end<std::uint8_t>());
+  };
+  CHECK(bytes(resize_cubic(image, 2, 3)) ==
+        std::vector<int>{44, 211, 79, 59, 196, 123, 74, 181, 165, 146, 109, 95, 161, 94, 141, 176, 79, 153});
+  CHECK(bytes(resize_cubic(image, 6, 2)) ==
+        std::vector<int>{8,   247, 24, 28,  227, 86,  42,  213, 142, 62,  193, 204, 81,  174, 88, 101, 154, 153,
+                         119, 136, 96, 139, 116, 136, 158, 97,  165, 178, 77,  185, 192, 63,  52, 212, 43,  116});
 }

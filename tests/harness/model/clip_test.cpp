@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "harness/model/clip.h"
+#include "harness/model/vocabulary.h"
 #include "roclip/error.h"
 
 using namespace roclip;
@@ -11,9 +12,13 @@ namespace {
 
 const std::vector<std::string> kCaptions = {"a red apple", "a green apple", "a red car"};
 
-std::unique_ptr<TrainableClip> tiny(std::uint64_t seed) {
-  return make_clip(model_params("tiny", "model"), std::make_shared<Vocabulary>(kCaptions, 1), seed, torch::kCPU);
+ModelSpec spec_of(const Json& model) { return model_spec(effective_model(model, ".", "m.json: /model")); }
+
+std::unique_ptr<TrainableClip> clip_of(const ModelSpec& spec, std::uint64_t seed = 1) {
+  return make_clip(spec, std::make_shared<Vocabulary>(kCaptions, 1), seed, torch::kCPU);
 }
+
+std::unique_ptr<TrainableClip> tiny(std::uint64_t seed) { return clip_of(spec_of("tiny"), seed); }
 
 }  // namespace
 
@@ -54,8 +59,7 @@ TEST_CASE("parts are unit rows in the space of the embeddings, and padding has n
 }
 
 TEST_CASE("the one place of an image, and the one word of a caption, is its embedding", "[clip]") {
-  const auto params = model_params({{"image_px", 8}, {"stage_widths", {8, 16}}, {"stage_blocks", {1, 0}}}, "m");
-  const auto model = make_clip(params, std::make_shared<Vocabulary>(kCaptions, 1), 1, torch::kCPU);
+  const auto model = clip_of(spec_of({{"image_px", 8}, {"stage_widths", {8, 16}}, {"stage_blocks", {1, 0}}}));
   const auto pixels = torch::rand({3, 3, 8, 8});
   CHECK(torch::allclose(model->image_parts(pixels).squeeze(1), model->encode_image(pixels), 1e-4, 1e-6));
   const auto tokens = model->tokenize(std::vector<std::string>{"red", "car", "apple"});
@@ -79,19 +83,106 @@ TEST_CASE("the temperature stays in its range", "[clip]") {
 }
 
 TEST_CASE("model parameters start from a preset and are checked", "[clip][config]") {
-  CHECK(model_params({{"preset", "tiny"}, {"embedding_dim", 16}}, "m").embedding_dim == 16);
-  CHECK_THROWS_WITH(model_params("tinny", "m.json: /model"), Contains("did you mean \"tiny\"?"));
-  CHECK_THROWS_WITH(model_params({{"embeding_dim", 16}}, "m.json: /model"),
-                    Contains("did you mean \"embedding_dim\"?"));
-  CHECK_THROWS_WITH(model_params({{"stage_blocks", {1}}}, "m"), Contains("as many numbers as stage_widths"));
-  CHECK_THROWS_WITH(model_params({{"text_heads", 3}}, "m"), Contains("multiple of text_heads"));
-  CHECK_THROWS_AS(model_params(3, "m"), Error);
+  CHECK(spec_of({{"preset", "tiny"}, {"embedding_dim", 16}}).embedding_dim == 16);
+  CHECK_THROWS_WITH(spec_of("tinny"), Contains("did you mean \"tiny\"?"));
+  CHECK_THROWS_WITH(spec_of({{"embeding_dim", 16}}), Contains("did you mean \"embedding_dim\"?"));
+  CHECK_THROWS_WITH(spec_of({{"stage_blocks", {1}}}), Contains("as many numbers as stage_widths"));
+  CHECK_THROWS_WITH(spec_of({{"text_heads", 3}}), Contains("multiple of text_heads"));
+  CHECK_THROWS_AS(spec_of(3), Error);
+}
+
+TEST_CASE("a batch in parts has the loss and the gradients of the whole batch", "[clip][recompute]") {
+  torch::manual_seed(1);
+  const auto pixels = torch::rand({7, 3, 32, 32});
+  const std::vector<std::string> captions = {"a red apple", "apple", "a green car", "red", "car", "a", "green apple"};
+  const auto gradients = [&](std::int64_t micro_batch) {
+    const auto model = clip_of(spec_of("vit_tiny"));
+    model->use({.micro_batch = micro_batch});
+    const auto tokens = model->tokenize(captions);
+    auto loss = clip_loss(model->encode_image(pixels), model->encode_text(tokens), model->logit_scale());
+    loss.backward();
+    std::vector<torch::Tensor> all = {loss.detach()};
+    for (const auto& parameter : model->trainable()) all.push_back(parameter.grad());
+    return all;
+  };
+  const auto whole = gradients(0);
+  for (const std::int64_t size : {1, 3, 100}) {
+    const auto parts = gradients(size);
+    REQUIRE(parts.size() == whole.size());
+    for (std::size_t i = 0; i < whole.size(); ++i) CHECK(torch::allclose(parts[i], whole[i], 1e-3, 1e-5));
+  }
+}
+
+TEST_CASE("pixels get their gradient through a batch in parts, too", "[clip][recompute]") {
+  const auto model = clip_of(spec_of("vit_tiny"));
+  const auto gradient = [&](std::int64_t micro_batch) {
+    torch::manual_seed(2);
+    auto pixels = torch::rand({4, 3, 32, 32}).requires_grad_();
+    model->use({.micro_batch = micro_batch});
+    model->encode_image(pixels).sum().backward();
+    return pixels.grad();
+  };
+  CHECK(torch::allclose(gradient(2), gradient(0), 1e-3, 1e-6));
+}
+
+TEST_CASE("a frozen tower leaves the trainable weights, and its batch statistics stay", "[clip]") {
+  const auto model = tiny(1);
+  const auto all = model->trainable().size();
+  model->use({.image_rate = 0, .text_rate = 0.5});
+  model->train(true);
+  const auto rates = model->rates();
+  CHECK(rates.size() == model->trainable().size());
+  CHECK(rates.size() < all);
+  CHECK(std::ranges::count(rates, 1) == 1);  // the temperature
+  CHECK(std::ranges::count(rates, 0.5) == std::ssize(rates) - 1);
+  std::vector<torch::Tensor> before;
+  for (const auto& buffer : model->buffers()) before.push_back(buffer.clone());
+  model->encode_image(torch::rand({2, 3, 32, 32}));
+  const auto after = model->buffers();
+  for (std::size_t i = 0; i < before.size(); ++i) CHECK(before[i].equal(after[i]));
+}
+
+TEST_CASE("bf16 gives f32 embeddings near those of f32, and gradients", "[clip]") {
+  for (const std::string preset : {"tiny", "vit_tiny"}) {
+    const auto model = clip_of(spec_of(preset));
+    const auto pixels = torch::rand({3, 3, 32, 32});
+    const auto tokens = model->tokenize(kCaptions);
+    const auto image = model->encode_image(pixels), text = model->encode_text(tokens);
+    model->use({.bf16 = true});
+    const auto image_16 = model->encode_image(pixels), text_16 = model->encode_text(tokens);
+    CHECK(image_16.scalar_type() == torch::kFloat);
+    CHECK_FALSE(image_16.equal(image));
+    CHECK(torch::allclose(image_16, image, 0, 0.05));
+    CHECK(torch::allclose(text_16, text, 0, 0.05));
+    clip_loss(image_16, text_16, model->logit_scale()).backward();
+    for (const auto& parameter : model->trainable()) {
+      REQUIRE(parameter.grad().defined());
+      CHECK(parameter.grad().isfinite().all().item<bool>());
+      CHECK(parameter.grad().scalar_type() == torch::kFloat);
+    }
+  }
 }
 
 TEST_CASE("every preset makes a model", "[clip]") {
   for (const auto& preset : model_presets()) {
-    const auto params = model_params(preset, "m");
-    const auto model = make_clip(params, std::make_shared<Vocabulary>(kCaptions, 1), 1, torch::kCPU);
-    CHECK(model->encode_image(torch::rand({2, 3, params.image_px, params.image_px})).size(1) == params.embedding_dim);
+    auto model = effective_model(preset, ".", "m");
+    if (model.contains("vision_cfg")) {  // their parts in small: a real one is hundreds of megabytes
+      const bool vit = model["vision_cfg"]["layers"].size() == 1;
+      model.merge_patch({{"tokenizer", "words"},
+                         {"vision_cfg",
+                          {{"image_size", vit ? 2 * model["vision_cfg"]["patch_size"].get<int>() : 32},
+                           {"layers", vit ? Json{1} : Json{1, 1, 1, 1}},
+                           {"width", vit ? 64 : 8},
+                           {"head_width", 32}}},
+                         {"text_cfg", {{"width", 16}, {"heads", 2}, {"layers", 1}, {"vocab_size", 0}}}});
+    }
+    const auto spec = spec_of(model);
+    const auto clip = clip_of(spec);
+    const auto pixels = torch::rand({2, 3, spec.image_px, spec.image_px});
+    const auto tokens = clip->tokenize(kCaptions);
+    CHECK(clip->encode_image(pixels).sizes() == std::vector<std::int64_t>{2, spec.embedding_dim});
+    CHECK(clip->encode_text(tokens).sizes() == std::vector<std::int64_t>{3, spec.embedding_dim});
+    CHECK(clip->image_parts(pixels).size(2) == spec.embedding_dim);
+    CHECK(clip->text_parts(tokens).sizes() == std::vector<std::int64_t>{3, tokens.size(1), spec.embedding_dim});
   }
 }

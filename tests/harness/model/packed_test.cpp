@@ -16,7 +16,7 @@ Packing packing() {
 }
 
 /// Sequence by sequence and head by head, as the paper has it.
-torch::Tensor plain_attention(const torch::Tensor& qkv, const Packing& p, std::int64_t heads) {
+torch::Tensor plain_attention(const torch::Tensor& qkv, const Packing& p, std::int64_t heads, bool causal) {
   const auto width = qkv.size(1) / 3, head = width / heads;
   std::vector<torch::Tensor> sequences;
   for (std::int64_t b = 0; b + 1 < p.starts.size(0); ++b) {
@@ -24,8 +24,9 @@ torch::Tensor plain_attention(const torch::Tensor& qkv, const Packing& p, std::i
     std::vector<torch::Tensor> columns;
     for (std::int64_t h = 0; h < heads; ++h) {
       const auto part = [&](std::int64_t which) { return rows.narrow(1, which * width + h * head, head); };
-      const auto weights = (part(0).matmul(part(1).t()) / std::sqrt(static_cast<double>(head))).softmax(1);
-      columns.push_back(weights.matmul(part(2)));
+      auto scores = part(0).matmul(part(1).t()) / std::sqrt(static_cast<double>(head));
+      if (causal) scores = scores + torch::full_like(scores, -INFINITY).triu(1);
+      columns.push_back(scores.softmax(1).matmul(part(2)));
     }
     sequences.push_back(torch::cat(columns, 1));
   }
@@ -44,15 +45,23 @@ TEST_CASE("packing tells row, place and owner of every token", "[clip][packed]")
 
 TEST_CASE("attention over packed sequences, and its gradient, equal the plain formula", "[clip][packed]") {
   torch::manual_seed(3);
-  for (const std::int64_t heads : {1, 2}) {
-    const auto values = torch::randn({8, 3 * 20}), weight = torch::randn({8, 20});
-    auto ours = values.clone().requires_grad_(), theirs = values.clone().requires_grad_();
-    const auto out = packed_attention(ours, packing(), heads), expected = plain_attention(theirs, packing(), heads);
-    CHECK(torch::allclose(out, expected, 1e-5, 1e-6));
-    (out * weight).sum().backward();
-    (expected * weight).sum().backward();
-    CHECK(torch::allclose(ours.grad(), theirs.grad(), 1e-4, 1e-5));
-  }
+  const bool causal = GENERATE(false, true);
+  const auto type = GENERATE(torch::kFloat, torch::kDouble);  // our loops, and what a GPU runs
+  const std::int64_t heads = GENERATE(1, 2);
+  const auto values = torch::randn({8, 3 * 20}, type), weight = torch::randn({8, 20}, type);
+  auto ours = values.clone().requires_grad_(), theirs = values.clone().requires_grad_();
+  const auto out = packed_attention(ours, packing(), heads, causal),
+             expected = plain_attention(theirs, packing(), heads, causal);
+  CHECK(torch::allclose(out, expected, 1e-5, 1e-6));
+  (out * weight).sum().backward();
+  (expected * weight).sum().backward();
+  CHECK(torch::allclose(ours.grad(), theirs.grad(), 1e-4, 1e-5));
+}
+
+TEST_CASE("the last token of a packed sequence is its end", "[clip][packed]") {
+  const auto p = pack(torch::tensor({{1, 1, 0}, {1, 1, 1}}, torch::kLong) != 0);
+  const auto x = torch::arange(10, torch::kFloat).view({5, 2});
+  CHECK(packed_last(x, p).equal(torch::tensor({{2.0F, 3.0F}, {8.0F, 9.0F}})));
 }
 
 TEST_CASE("the mean of a packed sequence is over its tokens, and 0 without any", "[clip][packed]") {

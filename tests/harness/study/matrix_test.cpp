@@ -86,6 +86,12 @@ TEST_CASE("sweeps expand to every combination, in order", "[config]") {
   CHECK(swept[1].object == Json{{"a", 1}, {"b", 7}, {"c", "y"}});
   CHECK(swept[3].chosen == Json{{"a", 2}, {"c", "y"}});
   CHECK(expand_sweeps({{"b", 7}}, "m").size() == 1);
+  const auto nested = expand_sweeps({{"vision_cfg", {{"layers", {{"sweep", {1, 2}}}}, {"width", 8}}}}, "m");
+  REQUIRE(nested.size() == 2);
+  CHECK(nested[1].object == Json{{"vision_cfg", {{"layers", 2}, {"width", 8}}}});
+  CHECK(nested[1].chosen == Json{{"vision_cfg/layers", 2}});
+  CHECK(expand_sweeps({{"text_cfg", {{"layers", {{"sweep", {3}}}}}}}, "m")[0].object ==
+        Json{{"text_cfg", {{"layers", 3}}}});
   CHECK_THROWS_WITH(expand_sweeps({{"a", {{"sweep", Json::array()}}}}, "m: /x"), Contains("m: /x/a"));
   CHECK_THROWS_WITH(expand_sweeps({{"a", {{"sweeps", {1}}}}}, "m"), Contains("{\"sweep\": [...]}"));
   CHECK_THROWS_WITH(expand_sweeps({{"a", {{"sweep", {1, 2, 1}}}}}, "m"),

@@ -49,3 +49,29 @@ TEST_CASE("a parameter without gradient still decays and keeps its momentum", "[
   optimizer.step(0.1);
   CHECK((weight < after_one * 0.95).all().item<bool>());  // 5 % of decay and the momentum of the first step
 }
+
+TEST_CASE("parameters have rates of their own, and keep their strides", "[train]") {
+  auto slow = torch::ones({2, 3, 2, 2}).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
+  auto fast = torch::ones({2, 2}).requires_grad_();
+  const auto strides = slow.strides().vec();
+  AdamW optimizer({slow, fast}, {.weight_decay = 0}, {0.1, 1});
+  CHECK(slow.strides() == strides);
+  optimizer.zero_grad();
+  (slow.sum() + fast.sum()).backward();
+  optimizer.step(0.5);
+  CHECK(torch::allclose(slow, torch::full_like(slow, 0.95)));
+  CHECK(torch::allclose(fast, torch::full_like(fast, 0.5)));
+}
+
+TEST_CASE("a long gradient is shortened, a short one stays", "[train]") {
+  auto weight = torch::zeros({2, 2}).requires_grad_();
+  AdamW optimizer({weight}, {});
+  const auto shortened = [&](double longest) {
+    optimizer.zero_grad();
+    (weight * torch::tensor({{3.0F, 0.0F}, {0.0F, 4.0F}})).sum().backward();
+    optimizer.shorten_gradient(longest);
+    return weight.grad().norm().item<double>();
+  };
+  CHECK(shortened(1) == Approx(1));
+  CHECK(shortened(10) == Approx(5));
+}

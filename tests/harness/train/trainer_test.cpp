@@ -9,6 +9,7 @@
 #include "harness/data/poisoned_pairs.h"
 #include "harness/engine/examples.h"
 #include "harness/model/clip.h"
+#include "harness/model/vocabulary.h"
 #include "harness/record/cell.h"
 #include "harness/train/trainer.h"
 #include "registry.h"
@@ -47,7 +48,7 @@ Outcome trained(Defense& defense, std::uint64_t seed, TrainHooks hooks = {}, boo
   const auto vocabulary = std::make_shared<const Vocabulary>(*data.train, 1);
   const Json small = {{"image_px", 8},       {"stem_kernel_px", 2}, {"stem_stride_px", 2}, {"stage_widths", {8}},
                       {"stage_blocks", {1}}, {"embedding_dim", 8},  {"text_width", 8}};
-  const auto model = make_clip(model_params(small, "m"), vocabulary, seed, torch::kCPU);
+  const auto model = make_clip(model_spec(effective_model(small, ".", "m")), vocabulary, seed, torch::kCPU);
   TrainingParams training;
   training.epochs = 4;
   training.batch_size = 8;
@@ -143,8 +144,8 @@ TEST_CASE("a defense that returns a loss that is not finite ends training as div
   static const Registry rogues({ROCLIP_ROGUES_DIR});
   const Dataset data = toy_dataset();
   const auto vocabulary = std::make_shared<const Vocabulary>(*data.train, 1);
-  const auto model = make_clip(model_params({{"image_px", 8}, {"stem_kernel_px", 2}, {"stem_stride_px", 2}}, "m"),
-                               vocabulary, 1, torch::kCPU);
+  const Json small = {{"image_px", 8}, {"stem_kernel_px", 2}, {"stem_stride_px", 2}};
+  const auto model = make_clip(model_spec(effective_model(small, ".", "m")), vocabulary, 1, torch::kCPU);
   static const Registry registry({ROCLIP_PLUGIN_DIR});
   const PoisonedPairs pairs(data, {}, *registry.make_attack("none", Json::object()), {}, 1);
   const auto defense = rogues.make_defense("diverges", Json::object());

@@ -1,4 +1,4 @@
-#include "harness/poison/artifact.h"
+#include "harness/model/safetensors.h"
 
 #include <algorithm>
 #include <array>
@@ -18,23 +18,26 @@ struct Type {
   const char* name;
   torch::ScalarType type;
 };
-constexpr std::array kTypes = {Type{"U8", torch::kUInt8}, Type{"I64", torch::kLong}, Type{"F32", torch::kFloat},
+constexpr std::array kTypes = {Type{"U8", torch::kUInt8},  Type{"I32", torch::kInt},       Type{"I64", torch::kLong},
+                               Type{"F16", torch::kHalf},  Type{"BF16", torch::kBFloat16}, Type{"F32", torch::kFloat},
                                Type{"F64", torch::kDouble}};
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& file, const Artifact& artifact) {
+void write_safetensors(const std::filesystem::path& file, const std::map<std::string, torch::Tensor>& tensors,
+                       const Metadata& metadata) {
   Json header = Json::object();
   std::string body;
-  for (const auto& [name, tensor] : artifact) {
-    const auto bytes = tensor.contiguous();
+  for (const auto& [name, tensor] : tensors) {
+    const auto bytes = tensor.detach().cpu().contiguous();
     const auto* type = std::ranges::find(kTypes, bytes.scalar_type(), &Type::type);
-    if (type == kTypes.end()) throw Error(ErrorKind::kPlugin, "artifact \"" + name + "\" must be u8, i64, f32 or f64");
+    if (type == kTypes.end()) throw Error(ErrorKind::kPlugin, "\"" + name + "\" must be u8, i32, i64 or a float");
     header[name] = {{"dtype", type->name},
                     {"shape", std::vector<std::int64_t>(bytes.sizes().begin(), bytes.sizes().end())},
                     {"data_offsets", {body.size(), body.size() + bytes.nbytes()}}};
     body.append(static_cast<const char*>(bytes.data_ptr()), bytes.nbytes());
   }
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');
   std::string length(8, '\0');
@@ -42,22 +45,24 @@ void write_safetensors(const std::filesystem::path& file, const Artifact& artifa
   write_file(file, length + text + body);
 }
 
-Artifact read_safetensors(const std::filesystem::path& file) {
+std::map<std::string, torch::Tensor> read_safetensors(const std::filesystem::path& file, Metadata* metadata) {
   const std::string bytes = read_file(file);
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorKind::kData, file.string() + ": is not a safetensors file: " + what +
-                                      "; delete it, and the next run makes it again");
+    throw Error(ErrorKind::kData, file.string() + ": is not a whole safetensors file: " + what);
   };
   if (bytes.size() < 8) refuse("it has no header");
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < 8; ++i) length |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
   if (length > bytes.size() - 8) refuse("its header is longer than the file");
   const auto body = std::string_view(bytes).substr(8 + length);
-  Artifact artifact;
+  std::map<std::string, torch::Tensor> tensors;
   try {
     const Json header = Json::parse(bytes.begin() + 8, bytes.begin() + 8 + static_cast<std::ptrdiff_t>(length));
     for (const auto& [name, entry] : header.items()) {
-      if (name == "__metadata__") continue;
+      if (name == "__metadata__") {
+        if (metadata != nullptr) *metadata = entry.get<Metadata>();
+        continue;
+      }
       const auto* type = std::ranges::find(kTypes, entry.at("dtype").get<std::string>(),
                                            [](const Type& t) { return std::string(t.name); });
       if (type == kTypes.end()) refuse("\"" + name + "\" is of type " + entry.at("dtype").dump());
@@ -72,12 +77,12 @@ Artifact read_safetensors(const std::filesystem::path& file) {
       if (begin > end || end > body.size() || end - begin != count) refuse("\"" + name + "\" is outside of the file");
       auto tensor = torch::empty(shape, type->type);
       std::memcpy(tensor.data_ptr(), body.data() + begin, end - begin);
-      artifact.emplace(name, std::move(tensor));
+      tensors.emplace(name, std::move(tensor));
     }
   } catch (const Json::exception& e) {
     refuse(e.what());
   }
-  return artifact;
+  return tensors;
 }
 
 }  // namespace roclip::bench

@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/data/image.h"
+#include "harness/data/resample.h"
+#include "harness/engine/commands.h"
+#include "harness/model/vocabulary.h"
+#include "harness/model/weights.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<fs::path> files_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.is_regular_file(error)) files.push_back(entry.path());
+  }
+  if (error) throw Error(ErrorKind::kData, folder.string() + ": " + error.message());
+  if (files.empty()) throw Error(ErrorKind::kData, folder.string() + ": expected images, found no file");
+  std::ranges::sort(files);
+  return files;
+}
+
+std::vector<std::string> lines_of(const fs::path& file) {
+  std::ifstream in(file);
+  if (!in) throw Error(ErrorKind::kData, file.string() + ": cannot be read");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  if (lines.empty()) throw Error(ErrorKind::kData, file.string() + ": expected a caption a line, found none");
+  return lines;
+}
+
+/// u8 [N, 3, px, px]
+torch::Tensor read_images(const std::vector<fs::path>& files, std::int64_t px) {
+  std::vector<torch::Tensor> images;
+  for (const auto& file : files) {
+    try {
+      const auto square = centre_square(read_rgb(file), px);
+      images.push_back(torch::from_blob(square.data, {px, px, 3}, torch::kUInt8).permute({2, 0, 1}).clone());
+    } catch (const Error& e) {
+      throw Error(e.kind(), file.string() + ": " + e.what());
+    }
+  }
+  return torch::stack(images);
+}
+
+}  // namespace
+
+int embed(const Json& task) {
+  Json named = task.at("model");
+  const std::string merges = task.at("merges"), weights = task.at("weights");
+  if (!merges.empty()) named = {{"preset", named}, {"merges", merges}};
+  const auto spec = model_spec(effective_model(named, ".", "--model"));
+  if (spec.tokenizer.kind != TokenizerSpec::Kind::kOpenAi) {
+    throw Error(ErrorKind::kUsage,
+                "--model: expected a model with OpenAI's tokenizer, got one whose tokens a study makes");
+  }
+  const auto no_pairs = tensor_pairs(torch::empty({0, 3, 1, 1}, torch::kByte), {});
+  const auto model = make_clip(spec, make_tokenizer(spec.tokenizer, nullptr, *no_pairs), /*seed=*/0, torch::kCPU);
+  load_weights(weights, *model);
+  model->train(false);
+  std::map<std::string, torch::Tensor> embeddings;
+  if (const std::string folder = task.at("images"); !folder.empty()) {
+    embeddings["image"] = embed_images(*model, read_images(files_in(folder), spec.image_px));
+  }
+  if (const std::string file = task.at("captions"); !file.empty()) {
+    embeddings["text"] = embed_captions(*model, lines_of(file));
+  }
+  if (embeddings.empty()) throw Error(ErrorKind::kUsage, "embed: give --images, --captions, or both");
+  write_safetensors(task.at("out").get<std::string>(), embeddings);
+  return 0;
+}
+
+}  // namespace roclip::bench

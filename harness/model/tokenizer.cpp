@@ -1,0 +1,24 @@
+#include "harness/model/tokenizer.h"
+
+#include "harness/model/bpe.h"
+#include "harness/model/vocabulary.h"
+
+namespace roclip::bench {
+
+std::shared_ptr<const Tokenizer> make_tokenizer(const TokenizerSpec& spec, std::shared_ptr<const Vocabulary> words,
+                                                const PairSource& pairs) {
+  switch (spec.kind) {
+    case TokenizerSpec::Kind::kWords:
+      return words;
+    case TokenizerSpec::Kind::kOpenAi:
+      return std::make_shared<BpeTokenizer>(BytePairs::openai(spec.merges.empty() ? installed_merges() : spec.merges));
+    case TokenizerSpec::Kind::kTrained: {
+      std::vector<std::string> captions;
+      for (std::int64_t i = 0; i < pairs.size(); ++i) captions.push_back(pairs.caption(i));
+      return std::make_shared<BpeTokenizer>(BytePairs::train(captions, spec.vocab_size));
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,143 @@
+#include "harness/model/weights.h"
+
+#include <array>
+#include <regex>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/record/files.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace {
+
+using Tensors = std::map<std::string, torch::Tensor>;
+
+constexpr const char* kTokens = "roclip_bench_tokens";  // fingerprint of the tokenizer
+
+/// What files of OpenAI's and open_clip's have beside weights.
+constexpr std::array kNoWeights = {"input_resolution",
+                                   "context_length",
+                                   "vocab_size",
+                                   "attn_mask",
+                                   "text_model.embeddings.position_ids",
+                                   "vision_model.embeddings.position_ids"};
+
+/// transformers' names (modeling_clip.py) and what open_clip calls the same. The three projections of an attention,
+/// which are one tensor there, follow below.
+const std::array<std::pair<std::regex, const char*>, 13> kFromTransformers = {{
+    {std::regex(R"(^vision_model\.embeddings\.class_embedding$)"), "visual.class_embedding"},
+    {std::regex(R"(^vision_model\.embeddings\.patch_embedding\.)"), "visual.conv1."},
+    {std::regex(R"(^vision_model\.embeddings\.position_embedding\.weight$)"), "visual.positional_embedding"},
+    {std::regex(R"(^vision_model\.pre_layrnorm\.)"), "visual.ln_pre."},
+    {std::regex(R"(^vision_model\.post_layernorm\.)"), "visual.ln_post."},
+    {std::regex(R"(^vision_model\.encoder\.layers\.)"), "visual.transformer.resblocks."},
+    {std::regex(R"(^text_model\.encoder\.layers\.)"), "transformer.resblocks."},
+    {std::regex(R"(^text_model\.embeddings\.token_embedding\.)"), "token_embedding."},
+    {std::regex(R"(^text_model\.embeddings\.position_embedding\.weight$)"), "positional_embedding"},
+    {std::regex(R"(^text_model\.final_layer_norm\.)"), "ln_final."},
+    {std::regex(R"(\.layer_norm([12])\.)"), ".ln_$1."},
+    {std::regex(R"(\.mlp\.fc1\.)"), ".mlp.c_fc."},
+    {std::regex(R"(\.mlp\.fc2\.)"), ".mlp.c_proj."},
+}};
+
+Tensors from_transformers(const Tensors& theirs) {
+  Tensors ours;
+  std::map<std::string, std::array<torch::Tensor, 3>> attentions;  // ".in_proj_weight" -> of q, k and v
+  static const std::regex kPart(R"(^(.*)\.self_attn\.([qkv])_proj\.(weight|bias)$)"),
+      kOut(R"(\.self_attn\.out_proj\.)");
+  for (const auto& [name, tensor] : theirs) {
+    auto key = name;
+    for (const auto& [from, to] : kFromTransformers) key = std::regex_replace(key, from, to);
+    key = std::regex_replace(key, kOut, ".attn.out_proj.");
+    std::smatch match;
+    if (std::regex_match(key, match, kPart)) {
+      const auto part = std::string("qkv").find(match[2].str());
+      attentions[match[1].str() + ".attn.in_proj_" + match[3].str()][part] = tensor;
+    } else if (key == "visual_projection.weight") {
+      ours.emplace("visual.proj", tensor.t());
+    } else if (key == "text_projection.weight") {
+      ours.emplace("text_projection", tensor.t());
+    } else {
+      ours.emplace(key, tensor);
+    }
+  }
+  for (const auto& [name, parts] : attentions) {
+    if (parts[0].defined() && parts[1].defined() && parts[2].defined()) {
+      ours.emplace(name, torch::cat({parts[0], parts[1], parts[2]}));
+    }
+  }
+  return ours;
+}
+
+Tensors by_our_names(Tensors tensors) {
+  Tensors result;
+  for (auto& [name, tensor] : tensors) {
+    auto key = name.starts_with("module.") ? name.substr(7) : name;
+    if (std::ranges::find(kNoWeights, key) != kNoWeights.end()) continue;
+    if (key.starts_with("text.")) key = key.substr(5);
+    result.emplace(std::move(key), std::move(tensor));
+  }
+  return result.contains("text_model.final_layer_norm.weight") ? from_transformers(result) : result;
+}
+
+std::string show_shape(const torch::Tensor& tensor) {
+  std::string text;
+  for (const auto side : tensor.sizes()) text += (text.empty() ? "" : ", ") + std::to_string(side);
+  return "[" + text + "]";
+}
+
+}  // namespace
+
+void save_weights(const std::filesystem::path& file, TrainableClip& model, Metadata metadata) {
+  metadata.emplace("format", "pt");  // open_clip and transformers ask for it
+  metadata.emplace(kTokens, model.tokenizer().fingerprint());
+  write_safetensors(file, model.weights(), metadata);
+}
+
+void load_weights(const std::filesystem::path& file, TrainableClip& model) {
+  Metadata metadata;
+  const auto given = by_our_names(read_safetensors(file, &metadata));
+  if (const auto tokens = metadata.find(kTokens);
+      tokens != metadata.end() && tokens->second != model.tokenizer().fingerprint()) {
+    throw Error(ErrorKind::kData, file.string() + ": was trained with other tokens than this model has; the captions " +
+                                      "decide them, so take weights of a study with the same data");
+  }
+  const auto refuse = [&](const std::string& name, const std::string& what) {
+    throw Error(ErrorKind::kData, file.string() + ": \"" + name + "\" " + what +
+                                      "; give the weights of this model, or the model of these weights");
+  };
+  const auto wanted = model.weights();
+  for (const auto& [name, tensor] : wanted) {
+    const auto found = given.find(name);
+    if (found == given.end()) {
+      if (name.ends_with(".num_batches_tracked")) continue;  // counts, and changes nothing
+      refuse(name, "is missing");
+    } else if (found->second.sizes() != tensor.sizes()) {
+      refuse(name, "has another shape: expected " + show_shape(tensor) + ", got " + show_shape(found->second));
+    } else if (!found->second.to(torch::kDouble).isfinite().all().item<bool>()) {
+      refuse(name, "holds numbers that are not finite");
+    }
+  }
+  for (const auto& [name, tensor] : given) {
+    if (!wanted.contains(name)) refuse(name, "is no part of the model");
+  }
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : wanted) {
+    if (const auto found = given.find(name); found != given.end()) tensor.copy_(found->second);
+  }
+}
+
+void load_start(const Json& config, TrainableClip& model) {
+  const auto start = config.find("start_from");
+  if (start == config.end()) return;
+  const std::string file = start->at("file");
+  if (hash_file(file) != start->at("hash")) {
+    throw Error(ErrorKind::kData, file + ": has changed since this run was planned; run again");
+  }
+  load_weights(file, model);
+}
+
+}  // namespace roclip::bench
