@@ -213,7 +213,7 @@ Json effective_csv(const Json& data, const fs::path& base, const std::string& wh
 
 fs::path csv_file(const Json& effective) {
   const Spec spec = spec_of(effective);
-  constexpr const char* kRevision = "2";  // raised whenever this code makes another pack of the same files
+  constexpr const char* kRevision = "3";  // raised whenever this code makes another pack of the same files
   std::string key = kRevision + effective.dump();
   const auto add = [&](const fs::path& path) {
     std::error_code error;
