@@ -5,6 +5,7 @@
 
 #include "harness/data/data.h"
 #include "harness/model/spec.h"
+#include "harness/model/tokenizer.h"
 #include "harness/record/files.h"
 #include "harness/train/trainer.h"
 #include "roclip/error.h"
@@ -111,6 +112,7 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
   std::map<std::string, std::string> name_of_id;
   for (const auto& [model, model_swept] : expand_sweeps(matrix.model, matrix.where("/model"))) {
     const Json model_json = effective_model(model, matrix.folder(), matrix.where("/model"));
+    check_tokenizer(model_spec(model_json).tokenizer);
     for (const auto& [training, training_swept] : expand_sweeps(matrix.training, matrix.where("/training"))) {
       const Json training_json = write_params(read_params<TrainingParams>(training, matrix.where("/training")));
       Json swept = model_swept;

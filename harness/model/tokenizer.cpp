@@ -5,13 +5,25 @@
 
 namespace roclip::bench {
 
+namespace {
+
+BytePairs openai_pairs(const TokenizerSpec& spec) {
+  return BytePairs::openai(spec.merges.empty() ? installed_merges() : spec.merges);
+}
+
+}  // namespace
+
+void check_tokenizer(const TokenizerSpec& spec) {
+  if (spec.kind == TokenizerSpec::Kind::kOpenAi) openai_pairs(spec);
+}
+
 std::shared_ptr<const Tokenizer> make_tokenizer(const TokenizerSpec& spec, std::shared_ptr<const Vocabulary> words,
                                                 const PairSource& pairs) {
   switch (spec.kind) {
     case TokenizerSpec::Kind::kWords:
       return words;
     case TokenizerSpec::Kind::kOpenAi:
-      return std::make_shared<BpeTokenizer>(BytePairs::openai(spec.merges.empty() ? installed_merges() : spec.merges));
+      return std::make_shared<BpeTokenizer>(openai_pairs(spec));
     case TokenizerSpec::Kind::kTrained: {
       std::vector<std::string> captions;
       for (std::int64_t i = 0; i < pairs.size(); ++i) captions.push_back(pairs.caption(i));

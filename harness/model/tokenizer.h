@@ -29,6 +29,9 @@ class Tokenizer {
   virtual torch::Tensor tokenize(std::span<const std::string> captions, std::int64_t context_length) const = 0;
 };
 
+/// @throws Error(kMatrix), Error(kData) if it needs a file that is not there, or is another
+void check_tokenizer(const TokenizerSpec& spec);
+
 class Vocabulary;
 
 /// @param words of the study, which is what the kind "words" takes @param pairs clean ones, which byte pairs are

@@ -81,6 +81,14 @@ class Models(InFolder):
         self.assertIn('/model/vision_cfg/layer: unknown key; did you mean "layers"?', result.stderr)
         self.assert_code(run("plan", write_matrix(self.folder, model="yours.json")), 6)
 
+    def test_a_matrix_whose_tokenizer_has_no_merges_is_refused_before_anything_is_trained(self):
+        (self.folder / "merges.txt").write_text("#version: 0.2\ni n\n")
+        result = run("plan", write_matrix(self.folder, model={"preset": "RN50", "merges": "merges.txt"}))
+        self.assert_code(result, 6)
+        self.assertIn("merges.txt: is not OpenAI's file of merges", result.stderr)
+        result = run("plan", write_matrix(self.folder, model={"preset": "RN50", "merges": "none.txt"}))
+        self.assert_code(result, 6)
+
     def test_precision_and_parts_of_batches_are_part_of_the_id_and_repeat_to_the_bit(self):
         training = {"epochs": 1, "batch_size": 512}
         ids = set()
