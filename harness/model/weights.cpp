@@ -134,7 +134,7 @@ void load_start(const Json& config, TrainableClip& model) {
   const auto start = config.find("start_from");
   if (start == config.end()) return;
   const std::string file = start->at("file");
-  if (hash_file(file) != start->at("hash")) {
+  if (hash_file(file) != start->at("hash").get<std::string>()) {
     throw Error(ErrorKind::kData, file + ": has changed since this run was planned; run again");
   }
   load_weights(file, model);
