@@ -145,7 +145,7 @@ TrainingKeys training_keys(const Json& config, const std::string& data_hash, con
               {"attack", config.at("attack")},
               {"attack_file", plugin_hash(attack)},
               {"seed", config.at("seed")},
-              {"start_from", config.value("start_from", Json())},
+              {"start_from", start_hash(config)},
               {"device", device.is_cpu() ? "cpu" : "cuda"}};
   if (make_attack(registry, config)->knows_defense()) key["known_defense"] = config.at("defense");
   const auto hash = [&](const Json& of) { return hash_hex(of.dump()).substr(0, 16); };

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
+#include <sstream>
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -10,6 +10,7 @@
 #include "harness/engine/commands.h"
 #include "harness/model/vocabulary.h"
 #include "harness/model/weights.h"
+#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -31,17 +32,17 @@ std::vector<fs::path> files_in(const fs::path& folder) {
 }
 
 std::vector<std::string> lines_of(const fs::path& file) {
-  std::ifstream in(file);
-  if (!in) throw Error(ErrorKind::kData, file.string() + ": cannot be read");
+  std::istringstream content(read_file(file));
   std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  for (std::string line; std::getline(content, line);) lines.push_back(line);
   if (lines.empty()) throw Error(ErrorKind::kData, file.string() + ": expected a caption a line, found none");
   return lines;
 }
 
-/// u8 [N, 3, px, px]
-torch::Tensor read_images(const std::vector<fs::path>& files, std::int64_t px) {
-  std::vector<torch::Tensor> images;
+/// f32 [N, D]
+torch::Tensor embed_files(ClipModel& model, const std::vector<fs::path>& files, std::int64_t px) {
+  constexpr std::size_t kAtOnce = 256;  // pictures in memory
+  std::vector<torch::Tensor> embeddings, images;
   for (const auto& file : files) {
     try {
       const auto square = centre_square(read_rgb(file), px);
@@ -49,8 +50,11 @@ torch::Tensor read_images(const std::vector<fs::path>& files, std::int64_t px) {
     } catch (const Error& e) {
       throw Error(e.kind(), file.string() + ": " + e.what());
     }
+    if (images.size() < kAtOnce && &file != &files.back()) continue;
+    embeddings.push_back(embed_images(model, torch::stack(images)));
+    images.clear();
   }
-  return torch::stack(images);
+  return torch::cat(embeddings);
 }
 
 }  // namespace
@@ -70,7 +74,7 @@ int embed(const Json& task) {
   model->train(false);
   std::map<std::string, torch::Tensor> embeddings;
   if (const std::string folder = task.at("images"); !folder.empty()) {
-    embeddings["image"] = embed_images(*model, read_images(files_in(folder), spec.image_px));
+    embeddings["image"] = embed_files(*model, files_in(folder), spec.image_px);
   }
   if (const std::string file = task.at("captions"); !file.empty()) {
     embeddings["text"] = embed_captions(*model, lines_of(file));

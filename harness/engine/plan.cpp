@@ -67,6 +67,17 @@ std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind 
   return result;
 }
 
+/// What a part of the matrix file comes to. @throws Error of the same kind that names the part, if it did not yet
+template <class Work>
+auto at(const std::string& where, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& e) {
+    if (std::string(e.what()).starts_with(where)) throw;
+    throw Error(e.kind(), where + ": " + e.what());
+  }
+}
+
 /// The file itself, or the only one that a run has kept in an output folder. @throws Error(kData)
 std::filesystem::path kept_weights(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path)) return path;
@@ -104,15 +115,18 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
 
   Json start;
   if (!matrix.start_from.empty()) {
-    const auto file = kept_weights(std::filesystem::absolute(matrix.start_from).lexically_normal());
-    start = {{"file", file}, {"hash", hash_file(file)}};
+    start = at(matrix.where("/start_from"), [&] {
+      const auto file = kept_weights(std::filesystem::absolute(matrix.start_from).lexically_normal());
+      return Json{{"file", file}, {"hash", hash_file(file)}};
+    });
   }
 
   std::vector<Cell> cells;
   std::map<std::string, std::string> name_of_id;
   for (const auto& [model, model_swept] : expand_sweeps(matrix.model, matrix.where("/model"))) {
-    const Json model_json = effective_model(model, matrix.folder(), matrix.where("/model"));
-    check_tokenizer(model_spec(model_json).tokenizer);
+    const auto where = matrix.where("/model");
+    const Json model_json = at(where, [&] { return effective_model(model, matrix.folder(), where); });
+    at(where, [&] { check_tokenizer(model_spec(model_json).tokenizer); });
     for (const auto& [training, training_swept] : expand_sweeps(matrix.training, matrix.where("/training"))) {
       const Json training_json = write_params(read_params<TrainingParams>(training, matrix.where("/training")));
       Json swept = model_swept;
@@ -169,12 +183,9 @@ void expect_data_fits(const std::vector<Cell>& cells, std::int64_t pairs, std::i
                                         std::to_string(batch_size));
   }
   for (const Json& metric : cells.front().config.at("metrics")) {
-    std::unique_ptr<Metric> made;
-    try {
-      made = registry.make_metric(metric.at("plugin").get<std::string>(), metric.at("params"));
-    } catch (const Error& e) {
-      throw Error(e.kind(), matrix.where("/metrics") + ": " + e.what());
-    }
+    const auto made = at(matrix.where("/metrics"), [&] {
+      return registry.make_metric(metric.at("plugin").get<std::string>(), metric.at("params"));
+    });
     if (held_out > 0 || !made->needs_held_out()) continue;
     throw Error(ErrorKind::kMatrix, matrix.where("/metrics") + ": " + plugin_name(metric.at("plugin")) +
                                         " needs labelled images, and the data has none; set data/labelled");

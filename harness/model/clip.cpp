@@ -162,7 +162,8 @@ std::unique_ptr<TrainableClip> make_clip(const ModelSpec& spec, std::shared_ptr<
 
 std::int64_t parameter_count(TrainableClip& model) {
   std::int64_t count = 0;
-  for (const auto& parameter : model.trainable()) count += parameter.numel();
+  for (const auto& [name, tensor] : model.weights()) count += tensor.numel();
+  for (const auto& buffer : model.buffers()) count -= buffer.numel();
   return count;
 }
 

@@ -43,6 +43,7 @@ class TrainableClip : public ClipModel {
 /// @param seed of the initial weights: equal seeds give equal bits, whatever the device.
 std::unique_ptr<TrainableClip> make_clip(const ModelSpec& spec, std::shared_ptr<const Tokenizer> tokenizer,
                                          std::uint64_t seed, torch::Device device);
+/// Of all weights, frozen ones among them.
 std::int64_t parameter_count(TrainableClip& model);
 
 }  // namespace roclip::bench

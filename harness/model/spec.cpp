@@ -77,37 +77,21 @@ struct SmallModel {
 const char* const kOpenClip = "open_clip 3.3.0, model.py";
 
 /// Keys of open_clip that this program has no parts for, with the values at which they do nothing.
-const Json kWithoutEffect = {{"vision_cfg",
-                              {{"ls_init_value", nullptr},
-                               {"patch_dropout", 0.0},
-                               {"attentional_pool", false},
-                               {"no_ln_pre", false},
-                               {"pos_embed_type", "learnable"},
-                               {"final_ln_after_pool", false},
-                               {"pool_type", "tok"},
-                               {"output_tokens", false},
-                               {"qk_norm", false},
-                               {"scaled_cosine_attn", false},
-                               {"scale_heads", false},
-                               {"scale_attn_inner", false},
-                               {"scale_attn", false},
-                               {"scale_fc", false}}},
-                             {"text_cfg",
-                              {{"ls_init_value", nullptr},
-                               {"embed_cls", false},
-                               {"pad_id", 0},
-                               {"final_ln_after_pool", false},
-                               {"pool_type", "argmax"},
-                               {"proj_bias", false},
-                               {"proj_type", "linear"},
-                               {"output_tokens", false},
-                               {"qk_norm", false},
-                               {"scaled_cosine_attn", false},
-                               {"scale_heads", false},
-                               {"scale_attn_inner", false},
-                               {"scale_attn", false},
-                               {"scale_fc", false}}},
-                             {"", {{"custom_text", false}, {"nonscalar_logit_scale", false}}}};
+const Json kWithoutEffect = {
+    {"vision_cfg",
+     {{"patch_dropout", 0.0},
+      {"attentional_pool", false},
+      {"no_ln_pre", false},
+      {"pos_embed_type", "learnable"},
+      {"pool_type", "tok"}}},
+    {"text_cfg",
+     {{"embed_cls", false}, {"pad_id", 0}, {"pool_type", "argmax"}, {"proj_bias", false}, {"proj_type", "linear"}}},
+    {"", {{"custom_text", false}, {"nonscalar_logit_scale", false}}}};
+/// Likewise, in either tower.
+const Json kWithoutEffectInBoth = {
+    {"final_ln_after_pool", false}, {"output_tokens", false}, {"qk_norm", false},
+    {"scaled_cosine_attn", false},  {"scale_heads", false},   {"scale_attn", false},
+    {"scale_attn_inner", false},    {"scale_fc", false},      {"ls_init_value", nullptr}};
 
 struct VisionConfig {
   std::vector<std::int64_t> layers = {12};
@@ -183,7 +167,8 @@ std::array<double, 3> three(const Json& config, const char* key, const std::arra
 
 /// Without what is null and what has no effect. @throws Error(kMatrix) for what this program has no parts for
 Json without_idle_keys(Json config, const std::string& section, const std::string& where) {
-  const auto& idle = kWithoutEffect.at(section);
+  Json idle = kWithoutEffect.at(section);
+  if (!section.empty()) idle.update(kWithoutEffectInBoth);
   for (auto entry = config.begin(); entry != config.end();) {
     const auto known = idle.find(entry.key());
     if (!entry->is_null() && known != idle.end() && *entry != *known) {

@@ -134,10 +134,15 @@ void load_start(const Json& config, TrainableClip& model) {
   const auto start = config.find("start_from");
   if (start == config.end()) return;
   const std::string file = start->at("file");
-  if (hash_file(file) != start->at("hash").get<std::string>()) {
+  if (hash_file(file) != start_hash(config)) {
     throw Error(ErrorKind::kData, file + ": has changed since this run was planned; run again");
   }
   load_weights(file, model);
+}
+
+std::string start_hash(const Json& config) {
+  const auto start = config.find("start_from");
+  return start == config.end() ? "" : start->at("hash").get<std::string>();
 }
 
 }  // namespace roclip::bench

@@ -20,5 +20,7 @@ void load_weights(const std::filesystem::path& file, TrainableClip& model);
 /// The weights that a cell's configuration names under "start_from", if it does. @throws Error(kData) also if the file
 /// is no longer the one that was planned with
 void load_start(const Json& config, TrainableClip& model);
+/// Hash of their file; "" if it names none.
+std::string start_hash(const Json& config);
 
 }  // namespace roclip::bench

@@ -85,9 +85,9 @@ std::string name_for(const Json& config, const Dataset& data, const Registry& re
   const auto& plugin = find_plugin(registry, PluginKind::kAttack, config.at("attack"));
   Json key = {config.at("attack"), config.at("seed"), data.hash, image_px_of(config.at("model")), plugin_hash(plugin)};
   if (const auto* defense = known_defense(config, attack)) key.push_back(*defense);
-  if (attack.prepares())
-    key.push_back(
-        {config.at("model"), config.at("training"), config.at("numerics"), config.value("start_from", Json())});
+  if (attack.prepares()) {
+    key.push_back({config.at("model"), config.at("training"), config.at("numerics"), start_hash(config)});
+  }
   return plugin.name() + "-s" + config.at("seed").dump() + "-" + hash_hex(key.dump()).substr(0, 10);
 }
 

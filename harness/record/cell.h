@@ -43,8 +43,8 @@ struct Cell {
 };
 
 /// Hash of all in a cell's configuration that can change a number: not the paths of the data, whose content has an
-/// entry of its own, nor that of the merges, of which there is one content, nor the order of the metrics. The end of a
-/// cell's id.
+/// entry of its own, nor of merges, of which there is one content, nor of weights, whose hash stays, nor the order of
+/// the metrics. The end of a cell's id.
 std::string config_hash(Json config);
 
 void to_json(Json& json, const Cell& cell);
