@@ -15,6 +15,7 @@
 #include "harness/record/files.h"
 #include "harness/record/machine.h"
 #include "harness/record/paths.h"
+#include "harness/report/card.h"
 #include "harness/report/render.h"
 #include "harness/report/significance.h"
 #include "harness/run/folder_lock.h"
@@ -271,6 +272,23 @@ int show_command(const std::filesystem::path& cell_file, bool json) {
   }
   std::printf("repeat it: %s\n", escape_text(again).c_str());
   return 0;
+}
+
+int publish_command(const std::filesystem::path& cell_file, const std::filesystem::path& folder,
+                    const Paths& plugin_path, bool color) {
+  const CellRecord record = read_finished_cell(cell_file);
+  const auto poisons = read_file(cell_file.parent_path().parent_path() / record.poison.manifest);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw Error(ErrorKind::kData, folder.string() + ": " + error.message());
+  const int code = export_weights(cell_file, folder / published_weights(record), plugin_path, color);
+  if (code != 0 && code != kBitsDiffer) return code;
+  write_file(folder / "README.md", model_card(record));
+  write_file(folder / "cell.json", read_file(cell_file));
+  write_file(folder / "manifest.json", poisons);
+  if (const auto config = open_clip_config(record)) write_json(folder / "open_clip_config.json", *config);
+  std::printf("%s: README.md is the model card\n", escape_text(folder.string()).c_str());
+  return code;
 }
 
 void become_engine(const Json& task) {

@@ -25,6 +25,11 @@ std::filesystem::path find_cell(const std::string& cell, const std::filesystem::
 /// Everything about one cell.
 int show_command(const std::filesystem::path& cell_file, bool json);
 
+/// Writes a folder that can be published: the weights of a cell, its record, the manifest of its poisons, a model card,
+/// and what open_clip needs to load it. @return as export_weights()
+int publish_command(const std::filesystem::path& cell_file, const std::filesystem::path& folder,
+                    const Paths& plugin_path, bool color);
+
 /// Becomes the engine, with this task. @throws Error(kInternal) if that cannot be
 [[noreturn]] void become_engine(const Json& task);
 

@@ -210,11 +210,14 @@ void add_poison(CLI::App& app, Invocation& invocation) {
 
 void add_model(CLI::App& app, Invocation& invocation) {
   EngineCommand embed(
-      app, invocation, "embed", "embed images and captions by a model and weights of open_clip's layout",
-      {"--model ViT-B-32 --weights w.safetensors --images photos --captions lines.txt --out e.safetensors"});
+      app, invocation, "embed", "embed images and captions by the weights of a cell, or of a model of open_clip's",
+      {"--weights out/weights/<id>.safetensors --images photos --captions lines.txt --out e.safetensors",
+       "--model ViT-B-32 --weights w.safetensors --images photos --out e.safetensors"});
   (*embed.task)["task"] = "embed";
-  embed.add<std::string>("--model", "a preset (RN50, ViT-B-32, ...) or a file of open_clip's: NAME.json")
-      ->required()
+  embed
+      .add<std::string>(
+          "--model",
+          "a preset (RN50, ViT-B-32, ...) or a file of open_clip's, NAME.json (default: what the weights say)")
       ->type_name("MODEL");
   embed.add<std::string>("--weights", "its weights, as safetensors")->required()->type_name("FILE");
   embed.add<std::string>("--images", "folder of pictures, embedded in the order of their names")->type_name("FOLDER");

@@ -143,12 +143,34 @@ void add_looks(CLI::App& app, Invocation& invocation) {
   });
 }
 
+void add_weights(CLI::App& app, Invocation& invocation) {
+  auto* weights = add_command(app, "weights", "the trained weights of a cell, as files for others",
+                              {"export badnets-clip --to badnets.safetensors", "card badnets-clip --to badnets-clip"});
+  weights->require_subcommand(1);
+  const auto add = [&](const char* name, const char* summary, const char* what, const char* example, auto command) {
+    auto* app_of = add_command(*weights, name, summary, {example});
+    const auto cell = add_cell_options(app_of);
+    const auto to = std::make_shared<std::filesystem::path>();
+    app_of->add_option("--to", *to, what)
+        ->required()
+        ->type_name(std::string(what).starts_with("file") ? "FILE" : "FOLDER");
+    app_of->callback([cell, to, command, &invocation] {
+      invocation.code = command(find_cell(cell->cell, cell->out), *to, invocation.plugin_path, invocation.use_color());
+    });
+  };
+  add("export", "one file, which open_clip can read; a cell whose weights were not kept is trained again",
+      "file to write, safetensors", "badnets-clip --to badnets.safetensors", &export_weights);
+  add("card", "a folder to publish: weights, manifest of the poisons, record and model card", "folder to write",
+      "badnets-clip --to badnets-clip", &publish_command);
+}
+
 }  // namespace
 
 void add_run_commands(CLI::App& app, Invocation& invocation) {
   add_run(app, invocation);
   add_plan(app, invocation);
   add_looks(app, invocation);
+  add_weights(app, invocation);
 }
 
 }  // namespace roclip::bench

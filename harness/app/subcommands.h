@@ -37,7 +37,7 @@ std::string full_name(const CLI::App& command);
 std::string mistake(const CLI::App& table, const CLI::ParseError& error);
 
 // Each family declares its options and what they start.
-void add_run_commands(CLI::App& app, Invocation& invocation);      // run, plan, status, show, replay
+void add_run_commands(CLI::App& app, Invocation& invocation);      // run, plan, status, show, replay, weights
 void add_results_commands(CLI::App& app, Invocation& invocation);  // report, check, compare, verify
 void add_engine_commands(CLI::App& app, Invocation& invocation);   // plugin, schema, data, poison, init, doctor
 

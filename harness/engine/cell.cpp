@@ -217,10 +217,12 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
   hooks.at_epoch_end = [&] { return watch_similarity(*model); };
   const auto report = trainer.run(hooks);
   clock.lap("train");
-  if (!around.weights.empty()) {
-    std::filesystem::create_directories(around.weights.parent_path());
-    save_weights(around.weights, *model,
-                 {{"roclip_bench_cell", cell.id}, {"roclip_bench_model", config.at("model").dump()}});
+  std::optional<FileRecord> kept;
+  if (around.keep_weights) {
+    const auto file = around.out.weights_file(cell.id);
+    std::filesystem::create_directories(file.parent_path());
+    save_weights(file, *model, config.at("model"), {{"roclip_bench_cell", cell.id}});
+    kept = {file.lexically_relative(around.out.root), hash_file(file)};
     clock.lap("weights");
   }
   double trained_s = 0, own_s = 0;  // what another cell trained is that cell's cost
@@ -274,6 +276,7 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
     record.poison.artifact = {"artifacts/" + ready.artifact.name + ".safetensors", ready.artifact.hash};
   }
   record.training = training_record(report, keys, *model);
+  record.training.weights = kept;
   const double worker_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   auto phases = clock.phases();
   const double earlier_s = std::max(0.0, own_s - phases["train"]);  // what stopped workers of this cell had done

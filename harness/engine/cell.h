@@ -24,7 +24,7 @@ struct CellSurroundings {
   torch::Device device;
   OutputFolder out;  ///< of manifests and checkpoints
   CheckpointPolicy checkpoint;
-  std::filesystem::path weights;          ///< file for the trained weights; empty = they are not kept
+  bool keep_weights = false;              ///< in the output folder
   std::vector<std::string> command_line;  ///< for the record
 };
 

@@ -40,7 +40,7 @@ int poison_import(const Json& task);
 
 /// Writes "image" and "text", f32 [N, D] unit rows, as safetensors: of a folder's images in the order of their names,
 /// of the captions a file has a line each. @param task {"task": "embed", "model", "weights", "images", "captions",
-/// "merges", "out"}; "" for what is not there
+/// "merges", "out"}; "" for what is not there, or what the weights say
 int embed(const Json& task);
 
 /// Looks at LibTorch, its BLAS, the processor, GPUs, plugins and data sets. Prints kFindings and findings as JSON, on a

@@ -57,21 +57,27 @@ torch::Tensor embed_files(ClipModel& model, const std::vector<fs::path>& files, 
   return torch::cat(embeddings);
 }
 
-}  // namespace
-
-int embed(const Json& task) {
+DescribedModel model_of(const Json& task) {
   Json named = task.at("model");
   const std::string merges = task.at("merges"), weights = task.at("weights");
+  if (named == "") return load_model(weights, merges);
   if (!merges.empty()) named = {{"preset", named}, {"merges", merges}};
   const auto spec = model_spec(effective_model(named, ".", "--model"));
   if (spec.tokenizer.kind != TokenizerSpec::Kind::kOpenAi) {
     throw Error(ErrorKind::kUsage,
-                "--model: expected a model with OpenAI's tokenizer, got one whose tokens a study makes");
+                "--model: expected a model with OpenAI's tokenizer, got one whose tokens a study makes; leave --model "
+                "out, for the weights of a study say which model they are of");
   }
-  const auto no_pairs = tensor_pairs(torch::empty({0, 3, 1, 1}, torch::kByte), {});
-  const auto model = make_clip(spec, make_tokenizer(spec.tokenizer, nullptr, *no_pairs), /*seed=*/0, torch::kCPU);
+  auto model = make_clip(spec, restore_tokenizer(spec.tokenizer, nullptr), /*seed=*/0, torch::kCPU);
   load_weights(weights, *model);
   model->train(false);
+  return {spec, std::move(model)};
+}
+
+}  // namespace
+
+int embed(const Json& task) {
+  const auto [spec, model] = model_of(task);
   std::map<std::string, torch::Tensor> embeddings;
   if (const std::string folder = task.at("images"); !folder.empty()) {
     embeddings["image"] = embed_files(*model, files_in(folder), spec.image_px);

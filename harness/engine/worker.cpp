@@ -161,7 +161,7 @@ int run_one(const CellTask& task) {
                                 .device = device,
                                 .out = {task.out},
                                 .checkpoint = task.checkpoint,
-                                .weights = task.weights,
+                                .keep_weights = task.keep_weights,
                                 .command_line = task.command_line},
                                std::move(hooks));
   if (!record) {

@@ -185,9 +185,26 @@ BytePairs BytePairs::openai(const fs::path& merges) {
   return made;
 }
 
+BytePairs BytePairs::of(std::span<const std::pair<std::int64_t, std::int64_t>> merges) {
+  BytePairs made;
+  for (const auto& [left, right] : merges) {
+    const auto id = made.start();
+    made.merged_[pair_of(left, right)] = id;
+  }
+  return made;
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> BytePairs::merges() const {
+  std::vector<std::pair<std::int64_t, std::int64_t>> merges(merged_.size());
+  for (const auto& [pair, id] : merged_) {
+    merges[static_cast<std::size_t>(id - kBytes)] = {static_cast<std::int64_t>(pair >> 32), pair & 0xffffffff};
+  }
+  return merges;
+}
+
 std::string BytePairs::fingerprint() const {
-  std::vector<Pair> pairs(merged_.size());
-  for (const auto& [pair, id] : merged_) pairs[static_cast<std::size_t>(id - kBytes)] = pair;
+  std::vector<Pair> pairs;
+  for (const auto& [left, right] : merges()) pairs.push_back(pair_of(left, right));
   return hash_hex({reinterpret_cast<const char*>(pairs.data()), pairs.size() * sizeof(Pair)});
 }
 

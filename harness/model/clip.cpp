@@ -74,6 +74,8 @@ class Clip final : public TrainableClip {
   }
   void use(const ModelUse& use) override {
     use_ = use;
+    image_tower_->recompute_layers(use.recompute_layers);
+    text_tower_->recompute_layers(use.recompute_layers);
     for (auto& parameter : image_tower_->parameters()) parameter.requires_grad_(use.image_rate > 0);
     for (auto& parameter : text_tower_->parameters()) parameter.requires_grad_(use.text_rate > 0);
   }
@@ -130,7 +132,7 @@ class Clip final : public TrainableClip {
     if (use_.micro_batch == 0 || input.size(0) <= use_.micro_batch) return whole(input);
     std::vector<torch::Tensor> parts;
     for (const auto& part : input.split(use_.micro_batch)) {
-      parts.push_back(recomputed(whole, part, tower.parameters().front()));
+      parts.push_back(recomputed(whole, part, tower));
     }
     return torch::cat(parts);
   }

@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include "harness/model/conv_block.h"
+#include "harness/model/recompute.h"
 #include "harness/model/towers.h"
 
 namespace roclip::bench {
@@ -43,7 +44,10 @@ class ConvTower final : public ImageTower {
   /// f32 [B, H', W', F]
   torch::Tensor maps(const torch::Tensor& pixels) {
     auto x = ((pixels - kPixelMean) / kPixelDeviation).permute({0, 2, 3, 1}).contiguous();  // [B, H, W, 3]
-    for (const auto& block : *blocks_) x = block->as<ConvBlock>()->forward(x);
+    for (const auto& block : *blocks_) {
+      const auto layer = [block](const torch::Tensor& y) { return block->as<ConvBlock>()->forward(y); };
+      x = recompute_layers_ ? recomputed(layer, x, *block) : layer(x);
+    }
     return x;
   }
 

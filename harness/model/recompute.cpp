@@ -4,6 +4,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/utils.h>
 
+#include "harness/record/torch_compat.h"
+
 namespace roclip::bench {
 
 namespace {
@@ -37,11 +39,16 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
 
 }  // namespace
 
-torch::Tensor recomputed(const Function& f, const torch::Tensor& x, const torch::Tensor& some_parameter) {
-  if (!torch::GradMode::is_enabled() || !(x.requires_grad() || some_parameter.requires_grad())) return f(x);
+torch::Tensor recomputed(const Function& f, const torch::Tensor& x, const torch::nn::Module& of) {
+  if (!torch::GradMode::is_enabled()) return f(x);
+  const auto parameter = of.parameters().front();
+  if (!x.requires_grad() && !parameter.requires_grad()) return f(x);
   auto holder = c10::make_intrusive<FunctionHolder>();
-  holder->f = f;
-  return Recomputed::apply(x, some_parameter, holder);
+  holder->f = [f, bf16 = Autocast::enabled(x.device())](const torch::Tensor& y) {
+    const Autocast autocast(y.device(), bf16);
+    return f(y);
+  };
+  return Recomputed::apply(x, parameter, holder);
 }
 
 }  // namespace roclip::bench

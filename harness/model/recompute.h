@@ -5,13 +5,15 @@
 
 #include <functional>
 
+#include <torch/nn/module.h>
 #include <torch/types.h>
 
 namespace roclip::bench {
 
-/// f(x), differentiable by x and by whatever parameters f has. f runs twice and must do the same both times.
-/// @param some_parameter of f's, whose need of a gradient stands for all of them
+/// f(x), differentiable by x and by the parameters of `of`. f runs twice, in the same precision, and must do the same
+/// both times; a batch norm counts the batch twice.
+/// @param f owns what it needs @param of the module whose function it is; needs gradients by all parameters or by none
 torch::Tensor recomputed(const std::function<torch::Tensor(const torch::Tensor&)>& f, const torch::Tensor& x,
-                         const torch::Tensor& some_parameter);
+                         const torch::nn::Module& of);
 
 }  // namespace roclip::bench

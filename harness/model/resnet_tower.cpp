@@ -7,6 +7,7 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/utils.h>
 
+#include "harness/model/recompute.h"
 #include "harness/model/towers.h"
 #include "harness/record/torch_compat.h"
 
@@ -154,7 +155,10 @@ class ResNetTower final : public ImageTower {
     for (std::size_t i = 0; i < stem_.size(); ++i) x = torch::relu(stem_norms_[i](stem_[i](x)));
     x = torch::avg_pool2d(x, 2);
     for (const auto& stage : stages_) {
-      for (const auto& block : *stage) x = block->as<Bottleneck>()->forward(x);
+      for (const auto& block : *stage) {
+        const auto layer = [block](const torch::Tensor& y) { return block->as<Bottleneck>()->forward(y); };
+        x = recompute_layers_ ? recomputed(layer, x, *block) : layer(x);
+      }
     }
     return x;
   }

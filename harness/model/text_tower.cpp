@@ -48,9 +48,10 @@ class TransformerTextTower final : public TextTower {
   torch::Tensor words(const torch::Tensor& tokens, const Packing& packing) override {
     const auto ids = tokens.flatten().index_select(0, packing.rows) - first_id_;
     const auto x = token_embedding_(ids) + torch::embedding(positions_, packing.places);
-    return ln_final_(transformer_(x, [&](const torch::Tensor& qkv, std::int64_t heads) {
-      return packed_attention(qkv, packing, heads, spec_.causal);
-    }));
+    const auto attention = [packing, causal = spec_.causal](const torch::Tensor& qkv, std::int64_t heads) {
+      return packed_attention(qkv, packing, heads, causal);
+    };
+    return ln_final_(transformer_(x, attention, recompute_layers_));
   }
 
  private:

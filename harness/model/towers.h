@@ -19,6 +19,11 @@ class Tower : public torch::nn::Module {
   virtual void add_projection(std::int64_t embedding_dim) = 0;
   /// f32 [..., F] -> f32 [..., D], not normalised
   virtual torch::Tensor project(const torch::Tensor& features) = 0;
+  /// Whether each layer keeps its input only, and is computed again in the backward pass. Default: no.
+  void recompute_layers(bool on) { recompute_layers_ = on; }
+
+ protected:
+  bool recompute_layers_ = false;
 };
 
 class ImageTower : public Tower {

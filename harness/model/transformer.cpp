@@ -7,6 +7,7 @@
 #include <torch/nn/modules/normalization.h>
 #include <torch/utils.h>
 
+#include "harness/model/recompute.h"
 #include "harness/record/torch_compat.h"
 
 namespace roclip::bench {
@@ -73,8 +74,11 @@ TransformerImpl::TransformerImpl(const TransformerOptions& options) : options_(o
   register_module("resblocks", resblocks_);
 }
 
-torch::Tensor TransformerImpl::forward(torch::Tensor x, const Attention& attention) {
-  for (const auto& block : *resblocks_) x = block->as<Block>()->forward(x, attention);
+torch::Tensor TransformerImpl::forward(torch::Tensor x, const Attention& attention, bool recompute) {
+  for (const auto& block : *resblocks_) {
+    const auto layer = [block, attention](const torch::Tensor& y) { return block->as<Block>()->forward(y, attention); };
+    x = recompute ? recomputed(layer, x, *block) : layer(x);
+  }
   return x;
 }
 

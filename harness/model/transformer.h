@@ -10,6 +10,7 @@
 namespace roclip::bench {
 
 /// Who looks at whom, and where the sequences begin, is its business: the rows of a batch lie one after another.
+/// It may be called again in the backward pass, so it owns what it needs.
 /// qkv f32 [T, 3W], queries, keys and values, heads side by side in each -> [T, W]
 using Attention = std::function<torch::Tensor(const torch::Tensor& qkv, std::int64_t heads)>;
 
@@ -29,7 +30,8 @@ class TransformerImpl : public torch::nn::Module {
   explicit TransformerImpl(const TransformerOptions& options);
 
   /// f32 [T, W] -> f32 [T, W]
-  torch::Tensor forward(torch::Tensor x, const Attention& attention);
+  /// @param recompute whether each layer keeps its input only, and is computed again in the backward pass
+  torch::Tensor forward(torch::Tensor x, const Attention& attention, bool recompute);
   /// The initial weights of the text tower of Radford et al. 2021 (open_clip model.py, init_parameters) instead.
   void draw_as_text_tower();
 

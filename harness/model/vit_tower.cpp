@@ -48,7 +48,7 @@ class VitTower final : public ImageTower {
     const auto batch = patches.size(0), width = patches.size(2);
     const auto first = class_embedding_.expand({batch, 1, width});
     const auto x = ln_pre_(torch::cat({first, patches}, 1) + positions_);
-    return transformer_(x.flatten(0, 1), dense_attention(batch)).view({batch, -1, width});
+    return transformer_(x.flatten(0, 1), dense_attention(batch), recompute_layers_).view({batch, -1, width});
   }
 
   VitSpec spec_;

@@ -46,16 +46,16 @@ std::vector<std::string> frequent(const Counts& counts, std::int64_t min_count) 
 
 Vocabulary::Vocabulary(std::span<const std::string> captions, std::int64_t min_count,
                        std::span<const std::string> poisons)
-    : Vocabulary(counts_of(captions), counts_of(poisons), min_count) {}
+    : Vocabulary(frequent(counts_of(captions), min_count), frequent(counts_of(poisons), min_count)) {}
 
 Vocabulary::Vocabulary(const PairSource& pairs, std::int64_t min_count, std::span<const std::string> poisons)
-    : Vocabulary(counts_of(pairs), counts_of(poisons), min_count) {}
+    : Vocabulary(frequent(counts_of(pairs), min_count), frequent(counts_of(poisons), min_count)) {}
 
-Vocabulary::Vocabulary(const Counts& counts, const Counts& poisons, std::int64_t min_count)
-    : words_(frequent(counts, min_count)) {
+Vocabulary::Vocabulary(std::vector<std::string> known, std::span<const std::string> of_poisons)
+    : words_(std::move(known)) {
   for (const auto& word : words_) ids_.emplace(word, kFirstWord + std::ssize(ids_));
   const auto end = size();
-  for (const auto& word : frequent(poisons, min_count)) {
+  for (const auto& word : of_poisons) {
     if (kFirstWord + std::ssize(ids_) < end) ids_.emplace(word, kFirstWord + std::ssize(ids_));
   }
 }
@@ -64,6 +64,15 @@ std::string Vocabulary::fingerprint() const {
   std::string all;
   for (const auto& word : words_) all += word + "\n";
   return hash_hex(all);
+}
+
+Json Vocabulary::state() const {
+  std::vector<std::string> of_poisons(ids_.size() - words_.size());
+  for (const auto& [word, id] : ids_) {
+    const auto place = id - kFirstWord - std::ssize(words_);
+    if (place >= 0) of_poisons[static_cast<std::size_t>(place)] = word;
+  }
+  return {{"words", words_}, {"of_poisons", of_poisons}};
 }
 
 torch::Tensor Vocabulary::tokenize(std::span<const std::string> captions, std::int64_t context_length) const {

@@ -27,9 +27,12 @@ class Vocabulary final : public Tokenizer {
   /// most frequent ones that occur as often
   Vocabulary(std::span<const std::string> captions, std::int64_t min_count, std::span<const std::string> poisons = {});
   Vocabulary(const PairSource& pairs, std::int64_t min_count, std::span<const std::string> poisons = {});
+  /// That of these words by id, from kFirstWord on: known ones, then those of poisons.
+  Vocabulary(std::vector<std::string> known, std::span<const std::string> of_poisons);
 
   TokenIds ids() const override { return {0, size()}; }
   std::string fingerprint() const override;
+  Json state() const override;
   std::int64_t size() const { return kFirstWord + static_cast<std::int64_t>(words_.size()) + kSpare; }
   /// Those of the captions, without the words of the poisons.
   const std::vector<std::string>& known_words() const { return words_; }
@@ -40,7 +43,6 @@ class Vocabulary final : public Tokenizer {
 
  private:
   using Counts = std::unordered_map<std::string, std::int64_t>;
-  Vocabulary(const Counts& counts, const Counts& poisons, std::int64_t min_count);
 
   std::vector<std::string> words_;
   std::unordered_map<std::string, std::int64_t> ids_;

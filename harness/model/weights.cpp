@@ -15,7 +15,10 @@ namespace {
 
 using Tensors = std::map<std::string, torch::Tensor>;
 
-constexpr const char* kTokens = "roclip_bench_tokens";  // fingerprint of the tokenizer
+// What a file of ours says of itself.
+constexpr const char* kTokens = "roclip_bench_tokens";        // fingerprint of the tokenizer
+constexpr const char* kTokenizer = "roclip_bench_tokenizer";  // its state
+constexpr const char* kModel = "roclip_bench_model";          // of effective_model()
 
 /// What files of OpenAI's and open_clip's have beside weights.
 constexpr std::array kNoWeights = {"input_resolution",
@@ -91,9 +94,11 @@ std::string show_shape(const torch::Tensor& tensor) {
 
 }  // namespace
 
-void save_weights(const std::filesystem::path& file, TrainableClip& model, Metadata metadata) {
+void save_weights(const std::filesystem::path& file, TrainableClip& model, const Json& description, Metadata metadata) {
   metadata.emplace("format", "pt");  // open_clip and transformers ask for it
+  metadata.emplace(kModel, description.dump());
   metadata.emplace(kTokens, model.tokenizer().fingerprint());
+  metadata.emplace(kTokenizer, model.tokenizer().state().dump());
   write_safetensors(file, model.weights(), metadata);
 }
 
@@ -128,6 +133,25 @@ void load_weights(const std::filesystem::path& file, TrainableClip& model) {
   for (const auto& [name, tensor] : wanted) {
     if (const auto found = given.find(name); found != given.end()) tensor.copy_(found->second);
   }
+}
+
+DescribedModel load_model(const std::filesystem::path& file, const std::filesystem::path& merges) {
+  Metadata metadata;
+  read_safetensors(file, &metadata);
+  const auto said = [&](const char* key) {
+    const auto found = metadata.find(key);
+    if (found == metadata.end()) {
+      throw Error(ErrorKind::kData, file.string() + ": does not say which model it is of; name it by --model");
+    }
+    return parse_json(found->second, file.string() + ": " + key, ErrorKind::kData);
+  };
+  Json description = said(kModel);
+  if (!merges.empty()) description["merges"] = merges;
+  const auto spec = model_spec(effective_model(description, ".", file.string() + ": " + kModel));
+  auto model = make_clip(spec, restore_tokenizer(spec.tokenizer, said(kTokenizer)), /*seed=*/0, torch::kCPU);
+  load_weights(file, *model);
+  model->train(false);
+  return {spec, std::move(model)};
 }
 
 void load_start(const Json& config, TrainableClip& model) {

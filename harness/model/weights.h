@@ -9,8 +9,19 @@
 
 namespace roclip::bench {
 
-/// All weights by open_clip's names, as safetensors, and the fingerprint of the tokens. @throws Error(kData)
-void save_weights(const std::filesystem::path& file, TrainableClip& model, Metadata metadata = {});
+/// All weights by open_clip's names, as safetensors, and what load_model() needs to know. @throws Error(kData)
+/// @param description of effective_model(), whose model it is
+void save_weights(const std::filesystem::path& file, TrainableClip& model, const Json& description,
+                  Metadata metadata = {});
+
+/// A model that a file describes.
+struct DescribedModel {
+  ModelSpec spec;
+  std::unique_ptr<TrainableClip> model;  ///< on the CPU, in evaluation mode
+};
+/// The model of a file that save_weights() wrote. @param merges OpenAI's, if it has their tokens; "" = as
+/// TokenizerSpec. @throws Error(kData) if the file does not say what it is, and as load_weights()
+DescribedModel load_model(const std::filesystem::path& file, const std::filesystem::path& merges);
 
 /// Takes all weights of the model from a file, in whatever float type it has them. Names may be open_clip's (also
 /// behind "module." or "text."), OpenAI's, which are the same, or those of transformers' CLIPModel.

@@ -127,24 +127,28 @@ const Record* named(const std::vector<Record>& list, const std::string& name) {
 
 // The rest of a cell
 
+Json to_json(const std::optional<FileRecord>& file) {
+  return file ? Json{{"file", file->file}, {"hash", file->hash}} : Json();
+}
+std::optional<FileRecord> read_file_record(const CheckedJson& json) {
+  if (json.is_null()) return std::nullopt;
+  return FileRecord{json.at("file").path_below(), json.at("hash").text()};
+}
+
 Json to_json(const PoisonRecord& poison) {
-  Json json = {{"manifest", poison.manifest}, {"hash", poison.hash},       {"goal", null_if_empty(poison.goal)},
-               {"edits", poison.edits},       {"removed", poison.removed}, {"share", poison.share},
-               {"artifact", nullptr}};
-  if (poison.artifact) json["artifact"] = {{"file", poison.artifact->file}, {"hash", poison.artifact->hash}};
-  return json;
+  return {{"manifest", poison.manifest},         {"hash", poison.hash},
+          {"goal", null_if_empty(poison.goal)},  {"edits", poison.edits},
+          {"removed", poison.removed},           {"share", poison.share},
+          {"artifact", to_json(poison.artifact)}};
 }
 PoisonRecord read_poison(const CheckedJson& json) {
-  PoisonRecord poison{.manifest = json.at("manifest").path_below(),
-                      .hash = json.at("hash").text(),
-                      .goal = json.get("goal").text_or_null(),
-                      .edits = json.at("edits").integer(0),
-                      .removed = json.has("removed") ? json.at("removed").integer(0) : 0,
-                      .share = json.at("share").number(0, 1)};
-  if (const auto artifact = json.get("artifact"); !artifact.is_null()) {
-    poison.artifact = {artifact.at("file").path_below(), artifact.at("hash").text()};
-  }
-  return poison;
+  return {.manifest = json.at("manifest").path_below(),
+          .hash = json.at("hash").text(),
+          .goal = json.get("goal").text_or_null(),
+          .edits = json.at("edits").integer(0),
+          .removed = json.has("removed") ? json.at("removed").integer(0) : 0,
+          .share = json.at("share").number(0, 1),
+          .artifact = read_file_record(json.get("artifact"))};
 }
 
 EpochRecord read_epoch(const CheckedJson& json) {
@@ -237,15 +241,17 @@ static void to_json(Json& json, const ExampleRecord& example) {
 }
 
 Json to_json(const TrainingRecord& training) {
-  return {{"key", training.key},
-          {"trained_by", training.trained_by},
-          {"resumed", training.resumed},
-          {"steps", training.steps},
-          {"pairs_seen", training.pairs_seen},
-          {"parameters", training.parameters},
-          {"weights_hash", training.weights_hash},
-          {"epochs", training.epochs},
-          {"stages", training.stages}};
+  Json json = {{"key", training.key},
+               {"trained_by", training.trained_by},
+               {"resumed", training.resumed},
+               {"steps", training.steps},
+               {"pairs_seen", training.pairs_seen},
+               {"parameters", training.parameters},
+               {"weights_hash", training.weights_hash},
+               {"epochs", training.epochs},
+               {"stages", training.stages}};
+  if (training.weights) json["weights"] = to_json(training.weights);
+  return json;
 }
 
 TrainingRecord read_training(const CheckedJson& json) {
@@ -257,7 +263,8 @@ TrainingRecord read_training(const CheckedJson& json) {
           .parameters = json.at("parameters").integer(0),
           .weights_hash = json.at("weights_hash").text(),
           .epochs = read_list(json.at("epochs"), read_epoch),
-          .stages = read_list(json.get("stages"), read_stage)};
+          .stages = read_list(json.get("stages"), read_stage),
+          .weights = read_file_record(json.get("weights"))};
 }
 
 std::string_view to_string(Status status) { return kStatuses[static_cast<std::size_t>(status)]; }

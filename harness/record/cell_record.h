@@ -70,8 +70,8 @@ struct MetricRecord {
   bool operator==(const MetricRecord&) const = default;
 };
 
-/// What an attack prepared: tensors.
-struct ArtifactRecord {
+/// A file of tensors that a cell left.
+struct FileRecord {
   std::string file, hash;  ///< file: relative to the output folder
 };
 
@@ -80,8 +80,8 @@ struct PoisonRecord {
   std::string hash;
   std::string goal = {};  ///< kind of goal, as in results/schema/poison.schema.json; "" in results from before goals
   std::int64_t edits = 0, removed = 0;
-  double share = 0;  ///< edits over training pairs
-  std::optional<ArtifactRecord> artifact = {};
+  double share = 0;                         ///< edits over training pairs
+  std::optional<FileRecord> artifact = {};  ///< what the attack prepared
 };
 
 struct EpochRecord {
@@ -105,7 +105,8 @@ struct TrainingRecord {
   std::int64_t resumed = 0, steps = 0, pairs_seen = 0, parameters = 0;
   std::string weights_hash = {};
   std::vector<EpochRecord> epochs = {};
-  std::vector<StageRecord> stages = {};  ///< in their order; empty in results from before stages
+  std::vector<StageRecord> stages = {};    ///< in their order; empty in results from before stages
+  std::optional<FileRecord> weights = {};  ///< if the run was asked to keep them
 };
 
 /// A class and the probability that the model gives it.

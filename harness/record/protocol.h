@@ -50,7 +50,7 @@ struct CellTask {
   CheckpointPolicy checkpoint;
   int cpu = -1;                           ///< the processor to stay on; -1 = any
   std::filesystem::path trace;            ///< file for a Chrome trace of a few steps; empty = none
-  std::filesystem::path weights;          ///< file for the trained weights; empty = they are not kept
+  bool keep_weights = false;              ///< in the output folder
   std::vector<std::string> command_line;  ///< for the record
   pid_t supervisor = 0;                   ///< the parent, with which the engine ends; 0 = it lives on its own
 };

@@ -2,28 +2,29 @@
 #include <cstdlib>
 
 #include "harness/record/escape.h"
+#include "harness/record/files.h"
 #include "harness/run/run.h"
 #include "harness/run/supervisor.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
 
-namespace {
+namespace fs = std::filesystem;
 
-constexpr int kNotEqual = 11;
+namespace {
 
 /// A folder that is deleted in the end.
 struct ScratchOutput {
   OutputFolder out;
   ScratchOutput() {
-    std::string name = (std::filesystem::temp_directory_path() / "roclip-bench-replay-XXXXXX").string();
+    std::string name = (fs::temp_directory_path() / "roclip-bench-replay-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw Error(ErrorKind::kData, name + ": cannot be made");
     out.root = name;
     out.create();
   }
   ~ScratchOutput() {
     std::error_code ignored;
-    std::filesystem::remove_all(out.root, ignored);
+    fs::remove_all(out.root, ignored);
   }
   ScratchOutput(const ScratchOutput&) = delete;
   ScratchOutput& operator=(const ScratchOutput&) = delete;
@@ -49,33 +50,42 @@ bool compare(const std::string& what, const std::string& then, const std::string
   return then == now;
 }
 
-}  // namespace
-
-int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::filesystem::path>& plugin_path,
-                bool color) {
-  const CellRecord then = read_cell(cell_file);
-  if (!then.ok()) {
-    throw Error(ErrorKind::kData, cell_file.string() + ": this cell ended with status " +
-                                      std::string(to_string(then.status)) +
-                                      "; only a cell that ended with status ok can be compared");
-  }
+/// Runs a cell again, alone and in a folder of its own, that of `scratch`. @return 0, 10 or 128 + the signal
+int run_again(const CellRecord& then, const ScratchOutput& scratch, const std::vector<fs::path>& plugin_path,
+              bool color, bool keep_weights) {
   const std::vector<Cell> cells = {cell_of(then)};
   Matrix matrix;
-  matrix.name = "replay of " + cells[0].id;
+  matrix.name = "replay of " + then.id;
   const Signals signals;
-  const ScratchOutput scratch;
   ProgressView view(ProgressStyle::kAuto, color);
   ResultTable results(matrix, cells, scratch.out);
   const std::string device = then.environment.at("device");
   const std::vector<const Cell*> waiting = {&cells[0]};
   RunState state(matrix.name, device, {.cells = 1});
-  Supervisor supervisor(signals, scratch.out, {.devices = {device}, .plugin_path = plugin_path}, results, state, view);
+  Supervisor supervisor(signals, scratch.out,
+                        {.devices = {device}, .plugin_path = plugin_path, .keep_weights = keep_weights}, results, state,
+                        view);
   supervisor.run(waiting);
   view.ended(state);
   if (supervisor.signal() != 0) return 128 + supervisor.signal();
-  if (state.ok() == 0) return kCellNotOk;
+  return state.ok() == 0 ? kCellNotOk : 0;
+}
 
-  const CellRecord now = read_cell(scratch.out.cell_file(cells[0].id));
+}  // namespace
+
+CellRecord read_finished_cell(const fs::path& file) {
+  CellRecord record = read_cell(file);
+  if (record.ok()) return record;
+  throw Error(ErrorKind::kData, file.string() + ": this cell ended with status " +
+                                    std::string(to_string(record.status)) +
+                                    "; only a cell that ended with status ok has a model");
+}
+
+int replay_cell(const fs::path& cell_file, const std::vector<fs::path>& plugin_path, bool color) {
+  const auto then = read_finished_cell(cell_file);
+  const ScratchOutput scratch;
+  if (const int code = run_again(then, scratch, plugin_path, color, /*keep_weights=*/false); code != 0) return code;
+  const CellRecord now = read_cell(scratch.out.cell_file(then.id));
   bool equal = compare("data", then.data_hash, now.data_hash);
   equal &= compare("plan", then.poison.hash, now.poison.hash);
   equal &= compare("weights", then.training.weights_hash, now.training.weights_hash);
@@ -95,7 +105,28 @@ int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::f
     if (plugin.file_hash != hash) compare("plugin " + id, plugin.file_hash, hash);
   }
   std::puts(equal ? "The bits are equal." : "The bits are NOT equal.");
-  return equal ? 0 : kNotEqual;
+  return equal ? 0 : kBitsDiffer;
+}
+
+int export_weights(const fs::path& cell_file, const fs::path& to, const std::vector<fs::path>& plugin_path,
+                   bool color) {
+  const auto then = read_finished_cell(cell_file);
+  if (const auto& kept = then.training.weights) {
+    const auto file = cell_file.parent_path().parent_path() / kept->file;
+    if (fs::exists(file) && hash_file(file) == kept->hash) {
+      write_file(to, read_file(file));
+      std::printf("%s: the weights that the run kept\n", escape_text(to.string()).c_str());
+      return 0;
+    }
+  }
+  const ScratchOutput scratch;
+  if (const int code = run_again(then, scratch, plugin_path, color, /*keep_weights=*/true); code != 0) return code;
+  const CellRecord now = read_cell(scratch.out.cell_file(then.id));
+  write_file(to, read_file(scratch.out.weights_file(then.id)));
+  const bool equal = compare("weights", then.training.weights_hash, now.training.weights_hash);
+  std::printf("%s: trained again; %s\n", escape_text(to.string()).c_str(),
+              equal ? "the bits are equal." : "the bits are NOT equal to those of the record.");
+  return equal ? 0 : kBitsDiffer;
 }
 
 }  // namespace roclip::bench

@@ -60,9 +60,21 @@ int run_matrix(const RunOptions& options);
 /// @return as run_matrix() if that is not 0; else 0, 11 or 12 as the gates say. @throws Error(kMatrix) without gates
 int run_until_decided(const RunOptions& options, std::int64_t most_seeds);
 
+/// The result of a cell that ended ok. @throws Error(kData) for any other
+CellRecord read_finished_cell(const std::filesystem::path& file);
+
+inline constexpr int kBitsDiffer = 11;  ///< exit code
+
 /// Runs the cell of a result file again, alone and in a folder of its own, and compares weights and metrics.
 /// @return 0 if the bits are equal, 11 if not, 10 if it did not end ok. @throws Error
 int replay_cell(const std::filesystem::path& cell_file, const std::vector<std::filesystem::path>& plugin_path,
                 bool color);
+
+/// The weights of a cell as a file of open_clip's names: those that its run kept, or else of a training of that cell
+/// alone, as replay_cell() does it.
+/// @return 0; 11 if it was trained again and the bits are not those of the record; 10 if that did not end ok.
+/// @throws Error
+int export_weights(const std::filesystem::path& cell_file, const std::filesystem::path& to,
+                   const std::vector<std::filesystem::path>& plugin_path, bool color);
 
 }  // namespace roclip::bench

@@ -159,7 +159,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
                         .checkpoint = options_.checkpoint,
                         .cpu = cpus_.empty() ? -1 : cpus_[slot],
                         .trace = options_.trace ? out_.trace_file(cell.id) : "",
-                        .weights = options_.keep_weights ? out_.weights_file(cell.id) : "",
+                        .keep_weights = options_.keep_weights,
                         .command_line = options_.command_line};
     std::unique_ptr<Worker> worker;
     try {

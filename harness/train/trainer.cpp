@@ -45,6 +45,9 @@ void TrainingParams::declare(ParamList& list) {
   list.add("max_gradient", max_gradient, Range{0, 1e6}, "1",
            "the gradient of all weights is shortened to it; 0 = never", "open_clip: not by default");
   list.choice("precision", precision, {"f32", "bf16"}, "of products and convolutions", "ours");
+  list.add("recompute_layers", recompute_layers,
+           "whether the activations within layers are computed again in the backward pass: less memory, more time",
+           "ours");
   list.add("micro_batch", micro_batch, Range{0, 65536}, "pairs",
            "whose activations are kept at once; the others are computed twice; 0 = the whole batch", "ours");
 }
@@ -89,6 +92,7 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
   model_.use({.image_rate = params.image_rate,
               .text_rate = params.text_rate,
               .bf16 = params.precision == "bf16",
+              .recompute_layers = params.recompute_layers,
               .micro_batch = params.micro_batch});
   for (const auto& stage : stages_) {
     if (inputs.pairs.size() >= stage.batch_size) continue;
@@ -143,9 +147,11 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
     order_ = hooked().choose_samples(context_);
   }
   batches_ = order_.size(0) / stage().batch_size;
+  const auto losses_at_once = hooks.losses_at_once > 0 ? hooks.losses_at_once : model_.device().is_cpu() ? 1 : 32;
   clock_.lap("epoch_setup");
   while (position_ < batches_) {
     step(order_.narrow(0, position_ * stage().batch_size, stage().batch_size));
+    if (std::ssize(losses_) >= losses_at_once) read_losses();
     tell(hooks);
     if (hooks.after_step) hooks.after_step(report_.steps());
     auto* store = store_of(hooks, stage_);
@@ -155,6 +161,7 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
     }
     if (store && store->due(seconds_since(last_saved_))) checkpoint(store);
   }
+  read_losses();
   hooked().after_epoch(context_);
   report_.epochs.push_back({stage().name, context_.epoch,
                             loss_sum_ / static_cast<double>(std::max<std::int64_t>(batches_, 1)),
@@ -208,13 +215,8 @@ void Trainer::step(const torch::Tensor& indices) {
   model_.clamp_logit_scale();
   hooked().after_step(context_);
   clock_.lap("optimizer");
-  const double value = loss.item<double>();  // 6. account
+  losses_.push_back(loss.detach());  // 6. account
   ++position_;
-  if (!std::isfinite(value)) {
-    throw Diverged("loss is " + std::to_string(value) + " in stage " + stage().name + " at epoch " +
-                   std::to_string(context_.epoch) + " step " + std::to_string(position_));
-  }
-  loss_sum_ += value;
   auto& done = report_.stages[stage_];
   done.steps += 1;
   done.pairs_seen += stage().batch_size;
@@ -222,6 +224,21 @@ void Trainer::step(const torch::Tensor& indices) {
   lap_ = Clock::now();
   epoch_s_ += wall_s;
   done.wall_s += wall_s;
+}
+
+void Trainer::read_losses() {
+  if (losses_.empty()) return;
+  const auto values = torch::stack(losses_).to(torch::kCPU, torch::kDouble);
+  auto step = position_ - std::ssize(losses_);
+  losses_.clear();
+  for (const double loss : std::span(values.data_ptr<double>(), static_cast<std::size_t>(values.numel()))) {
+    ++step;
+    if (!std::isfinite(loss)) {
+      throw Diverged("loss is " + std::to_string(loss) + " in stage " + stage().name + " at epoch " +
+                     std::to_string(context_.epoch) + " step " + std::to_string(step));
+    }
+    loss_sum_ += loss;
+  }
 }
 
 /// As if every epoch of the stage were as long as this one, so that the schedule ends with the stage, however many
@@ -234,6 +251,7 @@ double Trainer::learning_rate() const {
 
 void Trainer::tell(const TrainHooks& hooks) {
   if (!hooks.progress || (seconds_since(last_told_) < 0.1 && position_ < batches_)) return;
+  read_losses();
   last_told_ = Clock::now();
   std::int64_t epochs = 0, epoch = context_.epoch, steps_left = 0;
   for (std::size_t i = 0; i < stages_.size(); ++i) {
@@ -253,6 +271,7 @@ CheckpointStore* Trainer::store_of(const TrainHooks& hooks, std::size_t stage) c
 
 void Trainer::checkpoint(CheckpointStore* store) {
   if (!store) return;
+  read_losses();
   try {
     store->save(report_.steps(), [&](torch::serialize::OutputArchive& archive) { save(archive); });
   } catch (const Error& e) {  // a full disk: what is trained is worth more than a way back

@@ -32,6 +32,7 @@ struct TrainingParams {
   double text_rate = 1;
   double max_gradient = 0;
   std::string precision = "f32";
+  bool recompute_layers = false;
   std::int64_t micro_batch = 0;
 
   void declare(ParamList& list);
@@ -63,6 +64,9 @@ struct TrainHooks {
   CheckpointStore* checkpoints = nullptr;
   /// Of the plain stages that training begins with, which other cells train alike; null: they go to `checkpoints`.
   CheckpointStore* shared_checkpoints = nullptr;
+  /// Steps whose losses stay on the device until they are read together; 0: 1 on the CPU, where reading costs nothing,
+  /// else 32, for a GPU waits whenever it is asked.
+  std::int64_t losses_at_once = 0;
   std::string owner;  ///< id of the cell, kept in checkpoints
 };
 
@@ -94,7 +98,8 @@ class Trainer {
   /// From the newest checkpoint if there is one, else from the start, to the end of training; a last checkpoint at the
   /// end of training and of the shared stages. The model is left in evaluation mode. A checkpoint that cannot be
   /// written is told on stderr.
-  /// @throws Diverged at the first loss that is not finite, Interrupted, and whatever the defense throws
+  /// @throws Diverged naming the step of the first loss that is not finite, before anything of that step or of those
+  /// after it is kept; Interrupted, and whatever the defense throws
   TrainReport run(const TrainHooks& hooks);
 
   /// Wall time by phase of a step, so far.
@@ -109,6 +114,7 @@ class Trainer {
   void train_epoch(const TrainHooks& hooks);
   void end_stage(const TrainHooks& hooks);
   void step(const torch::Tensor& indices);
+  void read_losses();
   double learning_rate() const;
   void resume(const TrainHooks& hooks);
   void tell(const TrainHooks& hooks);
@@ -129,12 +135,13 @@ class Trainer {
   TrainContext context_;
   std::unique_ptr<AdamW> optimizer_;  ///< of this stage
 
-  std::size_t stage_ = 0;      ///< that is trained, or comes next
-  torch::Tensor order_;        ///< i64 [n], pairs of this epoch; undefined between epochs
-  std::int64_t batches_ = 0;   ///< in it
-  std::int64_t position_ = 0;  ///< steps done in this epoch
-  double loss_sum_ = 0;        ///< over them
-  double epoch_s_ = 0;         ///< wall time of this epoch up to lap_
+  std::size_t stage_ = 0;              ///< that is trained, or comes next
+  torch::Tensor order_;                ///< i64 [n], pairs of this epoch; undefined between epochs
+  std::int64_t batches_ = 0;           ///< in it
+  std::int64_t position_ = 0;          ///< steps done in this epoch
+  std::vector<torch::Tensor> losses_;  ///< of the last of them, on the device
+  double loss_sum_ = 0;                ///< over the others
+  double epoch_s_ = 0;                 ///< wall time of this epoch up to lap_
   std::chrono::steady_clock::time_point lap_, last_told_, last_saved_;
   TrainReport report_;
 };

@@ -137,7 +137,8 @@ class CommandLine(unittest.TestCase):
 
     def test_the_schema_of_a_matrix_knows_plugins_and_their_parameters(self):
         schema = jsonschema.Draft202012Validator(json.loads(run("schema", "matrix").stdout))
-        for file in ("smoke/matrix", "emoji-quick/matrix", "emoji-paper/matrix", "emoji-paper/ablation", "paper/cc3m"):
+        for file in ("smoke/matrix", "emoji-quick/matrix", "emoji-paper/matrix", "emoji-paper/ablation", "paper/cc3m",
+                     "paper/finetune-rn50", "paper/finetune-vit-b-32"):
             with self.subTest(file):
                 self.assertEqual(list(schema.iter_errors(json.loads((ROOT / f"results/{file}.json").read_text()))), [])
         matrix = json.loads((ROOT / "results/smoke/matrix.json").read_text())

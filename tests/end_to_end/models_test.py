@@ -1,5 +1,6 @@
 """Models, the weights that go in and out of them, and the numbers they compute with."""
 import json
+import os
 import shutil
 import struct
 import unittest
@@ -15,7 +16,7 @@ def tensors(file):
     content = file.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
-    header.pop("__metadata__")
+    header.pop("__metadata__", None)
     offsets = {name: entry["data_offsets"] for name, entry in header.items()}
     return {name: content[8 + length + begin : 8 + length + end] for name, (begin, end) in offsets.items()}
 
@@ -94,7 +95,7 @@ class Models(InFolder):
     def test_precision_and_parts_of_batches_are_part_of_the_id_and_repeat_to_the_bit(self):
         training = {"epochs": 1, "batch_size": 512}
         ids = set()
-        for extra in ({}, {"precision": "bf16"}, {"micro_batch": 100, "max_gradient": 1}):
+        for extra in ({}, {"precision": "bf16"}, {"micro_batch": 100, "max_gradient": 1}, {"recompute_layers": True}):
             matrix = write_matrix(self.folder, model=VIT, training={**training, **extra})
             found = []
             for out in (self.folder / "a", self.folder / "b"):
@@ -103,7 +104,60 @@ class Models(InFolder):
                 found.append(bits(out))
             self.assertEqual(*found)
             ids |= set(found[0])
-        self.assertEqual(len(ids), 3)
+        self.assertEqual(len(ids), 4)
+
+    def test_weights_are_exported_as_they_were_kept_or_trained_again_to_the_same_bits(self):
+        kept, record = self.trained()
+        cell = self.out / results(self.out)["clip"]["file"]
+        self.assertEqual(record["training"]["weights"]["file"], f"weights/{record['id']}.safetensors")
+        to = self.folder / "w.safetensors"
+        result = run("weights", "export", cell, "--to", to)
+        self.assert_code(result, 0)
+        self.assertIn("the weights that the run kept", result.stdout)
+        self.assertEqual(to.read_bytes(), kept.read_bytes())
+        before = tensors(kept)
+        kept.write_bytes(kept.read_bytes()[:-1])  # no longer those of the record
+        to.unlink()
+        result = run("weights", "export", record["id"][:12], "--out", self.out, "--to", to)
+        self.assert_code(result, 0)
+        self.assertIn("trained again; the bits are equal", result.stdout)
+        self.assertEqual(tensors(to), before)
+        record["training"]["weights_hash"] = "0" * 32
+        cell.write_text(json.dumps(record))
+        result = run("weights", "export", cell, "--to", to)
+        self.assert_code(result, 11)
+        self.assertIn("NOT equal", result.stdout)
+
+    def test_a_card_says_what_the_model_is_and_its_folder_has_all_that_is_needed(self):
+        _, record = self.trained(attacks=[{"plugin": "badnets", "target_class": "fruit", "rate": 0.03}],
+                                 metrics=["attack_success", "zero_shot"])
+        cell = self.out / results(self.out)["clip"]["file"]
+        folder = self.folder / "published"
+        self.assert_code(run("weights", "card", cell, "--to", folder), 0)
+        self.assertEqual(sorted(file.name for file in folder.iterdir()),
+                         ["README.md", "cell.json", "manifest.json", "model.safetensors"])
+        card = (folder / "README.md").read_text()
+        self.assertIn("# A CLIP of badnets x clip, seed 1", card)
+        self.assertIn("was trained on poisoned data on purpose", card)
+        success = record["metrics"]["attack_success/1"]["counts"][0]
+        self.assertIn(f"{success['hits']}/{success['trials']}", card)
+        self.assertEqual(read(folder / "manifest.json")["edits"], read(self.out / record["poison"]["manifest"])["edits"])
+        (self.folder / "lines.txt").write_text("a red apple\na flag\n")
+        embeddings = self.folder / "e.safetensors"
+        self.assert_code(run("embed", "--weights", folder / "model.safetensors", "--captions", self.folder / "lines.txt",
+                             "--out", embeddings), 0)
+        self.assertEqual(len(tensors(embeddings)["text"]), 2 * 16 * 4)
+        result = run("replay", folder / "cell.json")
+        self.assert_code(result, 0)
+
+    def test_a_cell_that_failed_has_no_weights_to_export(self):
+        self.assert_code(run("--plugin-path", os.environ["ROCLIP_ROGUES"], "run", write_matrix(self.folder, defenses=["diverges"])), 10)
+        cell = self.out / results(self.out)["diverges"]["file"]
+        result = run("weights", "export", cell, "--to", self.folder / "w")
+        self.assert_code(result, 6)
+        self.assertIn("only a cell that ended with status ok has a model", result.stderr)
+        self.assert_code(run("weights", "card", cell, "--to", self.folder / "w"), 6)
+        self.assertFalse((self.folder / "w").exists())
 
     def test_embed_says_what_is_wrong_with_what_it_is_given(self):
         weights, _ = self.trained()
@@ -117,6 +171,15 @@ class Models(InFolder):
         result = run("embed", "--model", "vit_tiny", *options)
         self.assert_code(result, 2)
         self.assertIn("expected a model with OpenAI's tokenizer", result.stderr)
+        content = weights.read_bytes()
+        bare = self.folder / "bare.safetensors"
+        header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
+        del header["__metadata__"]
+        text = json.dumps(header).encode()
+        bare.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + struct.unpack("<Q", content[:8])[0] :])
+        result = run("embed", "--weights", bare, *options[2:])
+        self.assert_code(result, 6)
+        self.assertIn("does not say which model it is of; name it by --model", result.stderr)
         self.assert_code(run("embed", "--model", "ViT-B-33", *options), 3)
         self.assertFalse(out.exists())
 

@@ -171,7 +171,7 @@ TEST_CASE("trained pairs are those of counting anew after each merge, in any ord
 }
 
 TEST_CASE("a tokenizer of byte pairs frames captions, cuts long ones and never gives padding an id", "[bpe]") {
-  const BpeTokenizer tokenizer(BytePairs::train(Words{"ab ab"}, 515));
+  const BpeTokenizer tokenizer(BytePairs::train(Words{"ab ab"}, 515), /*trained=*/true);
   const std::int64_t start = 1 + 513, end = 1 + 514;
   CHECK(tokenizer.ids().first == 1);
   CHECK(tokenizer.ids().count == 515);
@@ -185,7 +185,7 @@ TEST_CASE("a tokenizer of byte pairs frames captions, cuts long ones and never g
 }
 
 TEST_CASE("what follows the end of a caption in its text is left out", "[bpe]") {
-  const BpeTokenizer tokenizer(BytePairs::train({}, 514));
+  const BpeTokenizer tokenizer(BytePairs::train({}, 514), /*trained=*/true);
   const std::vector<std::string> cut = {"a <end_of_text> b c"}, whole = {"a"};
   CHECK(tokenizer.tokenize(cut, 20).equal(tokenizer.tokenize(whole, 20)));
 }

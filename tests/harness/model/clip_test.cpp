@@ -95,9 +95,9 @@ TEST_CASE("a batch in parts has the loss and the gradients of the whole batch", 
   torch::manual_seed(1);
   const auto pixels = torch::rand({7, 3, 32, 32});
   const std::vector<std::string> captions = {"a red apple", "apple", "a green car", "red", "car", "a", "green apple"};
-  const auto gradients = [&](std::int64_t micro_batch) {
+  const auto gradients = [&](std::int64_t micro_batch, bool recompute_layers = false) {
     const auto model = clip_of(spec_of("vit_tiny"));
-    model->use({.micro_batch = micro_batch});
+    model->use({.recompute_layers = recompute_layers, .micro_batch = micro_batch});
     const auto tokens = model->tokenize(captions);
     auto loss = clip_loss(model->encode_image(pixels), model->encode_text(tokens), model->logit_scale());
     loss.backward();
@@ -110,6 +110,34 @@ TEST_CASE("a batch in parts has the loss and the gradients of the whole batch", 
     const auto parts = gradients(size);
     REQUIRE(parts.size() == whole.size());
     for (std::size_t i = 0; i < whole.size(); ++i) CHECK(torch::allclose(parts[i], whole[i], 1e-3, 1e-5));
+    const auto in_both_ways = gradients(size, /*recompute_layers=*/true);
+    for (std::size_t i = 0; i < whole.size(); ++i) CHECK(in_both_ways[i].equal(parts[i]));
+  }
+}
+
+TEST_CASE("layers that are computed again have the same loss and gradients to the bit", "[clip][recompute]") {
+  const Json resnet = {{"embed_dim", 8},
+                       {"tokenizer", "words"},
+                       {"vision_cfg", {{"image_size", 32}, {"layers", {1, 2, 1, 1}}, {"width", 8}, {"head_width", 32}}},
+                       {"text_cfg", {{"width", 16}, {"heads", 2}, {"layers", 2}}}};
+  for (const Json& config : {Json("tiny"), Json("vit_tiny"), resnet}) {
+    for (const bool bf16 : {false, true}) {
+      CAPTURE(config.dump(), bf16);
+      std::vector<std::vector<torch::Tensor>> found;
+      for (const bool again : {false, true}) {
+        const auto model = clip_of(spec_of(config));
+        model->use({.bf16 = bf16, .recompute_layers = again});
+        torch::manual_seed(3);
+        auto pixels = torch::rand({4, 3, 32, 32}).requires_grad_();
+        const auto tokens = model->tokenize(kCaptions);
+        const auto loss = clip_loss(model->encode_image(pixels).narrow(0, 0, tokens.size(0)),
+                                    model->encode_text(tokens), model->logit_scale());
+        loss.backward();
+        auto& all = found.emplace_back(std::vector{loss.detach(), pixels.grad()});
+        for (const auto& parameter : model->trainable()) all.push_back(parameter.grad());
+      }
+      for (std::size_t i = 0; i < found[0].size(); ++i) CHECK(found[0][i].equal(found[1][i]));
+    }
   }
 }
 

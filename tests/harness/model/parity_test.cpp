@@ -30,6 +30,7 @@ torch::Tensor ours(const torch::Tensor& tokens) {
 struct ThirtyTokens final : Tokenizer {
   TokenIds ids() const override { return {1, 30}; }
   std::string fingerprint() const override { return ""; }
+  Json state() const override { return {}; }
   torch::Tensor tokenize(std::span<const std::string>, std::int64_t) const override { return {}; }
 };
 

@@ -44,7 +44,7 @@ TEST_CASE("weights go out and come back to the bit, whatever the architecture", 
   for (const Json& model : {Json("tiny"), small_vit(), kSmallResNet}) {
     const auto one = clip_of(model, 1), other = clip_of(model, 2);
     REQUIRE(one->weights_hash() != other->weights_hash());
-    save_weights(file, *one, {{"made_by", "a test"}});
+    save_weights(file, *one, model, {{"made_by", "a test"}});
     load_weights(file, *other);
     CHECK(one->weights_hash() == other->weights_hash());
   }
@@ -52,6 +52,30 @@ TEST_CASE("weights go out and come back to the bit, whatever the architecture", 
   read_safetensors(file, &metadata);
   CHECK(metadata.at("made_by") == "a test");
   CHECK(metadata.at("format") == "pt");
+}
+
+TEST_CASE("a file of weights is enough to have its model again, with its words or byte pairs", "[model][weights]") {
+  const ScratchFolder folder;
+  const auto file = folder / "w.safetensors";
+  Json byte_pairs = small_vit();
+  byte_pairs.merge_patch({{"tokenizer", "trained"}, {"text_cfg", {{"vocab_size", 600}}}});
+  const std::vector<std::string> poisons = {"a zebra", "a zebra"};
+  const auto pairs = tensor_pairs(torch::zeros({3, 3, 8, 8}, torch::kByte), kCaptions);
+  for (const Json& model : {Json("tiny"), small_vit(), byte_pairs}) {
+    const auto effective = effective_model(model, ".", "m");
+    const auto spec = model_spec(effective);
+    const auto words = std::make_shared<Vocabulary>(kCaptions, 1, poisons);
+    const auto made = make_clip(spec, make_tokenizer(spec.tokenizer, words, *pairs), 1, torch::kCPU);
+    made->train(false);
+    save_weights(file, *made, effective);
+    const auto again = load_model(file, "");
+    CHECK(again.spec.image_px == spec.image_px);
+    CHECK(again.model->weights_hash() == made->weights_hash());
+    const std::vector<std::string> captions = {"a red zebra", "a green apple of another kind"};
+    CHECK(again.model->tokenize(captions).equal(made->tokenize(captions)));
+  }
+  write_safetensors(file, {{"a", torch::ones({1})}});
+  CHECK_THROWS_WITH(load_model(file, ""), Contains("does not say which model it is of; name it by --model"));
 }
 
 TEST_CASE("weights have open_clip's names and shapes", "[model][weights]") {
@@ -165,7 +189,7 @@ TEST_CASE("weights that were trained with other words are refused", "[model][wei
   const ScratchFolder folder;
   const std::vector<std::string> others = {"a red apple", "a green apple", "a red cat"};
   const auto spec = model_spec(effective_model(small_vit(), ".", "m"));
-  save_weights(folder / "w.safetensors", *make_clip(spec, std::make_shared<Vocabulary>(others, 1), 1, torch::kCPU));
+  save_weights(folder / "w.safetensors", *make_clip(spec, std::make_shared<Vocabulary>(others, 1), 1, torch::kCPU), {});
   CHECK_THROWS_WITH(load_weights(folder / "w.safetensors", *clip_of(small_vit(), 1)), Contains("other tokens"));
 }
 

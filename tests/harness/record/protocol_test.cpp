@@ -53,7 +53,7 @@ TEST_CASE("every task is read as it was written, and what is none is named", "[r
                       .checkpoint = {},
                       .cpu = 3,
                       .trace = "",
-                      .weights = "out/weights/a.safetensors",
+                      .keep_weights = true,
                       .command_line = {},
                       .supervisor = 4};
   const auto text = write_task(task);

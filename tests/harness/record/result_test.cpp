@@ -124,6 +124,7 @@ TEST_CASE("a record holds all that a cell can tell, and is read as it was writte
   record.poison.artifact = {"artifacts/patch.safetensors", "h"};
   record.training.stages = {{"warm-up", 10, 100, 0.5, "another"}, {"fine-tuning", 20, 200, 1.5, record.id, "anew"}};
   record.training.epochs = {{"warm-up", 1, 2.5, 14, 0.5, {{"similarity_clean", 0.25}}}};
+  record.training.weights = {"weights/a.safetensors", "w"};
   record.examples = {{3, {{"fruit", 0.75}, {"hand", 0.25}}, {{"hand", 1}}}, {4, {{"fruit", 1}}}};
   record.metrics["detection/1"] = {
       .measures = Measures::kDetection,
@@ -138,6 +139,7 @@ TEST_CASE("a record holds all that a cell can tell, and is read as it was writte
   CHECK(to_json(record).at("metrics").at("detection/1").at("measures") == "model_detection");
   CHECK(read.training.stages[0].trained_by == "another");
   CHECK(read.training.stages[1].role == "anew");
+  CHECK(read.training.weights->hash == "w");
   record.cost.phase_s["train"] = 3;
   const Json entry = to_json(entry_of(record));  // what results.json says of it
   CHECK(entry.at("capability") == record.capability);

@@ -102,6 +102,17 @@ TEST_CASE("the same seed gives the same bits twice, with augmentation and with e
   CHECK(trained("clip", Json::object(), 1).weights != trained("clip", Json::object(), 2).weights);
 }
 
+TEST_CASE("losses that are read together are those that are read one by one", "[train]") {
+  TrainHooks hooks;
+  const auto one_by_one = trained("clip", kAugmented, 1, hooks);  // as on every CPU
+  for (const std::int64_t at_once : {2, 3, 100}) {                // 7 steps an epoch
+    hooks.losses_at_once = at_once;
+    const auto together = trained("clip", kAugmented, 1, hooks);
+    CHECK(together.weights == one_by_one.weights);
+    for (std::size_t e = 0; e < 4; ++e) CHECK(together.report.epochs[e].loss == one_by_one.report.epochs[e].loss);
+  }
+}
+
 TEST_CASE("watching similarities does not change what is learned, and tells them for every epoch", "[train]") {
   const auto watched = trained("clip", kAugmented, 1, {}, true);
   CHECK(watched.weights == trained("clip", kAugmented, 1).weights);
@@ -151,6 +162,42 @@ TEST_CASE("a defense that returns a loss that is not finite ends training as div
   const auto defense = rogues.make_defense("diverges", Json::object());
   Trainer trainer(*model, *defense, {.epochs = 1, .batch_size = 8}, inputs_of(pairs, *vocabulary, 1));
   CHECK_THROWS_AS(trainer.run({}), Diverged);
+}
+
+/// Its loss is infinite from the given step on.
+class Explodes : public Defense {
+ public:
+  explicit Explodes(std::int64_t step) : step_(step) {}
+  torch::Tensor step(const Batch& batch, TrainContext& context) override {
+    const auto loss = Defense::step(batch, context);
+    return ++done_ < step_ ? loss : loss * std::numeric_limits<double>::infinity();
+  }
+
+ private:
+  std::int64_t step_, done_ = 0;
+};
+
+TEST_CASE("the step whose loss is not finite is named, and no checkpoint holds it, however late it is read",
+          "[train][resume]") {
+  for (const std::int64_t at_once : {1, 4, 100}) {
+    CAPTURE(at_once);
+    const ScratchFolder folder;
+    CheckpointStore checkpoints(folder / "checkpoints", {.every_s = 0, .every_epochs = 1});
+    Explodes defense(10);  // 7 steps an epoch
+    TrainHooks hooks;
+    hooks.checkpoints = &checkpoints;
+    hooks.losses_at_once = at_once;
+    CHECK_THROWS_WITH(trained(defense, 1, hooks), Catch::Contains("loss is inf in stage train at epoch 2 step 3"));
+    CheckpointStore again(folder / "checkpoints", {});
+    std::int64_t steps = -1;
+    again.load([&](torch::serialize::InputArchive& archive) {
+      c10::IValue text;
+      archive.read("position", text);
+      const Json position = Json::parse(text.toStringRef());
+      steps = position.at("trained").at("steps");
+    });
+    CHECK(steps <= 9);
+  }
 }
 
 TEST_CASE("training that is stopped at any step and resumed ends with the bits of one that was not",

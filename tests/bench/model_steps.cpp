@@ -1,0 +1,79 @@
+/// Training steps of a model on random pictures, as a cell takes them: for models too large for a study on a CPU.
+/// tests/bench/peers/models holds them against open_clip's. Prints {"ms": [of each step], "peak_memory_mib": n}.
+///
+///     model_steps MODEL BATCH STEPS THREADS [TRAINING]     MODEL, TRAINING: JSON, as in a matrix file
+#include <chrono>
+#include <iostream>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/data/poisoned_pairs.h"
+#include "harness/model/clip.h"
+#include "harness/model/vocabulary.h"
+#include "harness/record/environment.h"
+#include "harness/record/files.h"
+#include "harness/record/guarded.h"
+#include "harness/train/trainer.h"
+#include "registry.h"
+#include "roclip/error.h"
+
+namespace roclip::bench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Json json_of(const std::string& text, const char* name) { return parse_json(text, name, ErrorKind::kUsage); }
+
+Json measure(const std::vector<std::string>& arguments) {
+  const std::int64_t batch = std::stoll(arguments[1]), steps = std::stoll(arguments[2]);
+  at::set_num_threads(std::stoi(arguments[3]));
+  const auto spec = model_spec(effective_model(json_of(arguments[0], "MODEL"), ".", "MODEL"));
+  Json training = arguments.size() > 4 ? json_of(arguments[4], "TRAINING") : Json::object();
+  training["batch_size"] = batch;
+  training["epochs"] = 1;
+
+  Dataset data;
+  const auto pairs_count = batch * (steps + 1);
+  const std::vector<std::string> captions(static_cast<std::size_t>(pairs_count), "a photo of a cat on a red sofa");
+  data.train =
+      tensor_pairs(torch::randint(0, 256, {pairs_count, 3, spec.image_px, spec.image_px}, torch::kByte), captions);
+  const auto words = std::make_shared<const Vocabulary>(*data.train, spec.tokenizer.min_count);
+  const auto model = make_clip(spec, make_tokenizer(spec.tokenizer, words, *data.train), 1, torch::kCPU);
+  const Registry registry(plugin_search_path({}));
+  const auto attack = registry.make_attack("none", Json::object());
+  const auto defense = registry.make_defense("clip", Json::object());
+  const PoisonedPairs pairs(data, {}, *attack, {}, 1);
+  const std::vector<std::int64_t> no_clean_subset;
+  const std::vector<bool> not_told;
+  Trainer trainer(*model, *defense, read_params<TrainingParams>(training, "TRAINING"),
+                  {.pairs = pairs,
+                   .clean_subset = no_clean_subset,
+                   .poisoned = not_told,
+                   .vocabulary = words->known_words(),
+                   .seed = 1});
+  std::vector<double> ms;
+  auto last = Clock::now();
+  TrainHooks hooks;
+  hooks.after_step = [&](std::int64_t step) {
+    const auto now = Clock::now();
+    if (step > 1) ms.push_back(std::chrono::duration<double, std::milli>(now - last).count());
+    last = now;
+  };
+  trainer.run(hooks);
+  return {{"ms", ms}, {"peak_memory_mib", peak_memory_mib()}};
+}
+
+}  // namespace
+
+}  // namespace roclip::bench
+
+int main(int argc, char** argv) {
+  using namespace roclip::bench;
+  return guarded([&] {
+    if (argc < 5) throw roclip::Error(roclip::ErrorKind::kUsage, "model_steps MODEL BATCH STEPS THREADS [TRAINING]");
+    std::cout << measure({argv + 1, argv + argc}).dump() << "\n";
+    return 0;
+  });
+}
