@@ -25,6 +25,7 @@ struct Item {
   std::string name;    ///< for messages: a relative path, or "noto:red-apple"
   std::string source;  ///< what draw() makes an image of: a path, or an SVG document
   std::string caption;
+  std::string meaning = {};  ///< of an emoji: its label, "red apple"
   std::int64_t label = kNoLabel;
   std::string table = {};  ///< "pairs", "labelled" or "probe": the key of the user's table that has it; else ""
 

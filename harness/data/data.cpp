@@ -1,10 +1,10 @@
 #include "harness/data/data.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
-
-#include <unistd.h>
+#include <span>
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -16,8 +16,10 @@
 #include "harness/data/emoji.h"
 #include "harness/data/image.h"
 #include "harness/data/pack.h"
+#include "harness/data/scenes.h"
+#include "harness/data/scenes_data.h"
+#include "harness/data/sized_pack.h"
 #include "harness/record/files.h"
-#include "harness/record/machine.h"
 #include "roclip/error.h"
 #include "roclip/rng.h"
 
@@ -27,7 +29,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kEmoji = "emoji";
+constexpr const char *kEmoji = "emoji", *kScenes = "scenes";
 
 struct CleanShare {
   double share = 0;
@@ -43,16 +45,15 @@ Json packed_config(Json effective) {
 }
 
 fs::path packed_file(const Json& effective) {
+  if (effective.at("reader") == kScenes) return sprites_file();
   return effective.at("reader") == kEmoji ? emoji_file() : csv_file(packed_config(effective));
 }
 
-fs::path ensure(const Json& effective, const std::function<void(const fs::path&)>& whole, const Progress& progress) {
-  const Reader read = [&](const fs::path& scratch) {
+Reader reader_of(const Json& effective, const Progress& progress) {
+  return [&](const fs::path& scratch) {
+    if (effective.at("reader") == kScenes) return as_sprites(fetch_emoji(scratch, progress));
     return effective.at("reader") == kEmoji ? fetch_emoji(scratch, progress) : read_csv_data(packed_config(effective));
   };
-  const auto file = packed_file(effective);
-  ensure_packed(file, whole, read, progress);
-  return file;
 }
 
 /// What the result of a cell states of its data.
@@ -73,58 +74,6 @@ LabelledImages labelled(const torch::Tensor& images, const Json& json) {
           torch::tensor(json.at("labels").get<std::vector<std::int64_t>>(), torch::kInt64)};
 }
 
-fs::path resized_file(const fs::path& file, std::int64_t image_px) {
-  return file.parent_path() / (file.stem().string() + "-" + std::to_string(image_px) + "px.pack");
-}
-
-/// The images of a packed file in its own resolution or in one that was made before; undefined if there is none yet.
-/// Verifies what is used now or will be resized. @throws Error(kData) if the packed file is damaged
-torch::Tensor stored_images(const fs::path& file, const Pack& pack, std::int64_t image_px) {
-  mark_used(file);
-  if (pack.images.size(2) != image_px) {
-    const auto beside = resized_file(file, image_px);
-    try {
-      const Pack small = open_pack(beside);
-      if (small.metadata.at("resized_from") == pack.checksum) {
-        verify_pack(beside);
-        mark_used(beside);
-        return small.images;
-      }
-    } catch (const std::exception&) {  // missing or damaged: made again
-    }
-  }
-  verify_pack(file);
-  return pack.images.size(2) == image_px ? pack.images : torch::Tensor();
-}
-
-/// The images at another resolution: made once, kept beside the packed file and mapped from then on, so that the
-/// workers of a run share them.
-torch::Tensor resized(const fs::path& file, const Pack& pack, std::int64_t image_px, const Progress& progress) {
-  constexpr std::int64_t kChunk = 512;  // bounds the memory
-  const auto images = pack.images.size(0);
-  const auto beside = resized_file(file, image_px);
-  const fs::path draft = beside.string() + ".tmp" + std::to_string(::getpid());
-  std::error_code ignored;
-  fs::remove(draft, ignored);
-  try {
-    expect_space(draft, images, image_px, progress);
-    PackWriter writer(draft, image_px);
-    for (std::int64_t first = 0; first < images; first += kChunk) {
-      const auto last = std::min(first + kChunk, images);
-      const auto chunk = resize_images(pack.images.slice(0, first, last), image_px);
-      for (std::int64_t i = 0; i < chunk.size(0); ++i) writer.append(chunk[i]);
-      progress("resizing images", last, images);
-    }
-    writer.finish({{"resized_from", pack.checksum}});
-    fs::rename(draft, beside);
-    return open_pack(beside).images;
-  } catch (const std::exception&) {  // a cache that cannot be written only costs time, where the memory suffices
-    fs::remove(draft, ignored);
-    if (static_cast<double>(image_bytes(images, image_px)) / 1048576 > machine_memory_mib() / 2) throw;
-    return resize_images(pack.images, image_px);
-  }
-}
-
 }  // namespace
 
 Json effective_data(const Json& data, const fs::path& base, const std::string& where) {
@@ -135,7 +84,8 @@ Json effective_data(const Json& data, const fs::path& base, const std::string& w
                 where + R"(: expected "emoji" or an object {"reader": "csv", "pairs": ...}, got )" + data.dump());
   }
   const auto reader = object["reader"].get<std::string>();
-  CleanShare trusted{reader == kEmoji ? kEmojiCleanShare : 0};
+  const bool ours = reader == kEmoji || reader == kScenes;
+  CleanShare trusted{ours ? kEmojiCleanShare : 0};
   if (object.contains("clean_share")) {
     trusted = read_params(Json{{"clean_share", object["clean_share"]}}, where, trusted);
     object.erase("clean_share");
@@ -145,10 +95,12 @@ Json effective_data(const Json& data, const fs::path& base, const std::string& w
     return rest;
   };
   if (reader == "csv") return effective(effective_csv(object, base, where));
-  if (reader != kEmoji) {
+  if (!ours) {
     throw Error(ErrorKind::kMatrix, key + ": unknown data set \"" + reader + "\"" +
-                                        did_you_mean(reader, {kEmoji, "csv"}) + " (known: emoji, csv)");
+                                        did_you_mean(reader, {kEmoji, kScenes, "csv"}) +
+                                        " (known: emoji, scenes, csv)");
   }
+  if (reader == kScenes) return effective(effective_scenes(object, where));
   if (object.size() > 1) {
     throw Error(ErrorKind::kMatrix, where + ": \"emoji\" has no other keys than \"clean_share\", got " + object.dump());
   }
@@ -163,7 +115,8 @@ std::vector<std::int64_t> clean_subset(std::int64_t pairs, double share) {
 }
 
 fs::path prepare_data(const Json& effective, const Progress& progress) {
-  const auto file = ensure(effective, &verify_pack, progress);
+  const auto file = packed_file(effective);
+  ensure_packed(file, &verify_pack, reader_of(effective, progress), progress);
   for (const auto& line : left_out_lines(record_of(open_pack(file)))) progress(line, 0, 0);
   return file;
 }
@@ -188,6 +141,7 @@ std::vector<std::string> left_out_lines(const Json& record) {
 std::string content_id(const Json& effective) {
   const auto file = packed_file(effective);
   if (effective.at("reader") == kEmoji) return file.stem().string();  // named by the hash of its recipe
+  if (effective.at("reader") == kScenes) return hash_hex(packed_config(effective).dump() + file.stem().string());
   const fs::path note = file.string() + ".content";  // kept beside the packed file, and valid as long as that is there
   std::error_code none;
   if (fs::exists(file, none) && fs::exists(note, none)) return read_file(note);
@@ -213,27 +167,27 @@ std::string content_id(const Json& effective) {
 bool is_prepared(const Json& effective) { return fs::exists(packed_file(effective)); }
 
 LoadedData load_data(const Json& effective, std::int64_t image_px, const Progress& progress) {
-  std::optional<Pack> pack;  // at once: a cache may be deleted at any moment
-  torch::Tensor images;
-  const auto open = [&](const fs::path& whole) {
-    pack.reset();
-    Pack opened = open_pack(whole);
-    images = stored_images(whole, opened, image_px);
-    pack = std::move(opened);
-  };
-  const auto file = ensure(effective, open, progress);
-  if (!pack) open(file);
-  if (!images.defined()) images = resized(file, *pack, image_px, progress);
-  const Json& json = pack->metadata;
+  const bool scenes = effective.at("reader") == kScenes;
+  if (scenes) check_scenes_px(effective, image_px);
+  const auto sides = sprite_sides(image_px);
+  const auto sizes = scenes ? std::vector(sides.begin(), sides.end()) : std::vector{image_px};
+  const auto opened = open_sized(packed_file(effective), reader_of(effective, progress), sizes, progress);
+  if (scenes) {
+    auto data = make_scenes(packed_config(effective), opened);
+    data.clean_subset = clean_subset(data.train->size(), effective.at("clean_share"));
+    return data;
+  }
+  const Json& json = opened.pack.metadata;
+  const auto& images = opened.images[0];
   LoadedData data;
   data.name = json.at("name");
-  data.hash = pack->checksum;
+  data.hash = opened.pack.checksum;
   data.train = tensor_pairs(part(images, json.at("train")), json.at("train").at("captions"));
   data.probe = labelled(images, json.at("probe"));
   data.held_out = labelled(images, json.at("held_out"));
   data.clean_subset = clean_subset(data.train->size(), effective.value("clean_share", 0.0));
-  for (const Json& info : json.at("classes")) data.classes.push_back({info.at("name"), info.at("prompts")});
-  data.record = record_of(*pack);
+  data.classes = classes_of(json);
+  data.record = record_of(opened.pack);
   return data;
 }
 
@@ -258,20 +212,29 @@ Json list_packs() {
 }
 
 Json list_data() {
-  Json info = {
-      {"name", kEmoji},    {"summary", "drawings of about 1,900 emoji in eight styles; six to train on, two held out"},
-      {"prepared", false}, {"file", emoji_file()},
-      {"pairs", 0},        {"held_out", 0},
-      {"classes", 0}};
-  try {
-    const Json json = open_pack(emoji_file()).metadata;
-    info["pairs"] = json.at("train").at("captions").size();
-    info["held_out"] = json.at("held_out").at("captions").size();
-    info["classes"] = json.at("classes").size();
-    info["prepared"] = true;
-  } catch (const Error&) {  // missing or damaged: not prepared
+  const Json scenes = effective_scenes(Json::object(), kScenes);
+  const auto entry = [](const char* name, const char* summary, const fs::path& file) {
+    return Json{{"name", name}, {"summary", summary}, {"prepared", false}, {"file", file},
+                {"pairs", 0},   {"held_out", 0},      {"classes", 0}};
+  };
+  Json list = {
+      entry(kEmoji, "drawings of about 1,900 emoji in eight styles; six to train on, two held out", emoji_file()),
+      entry(kScenes, "one to three of these drawings on a ground, drawn when asked for: as many pairs as wanted",
+            sprites_file())};
+  for (Json& info : list) {
+    try {
+      const Json json = open_pack(info.at("file").get<std::string>()).metadata;
+      const bool drawn = info.at("name") == kScenes;
+      info["pairs"] = drawn ? scenes.at("pairs").get<std::int64_t>()
+                            : static_cast<std::int64_t>(json.at("train").at("captions").size());
+      info["held_out"] = drawn ? scenes.at("held_out").get<std::int64_t>()
+                               : static_cast<std::int64_t>(json.at("held_out").at("captions").size());
+      info["classes"] = json.at("classes").size();
+      info["prepared"] = true;
+    } catch (const Error&) {  // missing or damaged: not prepared
+    }
   }
-  return Json::array({info});
+  return list;
 }
 
 }  // namespace roclip::bench

@@ -34,6 +34,13 @@ fs::path shared(const char* name) { return share_dir() / "emoji" / name; }
 
 fs::path package(const fs::path& packages, const std::string& style) { return packages / "@iconify-json" / style; }
 
+/// The name has a hash of all that decides the content.
+fs::path file_of(const char* name) {
+  std::string contents = std::to_string(kRevision);
+  for (const char* each : kShared) contents += '\n' + read_file(shared(each));
+  return cache_file(name, contents);
+}
+
 /// What the style's package says about itself.
 Json describe_source(const fs::path& packages, const std::string& style, const char* role) {
   const Json info = read_json(package(packages, style) / "info.json");
@@ -83,10 +90,29 @@ void install_packages(const fs::path& folder) {
 
 }  // namespace
 
-fs::path emoji_file() {
-  std::string contents = std::to_string(kRevision);
-  for (const char* name : kShared) contents += '\n' + read_file(shared(name));
-  return cache_file("emoji", contents);
+fs::path emoji_file() { return file_of("emoji"); }
+
+fs::path sprites_file() { return file_of("sprites"); }
+
+Collection as_sprites(Collection emoji) {
+  constexpr std::string_view kBlack = "on black:";
+  emoji.name = "sprites";
+  emoji.drawing = "rendering sprites";
+  emoji.draw = [kBlack](const std::string& source) {
+    const bool black = source.starts_with(kBlack);
+    return render_svg(black ? source.substr(kBlack.size()) : source, kImagePx, black ? Ground::kBlack : Ground::kWhite);
+  };
+  for (auto* items : {&emoji.train, &emoji.held_out}) {
+    std::vector<Item> twice;
+    for (auto& item : *items) {
+      item.caption = item.meaning;
+      twice.push_back(item);
+      item.source = std::string(kBlack) + item.source;
+      twice.push_back(std::move(item));
+    }
+    *items = std::move(twice);
+  }
+  return emoji;
 }
 
 Collection read_emoji(const fs::path& packages, const Json& recipe, const Json& aliases) {
@@ -148,6 +174,7 @@ Collection read_emoji(const fs::path& packages, const Json& recipe, const Json& 
         items.push_back({.name = style + ":" + icon,
                          .source = icon_svg(set.icons, icon),
                          .caption = emoji_caption(meaning.label, meaning.tags, class_name, recipe.at("captions"), rng),
+                         .meaning = meaning.label,
                          .label = labelled ? label->second : Item::kNoLabel});
       }
     }

@@ -17,6 +17,12 @@ std::filesystem::path emoji_file();
 /// @param recipe, aliases emoji/recipe.json, emoji/aliases.json @throws Error(kData)
 Collection read_emoji(const std::filesystem::path& packages, const Json& recipe, const Json& aliases);
 
+/// The packed file of the sprites, which scenes are made of. Named likewise.
+std::filesystem::path sprites_file();
+/// The drawings of `emoji` as sprites (scenes.h): each twice, on white and on black, its meaning as the caption.
+/// @param emoji of read_emoji()
+Collection as_sprites(Collection emoji);
+
 /// Installs the npm packages into `folder`, then reads them. @throws Error(kData), with npm's words if npm fails.
 Collection fetch_emoji(const std::filesystem::path& folder, const Progress& progress);
 

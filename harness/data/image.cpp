@@ -49,7 +49,7 @@ cv::Mat read_rgb(const fs::path& file) {
   return image;
 }
 
-cv::Mat render_svg(const std::string& document, std::int64_t px) {
+cv::Mat render_svg(const std::string& document, std::int64_t px, Ground ground) {
   GError* error = nullptr;
   const std::unique_ptr<RsvgHandle, Release<g_object_unref>> handle(
       rsvg_handle_new_from_data(reinterpret_cast<const guint8*>(document.data()), document.size(), &error));
@@ -58,7 +58,8 @@ cv::Mat render_svg(const std::string& document, std::int64_t px) {
   const std::unique_ptr<cairo_surface_t, Release<cairo_surface_destroy>> surface(
       cairo_image_surface_create(CAIRO_FORMAT_RGB24, side, side));
   const std::unique_ptr<cairo_t, Release<cairo_destroy>> context(cairo_create(surface.get()));
-  cairo_set_source_rgb(context.get(), 1, 1, 1);
+  const double grey = ground == Ground::kWhite ? 1 : 0;
+  cairo_set_source_rgb(context.get(), grey, grey, grey);
   cairo_paint(context.get());
   const RsvgRectangle viewport{0, 0, static_cast<double>(px), static_cast<double>(px)};
   rsvg_handle_render_document(handle.get(), context.get(), &viewport, &error);

@@ -15,9 +15,10 @@ namespace roclip::bench {
 /// @throws Error(kData) "file not found" or "not a readable image", without the name of the file.
 cv::Mat read_rgb(const std::filesystem::path& file);
 
-/// Draws an SVG document on white, its aspect kept, in the middle of px x px. @return RGB, uint8 [px, px, 3].
+enum class Ground { kWhite, kBlack };
+/// Draws an SVG document, its aspect kept, in the middle of px x px. @return RGB, uint8 [px, px, 3].
 /// @throws Error(kData) with librsvg's reason. [any thread]
-cv::Mat render_svg(const std::string& document, std::int64_t px);
+cv::Mat render_svg(const std::string& document, std::int64_t px, Ground ground = Ground::kWhite);
 
 /// The picture as a PNG file, lossless.
 std::string png_bytes(const cv::Mat& rgb);

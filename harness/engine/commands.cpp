@@ -274,10 +274,11 @@ int data_clean(const Json& task) {
 }
 
 int data_show(const Json& task) {
-  constexpr std::int64_t kShownPx = 64;
   const std::string png = task.at("png");
-  write_contact_sheet(load_data(data_named(task.at("data")), kShownPx, show_progress()), task.at("split"),
-                      task.at("count"), task.at("seed"), png);
+  const Json effective = data_named(task.at("data"));
+  const std::int64_t px = effective.at("reader") == "scenes" ? effective.at("image_px") : Json(64);
+  write_contact_sheet(load_data(effective, px, show_progress()), task.at("split"), task.at("count"), task.at("seed"),
+                      png);
   std::cout << png << "\n";
   return 0;
 }
