@@ -54,7 +54,8 @@ class Clip final : public TrainableClip {
     const auto packing = pack(tokens != 0);
     const auto words = unit_rows_f32(text_tower_->project(text_tower_->words(tokens, packing)));  // [T, D]
     const auto padded = torch::zeros({tokens.numel(), words.size(1)}, words.options());
-    return padded.index_copy(0, packing.rows, words).view({tokens.size(0), tokens.size(1), -1});
+    const auto parts = padded.index_copy(0, packing.rows, words).view({tokens.size(0), tokens.size(1), -1});
+    return packing.has_padding() ? parts * packing.is_token.unsqueeze(2) : parts;
   }
   torch::Tensor logit_scale() override { return logit_scale_.exp(); }
   torch::Tensor tokenize(std::span<const std::string> captions) const override {

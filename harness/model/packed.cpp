@@ -46,46 +46,56 @@ struct AttentionOnCpu : torch::autograd::Function<AttentionOnCpu> {
 
 /// With padding again, for devices that have a fast batched product.
 torch::Tensor padded_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads, bool causal) {
-  const auto batch = packing.starts.size(0) - 1, length = packing.length, width = qkv.size(1) / 3;
-  const auto padded = torch::zeros({batch * length, 3 * width}, qkv.options()).index_copy(0, packing.rows, qkv);
+  constexpr double kHidden = -1e9;  // not infinite: a row without any token would be no number
+  const auto batch = packing.is_token.size(0), length = packing.is_token.size(1), width = qkv.size(1) / 3;
+  const auto padded = packing.has_padding()
+                          ? qkv
+                          : torch::zeros({batch * length, 3 * width}, qkv.options()).index_copy(0, packing.rows, qkv);
   // Rows of padding are dropped below; only a caption's own tokens must not see them.
-  auto mask = torch::full({batch * length}, -INFINITY, qkv.options())
-                  .index_fill(0, packing.rows, 0)
-                  .view({batch, 1, 1, length});
-  if (causal) mask = torch::full({length, length}, -INFINITY, qkv.options()).triu(1);
+  auto mask = (~packing.is_token).to(qkv.dtype()).mul_(kHidden).view({batch, 1, 1, length});
+  if (causal) mask = torch::full({length, length}, kHidden, qkv.options()).triu(1);
   const auto parts = padded.view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
   const auto attended = softmax_attention(parts[0], parts[1], parts[2], mask);
-  return attended.transpose(1, 2).reshape({batch * length, width}).index_select(0, packing.rows);
+  const auto rows = attended.transpose(1, 2).reshape({batch * length, width});
+  return packing.has_padding() ? rows : rows.index_select(0, packing.rows);
 }
 
 }  // namespace
 
-Packing pack(const torch::Tensor& is_token) {
+Packing pack(const torch::Tensor& is_token, bool keep_padding) {
   const auto batch = is_token.size(0), length = is_token.size(1);
-  const auto rows = is_token.flatten().nonzero().squeeze(1);
-  auto starts = torch::zeros({batch + 1}, torch::kLong);
-  starts.narrow(0, 1, batch).copy_(is_token.sum(1).cumsum(0));
-  return {rows, rows.remainder(length), rows.div(length, "floor"), starts, length};
+  const auto rows = keep_padding ? torch::arange(batch * length, is_token.options().dtype(torch::kLong))
+                                 : is_token.flatten().nonzero().squeeze(1);
+  Packing packing{is_token, rows, rows.remainder(length), rows.div(length, "floor"), {}};
+  if (keep_padding) return packing;
+  packing.starts = torch::zeros({batch + 1}, torch::kLong);
+  packing.starts.narrow(0, 1, batch).copy_(is_token.sum(1).cumsum(0));
+  return packing;
 }
 
+Packing pack(const torch::Tensor& is_token) { return pack(is_token, !is_token.is_cpu()); }
+
 torch::Tensor packed_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads, bool causal) {
-  return qkv.is_cpu() && qkv.scalar_type() == torch::kFloat
+  return qkv.is_cpu() && qkv.scalar_type() == torch::kFloat && !packing.has_padding()
              ? AttentionOnCpu::apply(qkv.contiguous(), packing.starts, heads, causal)
              : padded_attention(qkv, packing, heads, causal);
 }
 
 torch::Tensor packed_last(const torch::Tensor& x, const Packing& packing) {
-  return x.index_select(0, (packing.starts.slice(0, 1) - 1).to(x.device()));
+  if (!packing.has_padding()) return x.index_select(0, packing.starts.slice(0, 1) - 1);
+  const auto batch = packing.is_token.size(0), length = packing.is_token.size(1);
+  return x.index_select(0, torch::arange(batch, packing.rows.options()) * length + packing.is_token.sum(1) - 1);
 }
 
 torch::Tensor packed_mean(const torch::Tensor& x, const Packing& packing) {
+  if (packing.has_padding()) {
+    const auto is_token = packing.is_token.unsqueeze(2);
+    const auto sums = (x.view({is_token.size(0), is_token.size(1), -1}) * is_token).sum(1);
+    return sums / is_token.sum(1).clamp_min(1);
+  }
   const auto batch = packing.starts.size(0) - 1;
   const auto lengths = (packing.starts.narrow(0, 1, batch) - packing.starts.narrow(0, 0, batch)).clamp_min(1);
-  if (!x.is_cpu()) {
-    const auto sums = torch::zeros({batch, x.size(1)}, x.options()).index_add(0, packing.owners, x);
-    return sums / lengths.to(x.options()).unsqueeze(1);
-  }
-  // On the CPU one product with a [B, T] matrix of shares is faster than adding row by row.
+  // One product with a [B, T] matrix of shares is faster than adding row by row.
   const auto shares = lengths.to(x.options()).reciprocal().index_select(0, packing.owners);
   const auto matrix = torch::zeros({batch, x.size(0)}, x.options())
                           .index_put_({packing.owners, torch::arange(x.size(0), torch::kLong)}, shares);

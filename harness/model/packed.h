@@ -2,7 +2,8 @@
 ///
 /// Most captions are shorter than the longest, and LibTorch without MKL runs a batched product as one small product
 /// after another: attention by bmm took a quarter of a step of the tiny model. Here no padding is computed, and on the
-/// CPU each sequence is a few hundred multiplications in plain loops.
+/// CPU each sequence is a few hundred multiplications in plain loops. A GPU is faster with padding, whose shape is
+/// known without waiting for it.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +12,19 @@
 
 namespace roclip::bench {
 
-/// Where the sequences of a batch of padded rows begin. Sequence b is the rows starts[b] .. starts[b + 1).
+/// Where the sequences of a batch of padded rows are. T counts the tokens, or everything if padding was kept.
 struct Packing {
-  torch::Tensor rows;    ///< i64 [T], places of the tokens in the flattened [B, L]
-  torch::Tensor places;  ///< i64 [T], of each token within its sequence
-  torch::Tensor owners;  ///< i64 [T], the sequence of each token
-  torch::Tensor starts;  ///< i64 [B + 1], on the CPU
-  std::int64_t length;   ///< L
+  torch::Tensor is_token;  ///< bool [B, L]
+  torch::Tensor rows;      ///< i64 [T], places in the flattened [B, L]
+  torch::Tensor places;    ///< i64 [T], of each within its sequence
+  torch::Tensor owners;    ///< i64 [T], the sequence of each
+  torch::Tensor starts;    ///< i64 [B + 1]: sequence b is starts[b] .. starts[b + 1); undefined if padding was kept
+
+  bool has_padding() const { return !starts.defined(); }
 };
-/// @param is_token bool [B, L]
+/// @param is_token bool [B, L] @param keep_padding spares a GPU that the host waits for it
+Packing pack(const torch::Tensor& is_token, bool keep_padding);
+/// Padding is kept unless that is on the CPU.
 Packing pack(const torch::Tensor& is_token);
 
 /// Scaled dot-product self-attention within each sequence (Vaswani et al. 2017). Differentiable once.

@@ -49,6 +49,7 @@ torch::Tensor CaptionPool::nearest(const torch::Tensor& z_img) const {
 
 torch::Tensor CaptionPool::tokens(const torch::Tensor& rows) const {
   const auto chosen = tokens_.index_select(0, rows);
+  if (!chosen.is_cpu()) return chosen;  // to know how long the longest is, the host would have to wait
   const auto longest = (chosen != 0).sum(1).max().item<std::int64_t>();
   return chosen.narrow(1, 0, std::max<std::int64_t>(longest, 1));
 }

@@ -28,7 +28,7 @@ class CaptionPool {
   torch::Tensor nearest(const torch::Tensor& z_img) const;
   /// @param rows i64 [B]. @return f32 [B, D]
   torch::Tensor embeddings(const torch::Tensor& rows) const { return embeddings_.index_select(0, rows); }
-  /// @return i64 [B, L'], cut to the longest caption among them
+  /// @return i64 [B, L']; on the CPU cut to the longest caption among them, on a GPU as wide as the pool
   torch::Tensor tokens(const torch::Tensor& rows) const;
 
   /// Overwrites the oldest rows, wrapping around: after P enqueued captions all former ones are gone. Of more than P

@@ -58,6 +58,29 @@ TEST_CASE("attention over packed sequences, and its gradient, equal the plain fo
   CHECK(torch::allclose(ours.grad(), theirs.grad(), 1e-4, 1e-5));
 }
 
+TEST_CASE("with its padding kept, as on a GPU, a batch gives the same attention, ends and means", "[clip][packed]") {
+  torch::manual_seed(4);
+  const bool causal = GENERATE(false, true);
+  const auto is_token = torch::tensor({{1, 1, 1, 0}, {1, 0, 0, 0}, {1, 1, 1, 1}}, torch::kLong) != 0;
+  const auto packed = pack(is_token, /*keep_padding=*/false), padded = pack(is_token, /*keep_padding=*/true);
+  CHECK(padded.has_padding());
+  CHECK(padded.rows.numel() == 12);
+  std::vector<torch::Tensor> gradients;
+  std::vector<std::pair<torch::Tensor, torch::Tensor>> found;
+  const auto values = torch::randn({12, 3 * 8});
+  for (const auto& packing : {packed, padded}) {
+    auto all = values.clone().requires_grad_();
+    const auto x = packed_attention(all.index_select(0, packing.rows), packing, 2, causal);
+    found.emplace_back(packed_last(x, packing), packed_mean(x, packing));
+    (found.back().first.square().sum() + found.back().second.square().sum()).backward();
+    gradients.push_back(all.grad());
+  }
+  CHECK(torch::allclose(found[0].first, found[1].first, 1e-5, 1e-6));
+  CHECK(torch::allclose(found[0].second, found[1].second, 1e-5, 1e-6));
+  CHECK(torch::allclose(gradients[0], gradients[1], 1e-4, 1e-6));
+  CHECK(packed_mean(torch::ones({2, 3}), pack(torch::zeros({1, 2}, torch::kBool), true)).equal(torch::zeros({1, 3})));
+}
+
 TEST_CASE("the last token of a packed sequence is its end", "[clip][packed]") {
   const auto p = pack(torch::tensor({{1, 1, 0}, {1, 1, 1}}, torch::kLong) != 0);
   const auto x = torch::arange(10, torch::kFloat).view({5, 2});
