@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/data/pack.h"
+#include "harness/data/scenes.h"
 #include "harness/model/packed.h"
 #include "harness/train/adamw.h"
 #include "roclip/augment.h"
@@ -109,6 +110,35 @@ void pack_open_million(benchmark::State& state) {
   std::filesystem::remove(file);
 }
 
+/// A hundred drawings of noise, as many pairs as the paper has.
+const Scenes& million_scenes() {
+  static const auto scenes = [] {
+    auto sprites = std::make_shared<Sprites>();
+    for (const auto px : sprite_sides(32)) {
+      const auto black = torch::randint(0, 128, {100, 1, 3, px, px}, torch::kByte);
+      sprites->sizes.push_back(torch::cat({black + 100, black}, 1).view({200, 3, px, px}).contiguous());
+    }
+    sprites->classes = {{"thing", {}}};
+    for (int i = 0; i < 100; ++i) sprites->nouns.push_back(make_noun("thing", 0));
+    return Scenes(sprites, {.pairs = 1000000, .last = 100});
+  }();
+  return scenes;
+}
+
+void scenes_images(benchmark::State& state) {
+  const auto batch = torch::randint(0, 1000000, {kBatch}, torch::kLong);
+  for (auto _ : state) benchmark::DoNotOptimize(million_scenes().images(batch));
+}
+
+void scenes_captions(benchmark::State& state) {
+  std::int64_t index = 0;
+  for (auto _ : state) {
+    for (std::int64_t i = 0; i < kBatch; ++i) benchmark::DoNotOptimize(million_scenes().caption(index++ % 1000000));
+  }
+}
+
+BENCHMARK(scenes_images)->Unit(benchmark::kMicrosecond);
+BENCHMARK(scenes_captions)->Unit(benchmark::kMicrosecond);
 BENCHMARK(pack_open_million)->Unit(benchmark::kMillisecond)->Iterations(3);
 BENCHMARK(attention_packed)->Unit(benchmark::kMicrosecond);
 BENCHMARK(attention_padded)->Unit(benchmark::kMicrosecond);
