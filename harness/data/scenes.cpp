@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/predicate.hpp>
-#include <boost/algorithm/string/split.hpp>
 
 #include "harness/data/captions.h"
 
@@ -32,7 +30,7 @@ constexpr std::array<Colour, 11> kColours = {{{"red", {214, 40, 40}},
                                               {"grey", {140, 140, 145}}}};
 constexpr std::int64_t kWhite = 9;
 
-enum Ground : std::int64_t { kPlain, kGradient, kStripes, kChecker, kRough, kLand, kNight, kGrounds };
+enum GroundKind : std::int64_t { kPlain, kGradient, kStripes, kChecker, kRough, kLand, kNight, kGrounds };
 
 /// Where there is land: its colour, that of the sky, and how it is called.
 struct Land {
@@ -62,7 +60,7 @@ constexpr std::array kShapes = {"{}",
                                 "a cartoon of {}",
                                 "an emoji of {}",
                                 "an image of {}",
-                                "there is {}",
+                                "{} in a picture",
                                 "look, {}",
                                 "clip art of {}"};
 constexpr std::array kNoise = {"stock image", "free download", "vector file",  "wallpaper",  "isolated",
