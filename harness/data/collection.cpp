@@ -1,11 +1,16 @@
 #include "harness/data/collection.h"
 
 #include <algorithm>
+#include <cmath>
+#include <fstream>
 #include <span>
 
+#include <opencv2/core.hpp>
 #include <opencv2/core/utility.hpp>
 
+#include "harness/data/image.h"
 #include "harness/data/pack.h"
+#include "harness/data/resample.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -37,6 +42,36 @@ Json describe(const LeftOut& skipped) {
 
 }  // namespace
 
+std::string stored_bytes(const Item& item) {
+  if (item.coding != Coding::kFile) return item.source;
+  if (item.bytes == Item::kWholeFile) return image_file(item.source);
+  std::string bytes(static_cast<std::size_t>(item.bytes), '\0');
+  std::ifstream in(item.source, std::ios::binary);
+  in.seekg(item.offset);
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (!in) throw Error(ErrorKind::kData, "cannot be read");
+  return bytes;
+}
+
+cv::Mat draw_item(const Item& item, std::int64_t px) {
+  const auto bytes = stored_bytes(item);
+  if (item.coding == Coding::kSvg || item.source.ends_with(".svg")) return render_svg(bytes, px);
+  if (item.coding == Coding::kFile) return centre_square(decode_rgb(bytes), px);
+  const auto side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(bytes.size()))));
+  const auto plane = [&](int side_px, int channel) {
+    auto* first = const_cast<char*>(bytes.data()) + static_cast<std::ptrdiff_t>(channel) * side_px * side_px;
+    return cv::Mat(side_px, side_px, CV_8UC1, first);
+  };
+  cv::Mat rgb;
+  if (side * side == std::ssize(bytes)) {
+    cv::merge(std::vector<cv::Mat>(3, plane(side, 0)), rgb);
+  } else {
+    const auto third = static_cast<int>(std::lround(std::sqrt(static_cast<double>(bytes.size()) / 3)));
+    cv::merge(std::vector{plane(third, 0), plane(third, 1), plane(third, 2)}, rgb);
+  }
+  return centre_square(rgb, px);
+}
+
 void pack_collection(Collection collection, const std::filesystem::path& file, const Progress& progress) {
   const auto total = std::ssize(collection.train) + std::ssize(collection.probe) + std::ssize(collection.held_out);
   expect_space(file, total, collection.image_px, progress);
@@ -57,7 +92,7 @@ void pack_collection(Collection collection, const std::filesystem::path& file, c
       cv::parallel_for_(cv::Range(0, static_cast<int>(chunk.size())), [&](const cv::Range& range) {
         for (auto i = static_cast<std::size_t>(range.start); i < static_cast<std::size_t>(range.end); ++i) {
           try {
-            images[i] = collection.draw(chunk[i].source);
+            images[i] = collection.draw(chunk[i]);
           } catch (const std::exception& e) {
             reasons[i] = e.what();
           }
@@ -80,9 +115,11 @@ void pack_collection(Collection collection, const std::filesystem::path& file, c
   const auto first_train = draw(collection.train);
   const auto first_probe = draw(collection.probe);
   const auto first_held_out = draw(collection.held_out);
-  if (collection.train.empty()) {
-    throw Error(ErrorKind::kData, collection.name + ": no usable pair of image and caption; left out: " +
-                                      describe(collection.skipped).dump());
+  const auto& needed = collection.only_labelled ? collection.held_out : collection.train;
+  if (needed.empty()) {
+    const char* what = collection.only_labelled ? "labelled image" : "pair of image and caption";
+    throw Error(ErrorKind::kData,
+                collection.name + ": no usable " + what + "; left out: " + describe(collection.skipped).dump());
   }
   Json probe = describe(first_probe, collection.probe, true);
   if (collection.probe.empty()) {

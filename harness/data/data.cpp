@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <optional>
 #include <span>
@@ -12,13 +13,14 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/data/cache.h"
-#include "harness/data/csv_data.h"
 #include "harness/data/emoji.h"
 #include "harness/data/image.h"
 #include "harness/data/pack.h"
 #include "harness/data/scenes.h"
 #include "harness/data/scenes_data.h"
 #include "harness/data/sized_pack.h"
+#include "harness/data/user_data.h"
+#include "harness/record/checked_json.h"
 #include "harness/record/files.h"
 #include "roclip/error.h"
 #include "roclip/rng.h"
@@ -29,7 +31,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char *kEmoji = "emoji", *kScenes = "scenes";
+constexpr const char *kEmoji = "emoji", *kScenes = "scenes", *kTrain = "train", *kMean = "mean";
 
 struct CleanShare {
   double share = 0;
@@ -37,6 +39,10 @@ struct CleanShare {
     list.add("clean_share", share, Range{0, 1}, "1", "share of the training pairs that no attack may touch", "ours");
   }
 };
+
+double usual_clean_share(const std::string& reader) {
+  return reader == kEmoji || reader == kScenes ? kEmojiCleanShare : 0;
+}
 
 /// What decides the packed file: which of its pairs are trusted does not.
 Json packed_config(Json effective) {
@@ -46,13 +52,13 @@ Json packed_config(Json effective) {
 
 fs::path packed_file(const Json& effective) {
   if (effective.at("reader") == kScenes) return sprites_file();
-  return effective.at("reader") == kEmoji ? emoji_file() : csv_file(packed_config(effective));
+  return effective.at("reader") == kEmoji ? emoji_file() : user_file(packed_config(effective));
 }
 
 Reader reader_of(const Json& effective, const Progress& progress) {
   return [&](const fs::path& scratch) {
     if (effective.at("reader") == kScenes) return as_sprites(fetch_emoji(scratch, progress));
-    return effective.at("reader") == kEmoji ? fetch_emoji(scratch, progress) : read_csv_data(packed_config(effective));
+    return effective.at("reader") == kEmoji ? fetch_emoji(scratch, progress) : read_user_data(packed_config(effective));
   };
 }
 
@@ -76,7 +82,9 @@ LabelledImages labelled(const torch::Tensor& images, const Json& json) {
 
 }  // namespace
 
-Json effective_data(const Json& data, const fs::path& base, const std::string& where) {
+namespace {
+
+Json effective_set(const Json& data, const fs::path& base, const std::string& where) {
   Json object = data.is_string() ? Json{{"reader", data}} : data;
   const std::string key = data.is_string() ? where : where + "/reader";
   if (!object.is_object() || !object.contains("reader") || !object["reader"].is_string()) {
@@ -85,7 +93,7 @@ Json effective_data(const Json& data, const fs::path& base, const std::string& w
   }
   const auto reader = object["reader"].get<std::string>();
   const bool ours = reader == kEmoji || reader == kScenes;
-  CleanShare trusted{ours ? kEmojiCleanShare : 0};
+  CleanShare trusted{usual_clean_share(reader)};
   if (object.contains("clean_share")) {
     trusted = read_params(Json{{"clean_share", object["clean_share"]}}, where, trusted);
     object.erase("clean_share");
@@ -94,17 +102,78 @@ Json effective_data(const Json& data, const fs::path& base, const std::string& w
     rest["clean_share"] = trusted.share;
     return rest;
   };
-  if (reader == "csv") return effective(effective_csv(object, base, where));
+  if (is_user_reader(reader)) return effective(effective_user_data(object, base, where));
   if (!ours) {
     throw Error(ErrorKind::kMatrix, key + ": unknown data set \"" + reader + "\"" +
-                                        did_you_mean(reader, {kEmoji, kScenes, "csv"}) +
-                                        " (known: emoji, scenes, csv)");
+                                        did_you_mean(reader, {kEmoji, kScenes, "csv", "webdataset"}) +
+                                        " (known: emoji, scenes, csv, webdataset)");
   }
   if (reader == kScenes) return effective(effective_scenes(object, where));
   if (object.size() > 1) {
     throw Error(ErrorKind::kMatrix, where + ": \"emoji\" has no other keys than \"clean_share\", got " + object.dump());
   }
   return effective(object);
+}
+
+/// {"name": set, ...}, or a list of names of our own.
+Json effective_evaluate(const Json& evaluate, const fs::path& base, const std::string& where) {
+  Json sets = evaluate;
+  if (evaluate.is_array()) {
+    sets = Json::object();
+    for (const Json& name : evaluate) sets[name.is_string() ? name.get<std::string>() : name.dump()] = name;
+  }
+  if (!sets.is_object() || sets.empty()) {
+    throw Error(ErrorKind::kMatrix, where +
+                                        R"(: expected sets of labelled images by name, such as {"cifar10": )"
+                                        R"({"labelled": "test_batch.bin"}} or ["emoji"], got )" +
+                                        evaluate.dump());
+  }
+  Json effective;
+  for (const auto& [name, set] : sets.items()) {
+    const auto allowed = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; };
+    if (name.empty() || !std::ranges::all_of(name, allowed) || name == kMean || name == kTrain) {
+      throw Error(ErrorKind::kMatrix, where +
+                                          ": expected a name of letters, digits, - and _, not \"train\" or \"mean\"," +
+                                          " got " + Json(name).dump());
+    }
+    const auto own = where + "/" + name;
+    const bool user = set.is_object() && (!set.contains("reader") || set["reader"] == "labelled");
+    effective[name] = user ? effective_labelled(set, name, base, own) : effective_set(set, base, own);
+  }
+  return effective;
+}
+
+bool has_labelled(const Json& set) { return !set.contains("labelled") || set.at("labelled") != ""; }
+
+}  // namespace
+
+Json effective_data(const Json& data, const fs::path& base, const std::string& where) {
+  if (!data.is_object() || (!data.contains(kTrain) && !data.contains("evaluate"))) {
+    return effective_set(data, base, where);
+  }
+  const CheckedJson json(data, where, /*next_step=*/"", ErrorKind::kMatrix);
+  json.only_keys({kTrain, "evaluate", "attacked"});
+  Json effective = {{kTrain, effective_set(json.at(kTrain).json(), base, where + "/train")},
+                    {"evaluate", effective_evaluate(json.at("evaluate").json(), base, where + "/evaluate")},
+                    {"attacked", json.has("attacked") ? json.at("attacked").text() : ""}};
+  const Json& sets = effective["evaluate"];
+  Json& attacked = effective["attacked"];
+  std::vector<std::string> names;
+  for (const auto& [name, set] : sets.items()) names.push_back(name);
+  if (attacked == "" && !has_labelled(effective[kTrain]) && names.size() == 1) attacked = names[0];
+  if (attacked == "" ? !has_labelled(effective[kTrain]) : !sets.contains(attacked.get<std::string>())) {
+    throw Error(ErrorKind::kMatrix, where +
+                                        "/attacked: expected the set that attacks draw their targets from, one of " +
+                                        boost::join(names, ", ") + ", got " + attacked.dump());
+  }
+  return effective;
+}
+
+std::vector<std::pair<std::string, Json>> sets_of(const Json& effective) {
+  if (!effective.contains(kTrain)) return {{kTrain, effective}};
+  std::vector<std::pair<std::string, Json>> sets = {{kTrain, effective.at(kTrain)}};
+  for (const auto& [name, set] : effective.at("evaluate").items()) sets.emplace_back(name, set);
+  return sets;
 }
 
 std::vector<std::int64_t> clean_subset(std::int64_t pairs, double share) {
@@ -138,21 +207,30 @@ std::vector<std::string> left_out_lines(const Json& record) {
   return lines;
 }
 
-std::string content_id(const Json& effective) {
+namespace {
+
+std::string image_hash(const Item& item) {
+  try {
+    return hash_hex(stored_bytes(item));
+  } catch (const Error&) {
+    return "missing";
+  }
+}
+
+std::string content_of_files(const Json& effective) {
   const auto file = packed_file(effective);
   if (effective.at("reader") == kEmoji) return file.stem().string();  // named by the hash of its recipe
   if (effective.at("reader") == kScenes) return hash_hex(packed_config(effective).dump() + file.stem().string());
   const fs::path note = file.string() + ".content";  // kept beside the packed file, and valid as long as that is there
   std::error_code none;
   if (fs::exists(file, none) && fs::exists(note, none)) return read_file(note);
-  const Collection data = read_csv_data(packed_config(effective));
+  const Collection data = read_user_data(packed_config(effective));
   std::string content = std::to_string(data.image_px);
   for (const auto& info : data.classes) content += Json{info.name, info.prompts}.dump();
   for (const auto* items : {&data.train, &data.probe, &data.held_out}) {
     content += "\n";
     for (const auto& item : *items) {
-      const auto image = fs::is_regular_file(item.source, none) ? hash_file(item.source) : "missing";
-      content += hash_hex(item.caption) + " " + std::to_string(item.label) + " " + image + "\n";
+      content += hash_hex(item.caption) + " " + std::to_string(item.label) + " " + image_hash(item) + "\n";
     }
   }
   const auto id = hash_hex(content);
@@ -164,9 +242,29 @@ std::string content_id(const Json& effective) {
   return id;
 }
 
-bool is_prepared(const Json& effective) { return fs::exists(packed_file(effective)); }
+/// Another share of trusted pairs than the usual one lets attacks change other pairs.
+std::string content_of_set(const Json& set) {
+  const auto content = content_of_files(set);
+  if (!set.contains("clean_share") || set.at("clean_share") == usual_clean_share(set.at("reader"))) return content;
+  return hash_hex(content + " clean_share " + set.at("clean_share").dump());
+}
 
-LoadedData load_data(const Json& effective, std::int64_t image_px, const Progress& progress) {
+}  // namespace
+
+std::string content_id(const Json& effective) {
+  if (!effective.contains(kTrain)) return content_of_set(effective);
+  std::string joint = effective.at("attacked");
+  for (const auto& [name, set] : sets_of(effective)) joint += "\n" + name + " " + content_of_set(set);
+  return hash_hex(joint);
+}
+
+bool is_prepared(const Json& effective) {
+  return std::ranges::all_of(sets_of(effective), [](const auto& set) { return fs::exists(packed_file(set.second)); });
+}
+
+namespace {
+
+LoadedData load_set(const Json& effective, std::int64_t image_px, const Progress& progress) {
   const bool scenes = effective.at("reader") == kScenes;
   if (scenes) check_scenes_px(effective, image_px);
   const auto sides = sprite_sides(image_px);
@@ -188,6 +286,38 @@ LoadedData load_data(const Json& effective, std::int64_t image_px, const Progres
   data.clean_subset = clean_subset(data.train->size(), effective.value("clean_share", 0.0));
   data.classes = classes_of(json);
   data.record = record_of(opened.pack);
+  return data;
+}
+
+void take_labelled(Dataset& data, const Dataset& from) {
+  data.probe = from.probe;
+  data.held_out = from.held_out;
+  data.classes = from.classes;
+}
+
+}  // namespace
+
+LoadedData load_data(const Json& effective, std::int64_t image_px, const Progress& progress) {
+  if (!effective.contains(kTrain)) return load_set(effective, image_px, progress);
+  LoadedData data = load_set(effective.at(kTrain), image_px, progress);
+  std::string joint = effective.at("attacked").get<std::string>() + "\n" + data.hash;
+  for (const auto& [name, set] : effective.at("evaluate").items()) {
+    const LoadedData judged = load_set(set, image_px, progress);
+    joint += "\n" + name + " " + judged.hash;
+    data.record["evaluate"][name] = judged.record;
+    data.record["evaluate"][name]["held_out"] = judged.held_out.size();
+    data.record["evaluate"][name]["probe"] = judged.probe.size();
+    if (effective.at("attacked") == name) {
+      take_labelled(data, judged);
+    } else {
+      data.evaluate.emplace(name, judged).first->second.name = name;
+    }
+  }
+  data.hash = hash_hex(joint);
+  for (auto& [name, set] : data.evaluate) {
+    set.train = data.train;
+    set.clean_subset = data.clean_subset;
+  }
   return data;
 }
 

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -17,10 +19,14 @@
 namespace roclip::bench {
 
 /// Validates the "data" value of a matrix file and fills in all defaults.
-/// @param data a name ("emoji") or an object ({"reader": "csv", ...}); an effective value passes unchanged.
+/// @param data a name ("emoji"), an object ({"reader": "csv", ...}), or {"train": one of these, "evaluate": {name: sets
+/// of labelled images}, "attacked": name}; an effective value passes unchanged.
 /// @param base folder of the matrix file: what relative paths are relative to.
 /// @param where front of the messages, "matrix.json: /data". @throws Error(kMatrix)
 Json effective_data(const Json& data, const std::filesystem::path& base, const std::string& where);
+
+/// The data sets that an effective value is made of, by name: "train", and each set of "evaluate".
+std::vector<std::pair<std::string, Json>> sets_of(const Json& effective);
 
 /// Share of the trusted pairs of emoji, unless the matrix says otherwise; of the user's own data it is 0.
 inline constexpr double kEmojiCleanShare = 0.05;
@@ -33,20 +39,23 @@ std::vector<std::int64_t> clean_subset(std::int64_t pairs, double share);
 
 /// Makes sure that the packed file exists and that its checksum is right; prepares it (again) otherwise. Tells what was
 /// left out of it. Safe when several processes do it at once or when one is killed.
-/// @return the packed file. @throws Error(kData)
-std::filesystem::path prepare_data(const Json& effective, const Progress& progress);
+/// @param set one of sets_of() @return the packed file. @throws Error(kData)
+std::filesystem::path prepare_data(const Json& set, const Progress& progress);
 
 /// What the data set holds, as a hash: the same wherever its files lie and whenever they were written. Reads all files
 /// of a data set that is not prepared. @throws Error(kData)
 std::string content_id(const Json& effective);
 
-/// Whether the packed file is there; it may still turn out damaged.
+/// Whether the packed files are there; they may still turn out damaged.
 bool is_prepared(const Json& effective);
 
 /// A data set, and what the result of a cell states of it: {"hash", "pairs", "rows": {table: how many it has},
 /// "left_out": [{"table", "reason", "count", "first" names}]}. Rows and tables are those of the user's own data.
 struct LoadedData : Dataset {
   Json record;
+  /// The sets of "evaluate" that no attack is about, by name: their images, labels and classes beside the same pairs.
+  /// The record has "evaluate": {name: what it states of that set}.
+  std::map<std::string, Dataset> evaluate = {};
 };
 /// Opens the data set and verifies it, preparing it if needed. The images are the mapped file itself where it has this
 /// resolution, area means of it otherwise. @throws Error(kData)

@@ -98,9 +98,10 @@ Collection as_sprites(Collection emoji) {
   constexpr std::string_view kBlack = "on black:";
   emoji.name = "sprites";
   emoji.drawing = "rendering sprites";
-  emoji.draw = [kBlack](const std::string& source) {
-    const bool black = source.starts_with(kBlack);
-    return render_svg(black ? source.substr(kBlack.size()) : source, kImagePx, black ? Ground::kBlack : Ground::kWhite);
+  emoji.draw = [kBlack](const Item& item) {
+    const bool black = item.source.starts_with(kBlack);
+    return render_svg(black ? item.source.substr(kBlack.size()) : item.source, kImagePx,
+                      black ? Ground::kBlack : Ground::kWhite);
   };
   for (auto* items : {&emoji.train, &emoji.held_out}) {
     std::vector<Item> twice;
@@ -120,7 +121,7 @@ Collection read_emoji(const fs::path& packages, const Json& recipe, const Json& 
   data.name = "emoji";
   data.image_px = kImagePx;
   data.drawing = "rendering emoji";
-  data.draw = [](const std::string& svg) { return render_svg(svg, kImagePx); };
+  data.draw = [](const Item& item) { return draw_item(item, kImagePx); };
 
   const auto emojibase = packages / "emojibase-data";
   const Json groups = read_json(emojibase / "meta" / "groups.json");
@@ -175,7 +176,8 @@ Collection read_emoji(const fs::path& packages, const Json& recipe, const Json& 
                          .source = icon_svg(set.icons, icon),
                          .caption = emoji_caption(meaning.label, meaning.tags, class_name, recipe.at("captions"), rng),
                          .meaning = meaning.label,
-                         .label = labelled ? label->second : Item::kNoLabel});
+                         .label = labelled ? label->second : Item::kNoLabel,
+                         .coding = Coding::kSvg});
       }
     }
     return items;

@@ -1,6 +1,8 @@
 #include "harness/data/image.h"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <memory>
 
 #include <librsvg/rsvg.h>
@@ -33,20 +35,32 @@ struct Release {
 
 }  // namespace
 
-cv::Mat read_rgb(const fs::path& file) {
-  std::error_code error;
-  const auto type = fs::status(file, error).type();
-  if (type == fs::file_type::not_found) throw Error(ErrorKind::kData, "file not found");
-  if (error) throw Error(ErrorKind::kData, error.message());
-  if (type != fs::file_type::regular) throw Error(ErrorKind::kData, "not a file");
+cv::Mat decode_rgb(std::string_view bytes, int reduce) {
+  const auto mode = reduce == 8   ? cv::IMREAD_REDUCED_COLOR_8
+                    : reduce == 4 ? cv::IMREAD_REDUCED_COLOR_4
+                    : reduce == 2 ? cv::IMREAD_REDUCED_COLOR_2
+                                  : cv::IMREAD_COLOR;
   cv::Mat image;
   try {
-    image = cv::imread(file.string(), cv::IMREAD_COLOR);
+    const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+    if (!bytes.empty()) image = cv::imdecode(input, mode);
   } catch (const cv::Exception&) {  // e.g. dimensions beyond OpenCV's limits; said below
   }
   if (image.empty()) throw Error(ErrorKind::kData, "not a readable image");
   cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
   return image;
+}
+
+std::string image_file(const fs::path& file) {
+  std::error_code error;
+  const auto type = fs::status(file, error).type();
+  if (type == fs::file_type::not_found) throw Error(ErrorKind::kData, "file not found");
+  if (error) throw Error(ErrorKind::kData, error.message());
+  if (type != fs::file_type::regular) throw Error(ErrorKind::kData, "not a file");
+  std::ifstream in(file, std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(in), {});
+  if (!in) throw Error(ErrorKind::kData, "cannot be read");
+  return bytes;
 }
 
 cv::Mat render_svg(const std::string& document, std::int64_t px, Ground ground) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <torch/types.h>
 #include <opencv2/core/mat.hpp>
@@ -12,8 +13,13 @@
 namespace roclip::bench {
 
 /// Whatever OpenCV decodes: JPEG (turned as its EXIF says), PNG, WebP, ... Transparency is dropped.
-/// @throws Error(kData) "file not found" or "not a readable image", without the name of the file.
-cv::Mat read_rgb(const std::filesystem::path& file);
+/// @param reduce 1, 2, 4 or 8: a picture of 1 / reduce of the sides, which JPEG decodes in less time
+/// @throws Error(kData) "not a readable image"
+cv::Mat decode_rgb(std::string_view bytes, int reduce = 1);
+
+/// The content of a file that is to be an image. @throws Error(kData) "file not found" or why it cannot be read,
+/// without the name of the file
+std::string image_file(const std::filesystem::path& file);
 
 enum class Ground { kWhite, kBlack };
 /// Draws an SVG document, its aspect kept, in the middle of px x px. @return RGB, uint8 [px, px, 3].

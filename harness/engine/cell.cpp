@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <new>
+#include <numeric>
 
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -167,6 +168,46 @@ std::map<std::string, std::string> plugin_builds(const Json& config, const Regis
 
 namespace {
 
+/// Measures the metric on each set of "evaluate" as well, and the mean of its headline over all sets to which it
+/// applies: "zero_shot@cifar10/1", "zero_shot@mean/1".
+void evaluate_sets(const Metric& metric, const std::string& id, TrainableClip& model, const LoadedData& data,
+                   const EvalInputs& attacked, std::map<std::string, MetricRecord>& records) {
+  if (data.evaluate.empty()) return;
+  const Goal no_goal = NoGoal{};
+  std::vector<double> headlines;
+  const auto count = [&](const MetricRecord& record) {
+    if (const auto* share = record.headline_count()) {
+      headlines.push_back(static_cast<double>(share->hits) / static_cast<double>(share->trials));
+    } else if (const auto* value = record.headline_value()) {
+      headlines.push_back(value->value);
+    }
+  };
+  count(records.at(id));
+  for (const auto& [name, set] : data.evaluate) {
+    const EvalInputs inputs{.data = set,
+                            .goal = no_goal,
+                            .apply_trigger = attacked.apply_trigger,
+                            .apply_text_trigger = attacked.apply_text_trigger,
+                            .trained = attacked.trained,
+                            .poisoned = attacked.poisoned,
+                            .suspicion = attacked.suspicion,
+                            .input_suspicion = attacked.input_suspicion,
+                            .seed = attacked.seed};
+    auto& record = records[metric_on_set(id, name)];
+    record = metric_record(evaluate_checked(metric, id, model, inputs), metric);
+    count(record);
+  }
+  if (headlines.empty()) return;
+  const auto sum = std::accumulate(headlines.begin(), headlines.end(), 0.0);
+  const auto* value = records.at(id).headline_value();
+  const std::string unit = value == nullptr ? "1" : value->unit;
+  MetricRecord mean{
+      .measures = metric.measures(), .lower_is_better = metric.better() == Better::kLower, .headline = "mean"};
+  mean.values.push_back({"mean", sum / static_cast<double>(headlines.size()), unit});
+  mean.details = {{"sets", headlines.size()}};
+  records[metric_on_set(id, "mean")] = mean;
+}
+
 /// @return the record with status "ok". @throws Error, Interrupted, and whatever a plugin throws
 CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) {
   const Json& config = cell.config;
@@ -255,6 +296,7 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
     const auto id = plugin_of(choice);
     const auto metric = registry.make_metric(id, choice.at("params"));
     record.metrics[id] = metric_record(evaluate_checked(*metric, id, *model, inputs), *metric);
+    if (metric->transfers()) evaluate_sets(*metric, id, *model, data, inputs, record.metrics);
     clock.lap("evaluate." + id);
   }
   record.examples = examples.predictions(*model);

@@ -211,7 +211,9 @@ int schema(const Json& task) {
 }
 
 int data_prepare(const Json& task) {
-  std::cout << prepare_data(data_named(task.at("data")), show_progress()).string() << "\n";
+  for (const auto& [name, set] : sets_of(data_named(task.at("data")))) {
+    std::cout << prepare_data(set, show_progress()).string() << "\n";
+  }
   return 0;
 }
 
@@ -275,8 +277,8 @@ int data_clean(const Json& task) {
 
 int data_show(const Json& task) {
   const std::string png = task.at("png");
-  const Json effective = data_named(task.at("data"));
-  const std::int64_t px = effective.at("reader") == "scenes" ? effective.at("image_px") : Json(64);
+  const Json effective = data_named(task.at("data")), trained = sets_of(effective).front().second;
+  const std::int64_t px = trained.at("reader") == "scenes" ? trained.at("image_px") : Json(64);
   write_contact_sheet(load_data(effective, px, show_progress()), task.at("split"), task.at("count"), task.at("seed"),
                       png);
   std::cout << png << "\n";

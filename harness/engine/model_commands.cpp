@@ -45,7 +45,7 @@ torch::Tensor embed_files(ClipModel& model, const std::vector<fs::path>& files, 
   std::vector<torch::Tensor> embeddings, images;
   for (const auto& file : files) {
     try {
-      const auto square = centre_square(read_rgb(file), px);
+      const auto square = centre_square(decode_rgb(image_file(file)), px);
       images.push_back(torch::from_blob(square.data, {px, px, 3}, torch::kUInt8).permute({2, 0, 1}).clone());
     } catch (const Error& e) {
       throw Error(e.kind(), file.string() + ": " + e.what());

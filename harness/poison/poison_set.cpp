@@ -226,7 +226,7 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
       set.data =
           load_data(effective_data(source, ".", file.string() + ": data/config"), made_for.at("image_px"), progress);
     } catch (const Error& e) {
-      if (!data.is_null() || source.at("reader") != "csv") throw;
+      if (!data.is_null() || source.value("reader", "csv") == "emoji") throw;
       throw Error(ErrorKind::kData, std::string(e.what()) + "; if the files are elsewhere, add --data MATRIX.json");
     }
     set.plan = set.attack->plan(view_of(set.data), /*seed=*/0);

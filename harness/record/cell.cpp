@@ -76,6 +76,10 @@ std::vector<Cell> cells_from_json(const Json& groups) {
 
 std::string plugin_name(const std::string& id) { return id.substr(0, id.find('/')); }
 
+std::string metric_on_set(const std::string& id, const std::string& set) {
+  return plugin_name(id) + "@" + set + id.substr(plugin_name(id).size());
+}
+
 std::string cell_name(const std::string& attack, const std::string& defense, std::int64_t seed) {
   return attack + " x " + defense + ", seed " + std::to_string(seed);
 }

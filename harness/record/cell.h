@@ -56,6 +56,9 @@ std::vector<Cell> cells_from_json(const Json& groups);
 /// "my_defense" of "my_defense/1"
 std::string plugin_name(const std::string& id);
 
+/// What a metric is called on a further set of images: "zero_shot@cifar10/1" of "zero_shot/1" and "cifar10".
+std::string metric_on_set(const std::string& id, const std::string& set);
+
 /// "targeted x roclip, seed 1"
 std::string cell_name(const std::string& attack, const std::string& defense, std::int64_t seed);
 inline std::string cell_name(const Cell& cell) { return cell_name(cell.attack, cell.defense, cell.seed); }

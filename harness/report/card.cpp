@@ -86,7 +86,9 @@ std::string model_card(const CellRecord& record) {
   card += row("model", std::to_string(record.training.parameters) + " parameters, " + code(model.dump()));
   card += row("training", std::to_string(record.training.steps) + " steps, " + code(effective.at("training").dump()) +
                               ", seed " + std::to_string(record.seed));
-  card += row("data", code(effective.at("data").at("reader")) + ", content " + code(record.data_hash));
+  const Json& data = effective.at("data");
+  card += row("data", code((data.contains("train") ? data.at("train") : data).at("reader")) + ", content " +
+                          code(record.data_hash));
   card += row("weights", code(record.training.weights_hash) + " (XXH3-128 of all bits)");
 
   card += "\n## What it does\n| metric | value [95 % interval] | of |\n|---|---|---|\n";

@@ -68,9 +68,16 @@ void expect_gates_fit(const std::vector<Gate>& gates, const std::vector<Cell>& c
     attacks.insert(cell.attack);
     defenses.insert(cell.defense);
   }
+  std::vector<std::string> sets;  // not each metric is measured on them; a gate on what is missing fails
+  const Json data = cells.front().config.value("data", Json());
+  if (data.is_object() && data.contains("evaluate")) {
+    sets.push_back("mean");
+    for (const auto& [name, set] : data.at("evaluate").items()) sets.push_back(name);
+  }
   for (const auto& metric : cells.front().config.at("metrics")) {
     const auto id = metric.at("plugin").get<std::string>();
     metrics.insert({id, plugin_name(id)});
+    for (const auto& set : sets) metrics.insert(plugin_name(metric_on_set(id, set)));
   }
   const auto expect = [&](const std::string& key, const std::string& name, const std::set<std::string>& known) {
     if (known.contains(name)) return;

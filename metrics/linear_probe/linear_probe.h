@@ -12,6 +12,7 @@ class LinearProbe : public Metric {
   using Params = LinearFit;
   explicit LinearProbe(const Params& params) : params_(params) {}
 
+  bool transfers() const override { return true; }
   MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const override;
 
  private:

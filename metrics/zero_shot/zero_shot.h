@@ -10,6 +10,7 @@ class ZeroShot : public Metric {
   using Params = NoParams;
   explicit ZeroShot(const Params&) {}
 
+  bool transfers() const override { return true; }
   MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const override;
 };
 

@@ -106,6 +106,9 @@ class Metric {
   virtual std::string headline() const { return "top1"; }
   /// Whether it needs held-out images with labels; without them, a matrix file that asks for it is refused.
   virtual bool needs_held_out() const { return true; }
+  /// Whether it is also measured on each further set of "evaluate", as "zero_shot@cifar10", with their mean: for
+  /// metrics of clean accuracy. There the goal is NoGoal, and `data` has that set's images, labels and classes.
+  virtual bool transfers() const { return false; }
   /// Runs without gradient, model in evaluation mode. Must leave the weights as it found them. [one thread]
   virtual MetricResult evaluate(ClipModel& model, const EvalInputs& inputs) const = 0;
 };

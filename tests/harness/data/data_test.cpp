@@ -29,7 +29,7 @@ Collection collection() {
   data.name = "black";
   data.image_px = 4;
   data.train = {{"a", "", "one"}, {"b", "", "two"}};
-  data.draw = [](const std::string&) { return cv::Mat(4, 4, CV_8UC3, cv::Scalar(0, 0, 0)); };
+  data.draw = [](const Item&) { return cv::Mat(4, 4, CV_8UC3, cv::Scalar(0, 0, 0)); };
   return data;
 }
 
@@ -120,7 +120,7 @@ TEST_CASE("data that the disk has no room for are refused before anything is dra
   const ScratchFolder folder;
   auto data = collection();
   data.image_px = 100'000'000;
-  data.draw = [](const std::string&) -> cv::Mat { throw std::logic_error("drawn"); };
+  data.draw = [](const Item&) -> cv::Mat { throw std::logic_error("drawn"); };
   CHECK_THROWS_WITH(pack_collection(data, folder / "x.pack", silent),
                     Catch::Contains("2 images of 100000000 x 100000000 pixels take 60 PB") &&
                         Catch::Contains("set a smaller \"image_px\""));

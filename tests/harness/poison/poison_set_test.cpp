@@ -75,7 +75,7 @@ TEST_CASE("a poison set tells captions before and after, and keeps the pixels", 
   CHECK(manifest.at("goal") == Json{{"kind", "triggered_images"}, {"target_class", {"red"}}});
   CHECK(manifest.at("attack") == config().at("attack"));
   CHECK(manifest.at("triggered").size() == 12);
-  const auto stored = read_rgb(scratch / "set" / first.at("file").get<std::string>());
+  const auto stored = decode_rgb(image_file(scratch / "set" / first.at("file").get<std::string>()));
   const auto pixels = torch::from_blob(stored.data, {8, 8, 3}, torch::kUInt8).permute({2, 0, 1});
   CHECK(pixels.equal(Stamper().apply_trigger(data.train->images(4, 5), {})[0]));
 }

@@ -1,4 +1,4 @@
-#include "harness/data/csv_data.h"
+#include "harness/data/tables.h"
 
 #include <sstream>
 

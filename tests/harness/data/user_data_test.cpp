@@ -1,6 +1,7 @@
-#include "harness/data/csv_data.h"
+#include "harness/data/user_data.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <torch/types.h>
 #include <catch2/catch.hpp>
@@ -172,7 +173,7 @@ TEST_CASE("labels come from tables, in numerical order, with words of the user",
   folder.write("probe.csv", "path,label\na.png,9\n");
   Json spec = {{"reader", "csv"},      {"pairs", "pairs.tsv"},       {"labelled", "test.csv"},
                {"probe", "probe.csv"}, {"classes", {"nine", "ten"}}, {"prompts", {"{}"}}};
-  const Collection data = read_csv_data(effective_csv(spec, folder.path(), "d"));
+  const Collection data = read_user_data(effective_user_data(spec, folder.path(), "d"));
   CHECK(data.train.at(0).caption == "one, two");
   CHECK(data.classes.at(1).name == "ten");
   REQUIRE(data.held_out.size() == 2);
@@ -180,7 +181,7 @@ TEST_CASE("labels come from tables, in numerical order, with words of the user",
   CHECK(data.probe.at(0).label == 0);
 
   spec["classes"] = {"nine"};
-  CHECK_THROWS_WITH(read_csv_data(effective_csv(spec, folder.path(), "d")), Catch::Contains("has 2 labels"));
+  CHECK_THROWS_WITH(read_user_data(effective_user_data(spec, folder.path(), "d")), Catch::Contains("has 2 labels"));
 }
 
 TEST_CASE("a table without a usable row is an error", "[data][csv]") {
@@ -217,4 +218,113 @@ TEST_CASE("paths of a csv specification are relative to the matrix file", "[data
   CHECK(effective["labelled"] == "");
   CHECK(effective["name"] == "p");
   CHECK(effective_data(effective, "/elsewhere", "d") == effective);
+}
+
+TEST_CASE("pairs are read from shards of webdataset, captions from .txt or .json", "[data][webdataset]") {
+  const ScratchFolder folder;
+  write_image(folder / "in/0001.jpg", {255, 0, 0});
+  folder.write("in/0001.txt", " a red thing\n");
+  write_image(folder / "in/0002.png", {0, 0, 255});
+  folder.write("in/0002.json", R"({"caption": "a blue thing", "TEXT": "other words"})");
+  folder.write("in/0003.txt", "no picture");
+  folder.write("in/0004.jpg", "no image");
+  folder.write("in/0004.txt", "broken");
+  write_image(folder / "in/0005.webp", {0, 255, 0});
+  folder.write("in/0005.json", "no json");
+  const auto tar = "tar -C " + (folder / "in").string() + " --sort=name -cf " + (folder / "a-000.tar").string() + " .";
+  REQUIRE(std::system(tar.c_str()) == 0);
+  const Json effective = effective_data({{"reader", "webdataset"}, {"pairs", "a-{000..000}.tar"}, {"image_px", 8}},
+                                        folder.path(), "m.json: /data");
+  const LoadedData data = load_data(effective, 8, [](auto...) {});
+  CHECK(captions_of(*data.train) == std::vector<std::string>{"a red thing", "a blue thing"});
+  CHECK(data.train->image(1)[2].to(torch::kFloat).mean().item<double>() == Approx(255).margin(2));
+  CHECK(data.record.at("rows") == Json{{"pairs", 5}});
+  std::map<std::string, std::string> reasons;
+  for (const Json& left_out : data.record.at("left_out")) reasons[left_out.at("reason")] = left_out.at("first")[0];
+  CHECK(reasons == std::map<std::string, std::string>{{"no caption", "a-000.tar/./0005"},
+                                                      {"no image", "a-000.tar/./0003"},
+                                                      {"not a readable image", "a-000.tar/./0004.jpg"}});
+}
+
+TEST_CASE("class words and prompts come from files: JSON lists, numbered words, lines of text, CLIP's templates",
+          "[data][csv]") {
+  const ScratchFolder folder;
+  Json data = write_example(folder);
+  const auto classes = [&](const std::string& name, const std::string& text) {
+    folder.write(name, text);
+    data["class_file"] = name;
+    return read_user_data(effective_user_data(data, folder.path(), "d")).classes;
+  };
+  CHECK(classes("a.json", R"(["razorbill", "seal"])")[1].name == "seal");
+  CHECK(classes("b.json", R"({"1": "seal", "0": "razorbill"})")[1].name == "seal");
+  CHECK(classes("c.json", R"({"classes": ["razorbill", "seal"], "templates": []})")[1].name == "seal");
+  CHECK(classes("d.txt", "razorbill\nseal\n")[1].name == "seal");
+  CHECK_THROWS_WITH(classes("e.txt", "razorbill\n"), Catch::Contains("\"class_file\" has 1 words"));
+  CHECK_THROWS_WITH(classes("f.json", "[1, 2]"), Catch::Contains("f.json: expected words"));
+  folder.write("templates.txt", "a {c} in the snow\n");
+  data["prompt_file"] = "templates.txt";
+  CHECK(classes("a.json", R"(["razorbill", "seal"])")[0].prompts ==
+        std::vector<std::string>{"a razorbill in the snow"});
+  data["prompt_file"] = "imagenet";
+  CHECK(classes("a.json", R"(["razorbill", "seal"])")[0].prompts.size() == 80);
+}
+
+TEST_CASE("pairs of one data set are judged on several others", "[data]") {
+  const ScratchFolder folder;
+  Json train = write_example(folder);
+  train.erase("labelled");
+  const Json animals = {{"labelled", "data/test"}, {"image_px", 8}};
+  folder.write("batches.meta.txt", "airplane\nautomobile\n");
+  std::string bytes;
+  for (const char label : {0, 1, 0, 1}) {
+    bytes.push_back(label);
+    bytes.append(3072, static_cast<char>(40 * label));
+  }
+  folder.write("test_batch.bin", bytes);
+  const Json vehicles = {{"labelled", "test_batch.bin"}, {"image_px", 8}};
+  const auto effective = [&](const Json& data) { return effective_data(data, folder.path(), "m.json: /data"); };
+  const Json two = {{"animals", animals}, {"vehicles", vehicles}};
+
+  CHECK_THROWS_WITH(effective({{"train", train}, {"evaluate", two}}),
+                    Catch::Contains("/data/attacked: expected the set that attacks draw their targets from, one of "
+                                    "animals, vehicles"));
+  CHECK_THROWS_WITH(effective({{"train", train}, {"evaluate", two}, {"attacked", "birds"}}), Catch::Contains("birds"));
+  CHECK_THROWS_WITH(effective({{"train", train}, {"evaluate", Json::object()}}), Catch::Contains("/data/evaluate"));
+  CHECK_THROWS_WITH(effective({{"train", train}, {"evaluate", {{"mean", animals}}}}), Catch::Contains("not \"train\""));
+  CHECK_THROWS_WITH(effective({{"train", train}, {"evaluate", {{"a", {{"pairs", "x.csv"}}}}}}),
+                    Catch::Contains("/data/evaluate/a/pairs: belongs in \"train\""));
+  CHECK_THROWS_WITH(effective({{"train", train}, {"evaluat", two}}), Catch::Contains("evaluat"));
+  CHECK(effective({{"train", train}, {"evaluate", {{"animals", animals}}}}).at("attacked") == "animals");
+
+  const Json whole = effective({{"train", train}, {"evaluate", two}, {"attacked", "animals"}});
+  CHECK(effective_data(whole, "/elsewhere", "d") == whole);
+  CHECK_FALSE(is_prepared(whole));
+  const auto before = content_id(whole);
+  const LoadedData data = load_data(whole, 8, [](auto...) {});
+  CHECK(is_prepared(whole));
+  CHECK(content_id(whole) == before);
+  CHECK(content_id(effective({{"train", train}, {"evaluate", two}, {"attacked", "vehicles"}})) != before);
+  CHECK(data.train->size() == 3);
+  CHECK(data.classes.at(0).name == "auk");
+  CHECK(data.held_out.size() == 4);
+  REQUIRE(data.evaluate.size() == 1);
+  const auto& other = data.evaluate.at("vehicles");
+  CHECK(other.name == "vehicles");
+  CHECK(other.classes.at(1).name == "automobile");
+  CHECK(other.held_out.size() == 2);
+  CHECK(other.probe.size() == 2);
+  CHECK(other.train == data.train);
+  CHECK(data.record.at("evaluate").at("vehicles").at("held_out") == 2);
+  CHECK(data.record.at("evaluate").at("vehicles").at("rows") == Json{{"labelled", 4}});
+}
+
+TEST_CASE("another share of trusted pairs is another content, as it changes what attacks may touch", "[data]") {
+  const ScratchFolder folder;
+  Json data = write_example(folder);
+  const auto content = [&] { return content_id(effective_data(data, folder.path(), "d")); };
+  const auto usual = content();
+  data["clean_share"] = 0;
+  CHECK(content() == usual);
+  data["clean_share"] = 0.5;
+  CHECK(content() != usual);
 }
