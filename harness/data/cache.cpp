@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 
+#include "harness/data/encoded_pack.h"
 #include "harness/data/pack.h"
 #include "harness/record/files.h"
 #include "harness/record/paths.h"
@@ -113,9 +114,16 @@ void ensure_packed(const fs::path& file, const std::function<void(const fs::path
     if (reason.empty()) return;  // somebody else made it while this process waited
     if (fs::exists(file)) progress(reason + "; it is prepared again", 0, 0);
     const Scratch scratch(beside(".tmp"));
-    const auto draft = scratch.folder / "draft.pack";
-    pack_collection(read(scratch.folder / "input"), draft, progress);
-    verify_pack(draft);
+    auto collection = read(scratch.folder / "input");
+    auto draft = scratch.folder / "draft.pack";
+    if (collection.encoded) {
+      draft = beside(".draft");  // stays when the process is killed: the next one goes on
+      encode_collection(std::move(collection), draft, progress);
+    } else {
+      pack_collection(std::move(collection), draft, progress);
+      verify_pack(draft);
+    }
+    fs::remove_all(file);
     fs::rename(draft, file);
   } catch (const fs::filesystem_error& e) {
     throw Error(ErrorKind::kData, file.string() + ": cannot be prepared: " + e.what());

@@ -19,9 +19,9 @@ std::filesystem::path cache_file(const std::string& name, std::string_view key);
 /// Reads a data set; may use `scratch`, an empty folder that is deleted afterwards.
 using Reader = std::function<Collection(const std::filesystem::path& scratch)>;
 
-/// Makes sure that the packed file `file` exists and is whole: makes it, under a lock, as a temporary file that is
-/// renamed when it is complete and verified. A damaged file is replaced, with a notice.
-/// @param whole throws Error(kData) when the file is damaged: open_pack() or verify_pack()
+/// Makes sure that the packed file `file`, or the folder of an encoded data set, exists and is whole: makes it, under a
+/// lock, beside its place, and renames it when it is complete. A damaged one is replaced, with a notice.
+/// @param whole throws Error(kData) when it is damaged
 void ensure_packed(const std::filesystem::path& file, const std::function<void(const std::filesystem::path&)>& whole,
                    const Reader& read, const Progress& progress);
 

@@ -72,6 +72,24 @@ cv::Mat draw_item(const Item& item, std::int64_t px) {
   return centre_square(rgb, px);
 }
 
+Json metadata_of(const Collection& collection) {
+  Json classes = Json::array();
+  for (const auto& info : collection.classes) classes.push_back({{"name", info.name}, {"prompts", info.prompts}});
+  Json metadata = {{"name", collection.name},
+                   {"classes", std::move(classes)},
+                   {"sources", collection.sources},
+                   {"skipped", describe(collection.skipped)}};
+  if (!collection.rows.empty()) metadata["rows"] = collection.rows;
+  return metadata;
+}
+
+void expect_usable(const Collection& collection, std::int64_t pairs, std::int64_t held_out) {
+  if ((collection.only_labelled ? held_out : pairs) > 0) return;
+  const char* what = collection.only_labelled ? "labelled image" : "pair of image and caption";
+  throw Error(ErrorKind::kData,
+              collection.name + ": no usable " + what + "; left out: " + describe(collection.skipped).dump());
+}
+
 void pack_collection(Collection collection, const std::filesystem::path& file, const Progress& progress) {
   const auto total = std::ssize(collection.train) + std::ssize(collection.probe) + std::ssize(collection.held_out);
   expect_space(file, total, collection.image_px, progress);
@@ -115,27 +133,16 @@ void pack_collection(Collection collection, const std::filesystem::path& file, c
   const auto first_train = draw(collection.train);
   const auto first_probe = draw(collection.probe);
   const auto first_held_out = draw(collection.held_out);
-  const auto& needed = collection.only_labelled ? collection.held_out : collection.train;
-  if (needed.empty()) {
-    const char* what = collection.only_labelled ? "labelled image" : "pair of image and caption";
-    throw Error(ErrorKind::kData,
-                collection.name + ": no usable " + what + "; left out: " + describe(collection.skipped).dump());
-  }
+  expect_usable(collection, std::ssize(collection.train), std::ssize(collection.held_out));
   Json probe = describe(first_probe, collection.probe, true);
   if (collection.probe.empty()) {
     const auto end = std::ranges::find(collection.train, Item::kNoLabel, &Item::label);
     probe = describe(first_train, {collection.train.begin(), end}, true);
   }
-  Json classes = Json::array();
-  for (const auto& info : collection.classes) classes.push_back({{"name", info.name}, {"prompts", info.prompts}});
-  Json metadata = {{"name", collection.name},
-                   {"classes", std::move(classes)},
-                   {"train", describe(first_train, collection.train, false)},
-                   {"probe", std::move(probe)},
-                   {"held_out", describe(first_held_out, collection.held_out, true)},
-                   {"sources", collection.sources},
-                   {"skipped", describe(collection.skipped)}};
-  if (!collection.rows.empty()) metadata["rows"] = collection.rows;
+  Json metadata = metadata_of(collection);
+  metadata["train"] = describe(first_train, collection.train, false);
+  metadata["probe"] = std::move(probe);
+  metadata["held_out"] = describe(first_held_out, collection.held_out, true);
   writer.finish(metadata);
 }
 

@@ -56,7 +56,15 @@ struct Collection {
   Json sources = Json::array();              ///< where the images are from: package, version, author, licence
   std::map<std::string, std::int64_t> rows;  ///< how many rows, or files of a folder, each of the user's tables has
   LeftOut skipped;
+  bool encoded = false;         ///< stored as encoded_pack.h has it, not as pixels
+  std::int64_t longest_px = 0;  ///< an encoded image whose longer side is more is stored smaller, as JPEG; 0: none is
 };
+
+/// What every prepared data set states of itself: name, classes, sources, rows, and what was left out.
+Json metadata_of(const Collection& collection);
+/// @throws Error(kData) with all that was left out, if there is nothing to train on, or nothing labelled where that is
+/// all there is
+void expect_usable(const Collection& collection, std::int64_t pairs, std::int64_t held_out);
 
 /// What an image is stored as, undecoded. @throws Error(kData) "file not found", ..., without the name of the file
 std::string stored_bytes(const Item& item);

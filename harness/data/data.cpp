@@ -14,6 +14,7 @@
 
 #include "harness/data/cache.h"
 #include "harness/data/emoji.h"
+#include "harness/data/encoded_pack.h"
 #include "harness/data/image.h"
 #include "harness/data/pack.h"
 #include "harness/data/scenes.h"
@@ -50,6 +51,8 @@ Json packed_config(Json effective) {
   return effective;
 }
 
+bool is_user_data(const Json& set) { return set.at("reader") != kEmoji && set.at("reader") != kScenes; }
+
 fs::path packed_file(const Json& effective) {
   if (effective.at("reader") == kScenes) return sprites_file();
   return effective.at("reader") == kEmoji ? emoji_file() : user_file(packed_config(effective));
@@ -62,14 +65,18 @@ Reader reader_of(const Json& effective, const Progress& progress) {
   };
 }
 
-/// What the result of a cell states of its data.
-Json record_of(const Pack& pack) {
-  const Json& json = pack.metadata;
-  return {{"hash", pack.checksum},
-          {"pairs", json.at("train").at("captions").size()},
-          {"rows", json.value("rows", Json::object())},
-          {"left_out", json.at("skipped")}};
+/// What the result of a cell states of its data. @param metadata of the prepared data
+Json record_of(const Json& metadata, const std::string& checksum) {
+  const Json& train = metadata.at("train");
+  return {{"hash", checksum},
+          {"pairs", train.contains("count") ? train.at("count") : Json(train.at("captions").size())},
+          {"rows", metadata.value("rows", Json::object())},
+          {"left_out", metadata.at("skipped")}};
 }
+
+bool is_encoded(const fs::path& file) { return fs::is_directory(file); }
+
+void verify(const fs::path& file) { is_encoded(file) ? verify_encoded(file) : verify_pack(file); }
 
 torch::Tensor part(const torch::Tensor& images, const Json& json) {
   return images.narrow(0, json.at("first_image"), static_cast<std::int64_t>(json.at("captions").size()));
@@ -185,8 +192,9 @@ std::vector<std::int64_t> clean_subset(std::int64_t pairs, double share) {
 
 fs::path prepare_data(const Json& effective, const Progress& progress) {
   const auto file = packed_file(effective);
-  ensure_packed(file, &verify_pack, reader_of(effective, progress), progress);
-  for (const auto& line : left_out_lines(record_of(open_pack(file)))) progress(line, 0, 0);
+  ensure_packed(file, &verify, reader_of(effective, progress), progress);
+  const Json metadata = is_encoded(file) ? EncodedPack(file).metadata() : open_pack(file).metadata;
+  for (const auto& line : left_out_lines(record_of(metadata, ""))) progress(line, 0, 0);
   return file;
 }
 
@@ -226,6 +234,7 @@ std::string content_of_files(const Json& effective) {
   if (fs::exists(file, none) && fs::exists(note, none)) return read_file(note);
   const Collection data = read_user_data(packed_config(effective));
   std::string content = std::to_string(data.image_px);
+  if (data.encoded) content += " encoded " + std::to_string(data.longest_px);
   for (const auto& info : data.classes) content += Json{info.name, info.prompts}.dump();
   for (const auto* items : {&data.train, &data.probe, &data.held_out}) {
     content += "\n";
@@ -258,13 +267,49 @@ std::string content_id(const Json& effective) {
   return hash_hex(joint);
 }
 
+fs::path prepared_file(const Json& set) { return packed_file(set); }
+
 bool is_prepared(const Json& effective) {
   return std::ranges::all_of(sets_of(effective), [](const auto& set) { return fs::exists(packed_file(set.second)); });
 }
 
 namespace {
 
+LoadedData load_encoded(const fs::path& folder, const Json& effective, std::int64_t image_px) {
+  const auto pack = std::make_shared<const EncodedPack>(folder);
+  mark_used(folder);
+  const Json& json = pack->metadata();
+  const auto pairs_of = [&](const char* part) {
+    return encoded_pairs(pack, json.at(part).at("first"), json.at(part).at("count"), image_px);
+  };
+  const auto labelled_of = [&](const char* part) {
+    const auto pairs = pairs_of(part);
+    auto labels = torch::empty({pairs->size()}, torch::kInt64);
+    const std::int64_t first = json.at(part).at("first");
+    for (std::int64_t i = 0; i < pairs->size(); ++i) labels.data_ptr<std::int64_t>()[i] = pack->entry(first + i).label;
+    return LabelledImages{pairs, labels};
+  };
+  LoadedData data;
+  data.name = json.at("name");
+  data.hash = pack->checksum();
+  data.train = pairs_of("train");
+  data.probe = labelled_of("probe");
+  data.held_out = labelled_of("held_out");
+  data.clean_subset = clean_subset(data.train->size(), effective.value("clean_share", 0.0));
+  data.classes = classes_of(json);
+  data.record = record_of(json, data.hash);
+  return data;
+}
+
 LoadedData load_set(const Json& effective, std::int64_t image_px, const Progress& progress) {
+  if (is_user_data(effective)) {  // which may be encoded
+    const auto file = packed_file(effective);
+    const auto open = [](const fs::path& whole) {
+      is_encoded(whole) ? void(EncodedPack(whole)) : void(open_pack(whole));
+    };
+    ensure_packed(file, open, reader_of(effective, progress), progress);
+    if (is_encoded(file)) return load_encoded(file, effective, image_px);
+  }
   const bool scenes = effective.at("reader") == kScenes;
   if (scenes) check_scenes_px(effective, image_px);
   const auto sides = sprite_sides(image_px);
@@ -285,7 +330,7 @@ LoadedData load_set(const Json& effective, std::int64_t image_px, const Progress
   data.held_out = labelled(images, json.at("held_out"));
   data.clean_subset = clean_subset(data.train->size(), effective.value("clean_share", 0.0));
   data.classes = classes_of(json);
-  data.record = record_of(opened.pack);
+  data.record = record_of(json, data.hash);
   return data;
 }
 
@@ -331,6 +376,12 @@ Json list_packs() {
                                          {"image_px", 0},
                                          {"images", 0}});
     try {
+      if (is_encoded(file.path)) {
+        const EncodedPack pack(file.path);
+        entry["images"] = pack.size();
+        entry["data"] = pack.metadata().at("name");
+        continue;
+      }
       const Pack pack = open_pack(file.path);
       entry["image_px"] = pack.images.size(2);
       entry["images"] = pack.images.size(0);

@@ -42,6 +42,9 @@ std::vector<std::int64_t> clean_subset(std::int64_t pairs, double share);
 /// @param set one of sets_of() @return the packed file. @throws Error(kData)
 std::filesystem::path prepare_data(const Json& set, const Progress& progress);
 
+/// Where prepare_data() puts it, or the folder of an encoded data set. @param set one of sets_of()
+std::filesystem::path prepared_file(const Json& set);
+
 /// What the data set holds, as a hash: the same wherever its files lie and whenever they were written. Reads all files
 /// of a data set that is not prepared. @throws Error(kData)
 std::string content_id(const Json& effective);
@@ -70,7 +73,7 @@ std::vector<std::string> left_out_lines(const Json& record);
 Json list_data();
 
 /// The packed files in the cache: [{"file", "bytes", "last_used" in seconds since 1970, "data": name of the data set,
-/// "image_px", "images"}].
+/// "image_px", 0 for encoded images, "images"}].
 Json list_packs();
 
 /// Draws `count` images of a split with their captions and classes, chosen by `seed`, into a PNG file.

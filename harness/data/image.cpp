@@ -51,6 +51,19 @@ cv::Mat decode_rgb(std::string_view bytes, int reduce) {
   return image;
 }
 
+cv::Size jpeg_size(std::string_view bytes) {
+  const auto at = [&](std::size_t place) { return static_cast<std::uint8_t>(bytes[place]); };
+  const auto number = [&](std::size_t place) { return at(place) << 8 | at(place + 1); };
+  if (!bytes.starts_with("\xff\xd8")) return {};
+  for (std::size_t marker = 2; marker + 9 <= bytes.size() && at(marker) == 0xff;) {
+    const auto kind = at(marker + 1);
+    const bool is_frame = kind >= 0xc0 && kind <= 0xcf && kind != 0xc4 && kind != 0xc8 && kind != 0xcc;
+    if (is_frame) return {number(marker + 7), number(marker + 5)};
+    marker += kind == 0xff ? 1 : 2 + static_cast<std::size_t>(number(marker + 2));
+  }
+  return {};
+}
+
 std::string image_file(const fs::path& file) {
   std::error_code error;
   const auto type = fs::status(file, error).type();

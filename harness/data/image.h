@@ -17,6 +17,9 @@ namespace roclip::bench {
 /// @throws Error(kData) "not a readable image"
 cv::Mat decode_rgb(std::string_view bytes, int reduce = 1);
 
+/// Width and height that the header of a JPEG states, before its EXIF turns it; empty for anything else.
+cv::Size jpeg_size(std::string_view bytes);
+
 /// The content of a file that is to be an image. @throws Error(kData) "file not found" or why it cannot be read,
 /// without the name of the file
 std::string image_file(const std::filesystem::path& file);

@@ -44,6 +44,7 @@ class PoisonedPairs final : public PairSource {
 
   std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
   std::int64_t image_px() const override { return clean_.image_px(); }
+  bool is_slow() const override { return clean_.is_slow(); }
   std::string caption(std::int64_t index) const override;
   void read_image(std::int64_t index, std::uint8_t* to) const override;
 

@@ -4,6 +4,10 @@
 #include <cmath>
 #include <vector>
 
+#include <opencv2/core.hpp>
+
+#include "harness/model/kernels/simd.h"
+
 namespace roclip::bench {
 
 namespace {
@@ -42,44 +46,71 @@ std::vector<Taps> taps(int in, int out) {
   return all;
 }
 
-std::uint8_t byte(int sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kBits, 0, 255)); }
-
-/// Each row by itself.
-cv::Mat resize_rows(const cv::Mat& rgb, int width) {
-  cv::Mat result(rgb.rows, width, CV_8UC3);
-  const auto all = taps(rgb.cols, width);
-  for (int y = 0; y < rgb.rows; ++y) {
-    const auto* row = rgb.ptr<cv::Vec3b>(y);
-    auto* out = result.ptr<cv::Vec3b>(y);
-    for (const auto& [first, weights] : all) {
-      int sums[3] = {1 << (kBits - 1), 1 << (kBits - 1), 1 << (kBits - 1)};
-      for (std::size_t i = 0; i < weights.size(); ++i) {
-        for (int c = 0; c < 3; ++c) sums[c] += row[first + static_cast<int>(i)][c] * weights[i];
-      }
-      *out++ = {byte(sums[0]), byte(sums[1]), byte(sums[2])};
+/// out[i] = sum of rows[t][i] * weights[t], rounded: what most of the time goes into.
+ROCLIP_SIMD void weigh_rows(const std::uint8_t* const* rows, const int* weights, int taps_count, int count,
+                            std::uint8_t* out) {
+  constexpr int kBlock = 64;  // whose sums stay in registers
+  int i = 0;
+  for (; i + kBlock <= count; i += kBlock) {
+    int sums[kBlock];
+    for (int j = 0; j < kBlock; ++j) sums[j] = 1 << (kBits - 1);
+    for (int t = 0; t < taps_count; ++t) {
+      const auto* in = rows[t] + i;
+      const int weight = weights[t];
+      for (int j = 0; j < kBlock; ++j) sums[j] += in[j] * weight;
     }
+    for (int j = 0; j < kBlock; ++j) out[i + j] = static_cast<std::uint8_t>(std::clamp(sums[j] >> kBits, 0, 255));
+  }
+  for (; i < count; ++i) {
+    int sum = 1 << (kBits - 1);
+    for (int t = 0; t < taps_count; ++t) sum += rows[t][i] * weights[t];
+    out[i] = static_cast<std::uint8_t>(std::clamp(sum >> kBits, 0, 255));
+  }
+}
+
+/// Rows [first, first + count) of the picture that is made `height` rows high.
+cv::Mat resize_down(const cv::Mat& rgb, int height, int first, int count) {
+  if (height == rgb.rows) return rgb.rowRange(first, first + count);
+  cv::Mat result(count, rgb.cols, CV_8UC3);
+  const auto all = taps(rgb.rows, height);
+  std::vector<const std::uint8_t*> rows;
+  for (int y = 0; y < count; ++y) {
+    const auto& [from, weights] = all[static_cast<std::size_t>(first + y)];
+    const auto used = static_cast<int>(weights.size());
+    rows.clear();
+    for (int i = 0; i < used; ++i) rows.push_back(rgb.ptr(from + i));
+    weigh_rows(rows.data(), weights.data(), used, 3 * rgb.cols, result.ptr(y));
   }
   return result;
+}
+
+/// The part `window` of the picture that is made height x width: first across, then down.
+cv::Mat resize_window(const cv::Mat& rgb, int height, int width, const cv::Rect& window) {
+  cv::Mat turned;
+  cv::transpose(rgb, turned);
+  cv::Mat narrow;
+  cv::transpose(resize_down(turned, width, window.x, window.width), narrow);
+  return resize_down(narrow, height, window.y, window.height);
 }
 
 }  // namespace
 
 cv::Mat resize_cubic(const cv::Mat& rgb, std::int64_t height, std::int64_t width) {
-  cv::Mat result = rgb;
-  if (width != result.cols) result = resize_rows(result, static_cast<int>(width));
-  if (height != result.rows) result = resize_rows(result.t(), static_cast<int>(height)).t();
-  return result;
+  const auto rows = static_cast<int>(height), columns = static_cast<int>(width);
+  return resize_window(rgb, rows, columns, cv::Rect(0, 0, columns, rows)).clone();
 }
 
-cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px) {
+cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px, cv::Size size) {
+  if (size.empty()) size = rgb.size();
   const auto side = static_cast<int>(px);
   const auto longer = [&](int length, int shorter) {
     return static_cast<int>(px * length / shorter);  // cut, as torchvision does
   };
-  const bool wide = rgb.cols > rgb.rows;
-  const int height = wide ? side : longer(rgb.rows, rgb.cols), width = wide ? longer(rgb.cols, rgb.rows) : side;
+  const bool wide = size.width > size.height;
+  const int height = wide ? side : longer(size.height, size.width);
+  const int width = wide ? longer(size.width, size.height) : side;
   const auto middle = [&](int length) { return cvRound((length - side) / 2.0); };  // halves to even, as in Python
-  return resize_cubic(rgb, height, width)(cv::Rect(middle(width), middle(height), side, side)).clone();
+  return resize_window(rgb, height, width, cv::Rect(middle(width), middle(height), side, side)).clone();
 }
 
 }  // namespace roclip::bench

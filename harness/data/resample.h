@@ -13,6 +13,7 @@ cv::Mat resize_cubic(const cv::Mat& rgb, std::int64_t height, std::int64_t width
 
 /// The middle square at px x px: resize_cubic() of the short side to px, then cropped, as torchvision's Resize(px) and
 /// CenterCrop(px) do.
-cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px);
+/// @param size that the picture has where `rgb` was decoded smaller, since that is rounded: it decides what is cut off
+cv::Mat centre_square(const cv::Mat& rgb, std::int64_t px, cv::Size size = {});
 
 }  // namespace roclip::bench

@@ -11,6 +11,7 @@
 #include "harness/data/cache.h"
 #include "harness/data/captions.h"
 #include "harness/data/labelled.h"
+#include "harness/data/pack.h"
 #include "harness/data/webdataset.h"
 #include "harness/record/escape.h"
 #include "harness/record/files.h"
@@ -30,7 +31,8 @@ struct Spec {
   std::string reader = kCsv;
   std::string name, pairs, labelled, probe, class_file, prompt_file, caption_column;
   TableKeys keys;
-  std::int64_t image_px = 64;
+  std::string store = "auto";
+  std::int64_t image_px = 64, longest_px = 0;
   std::vector<std::string> classes;
   std::vector<std::string> prompts = {"a photo of a {}", "a picture of a {}", "{}"};
 
@@ -45,6 +47,8 @@ struct Spec {
     list.add("caption_column", caption_column, "empty: caption, title or text", "");
     list.add("label_column", keys.label_column, "empty: label or class", "");
     list.add("delimiter", keys.delimiter, "one character; empty: a tab for *.tsv and *.tab, else a comma", "");
+    list.choice("store", store, {"auto", "pixels", "encoded"}, "auto: pixels as long as they take less than 2 GiB", "");
+    list.add("longest_px", longest_px, Range{0, 65535}, "px", "longer side of encoded images; 0: as they come", "");
     list.add("image_px", image_px, Range{8, 1024}, "px", "side of the stored images", "");
     list.add("classes", classes, "class words, in the sorted order of the labels; empty: the labels", "");
     list.add("class_file", class_file, "the same in a file, JSON or a line each", "");
@@ -305,6 +309,10 @@ Collection read_user_data(const Json& effective) {
     read_pairs_of_table(spec, data);
   }
   if (!spec.labelled.empty()) read_labelled_images(spec, data);
+  constexpr std::uint64_t kMostPixels = std::uint64_t{2} << 30;
+  const auto images = std::ssize(data.train) + std::ssize(data.probe) + std::ssize(data.held_out);
+  data.encoded = spec.store == "encoded" || (spec.store == "auto" && image_bytes(images, spec.image_px) > kMostPixels);
+  data.longest_px = spec.longest_px;
   return data;
 }
 

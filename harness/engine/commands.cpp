@@ -242,7 +242,8 @@ int data_list(const Json& task) {
   for (const auto& file : files) {
     std::cout << "  " << std::setw(8) << show_bytes(file.at("bytes").get<double>()) << "  last used "
               << text_at(file, "last_used") << "  " << fs::path(text_at(file, "file")).filename().string() << ": "
-              << text_at(file, "data") << " (" << file.at("images") << " images of " << file.at("image_px") << " px)\n";
+              << text_at(file, "data") << " (" << file.at("images") << " images"
+              << (file.at("image_px") == 0 ? ")" : " of " + file.at("image_px").dump() + " px)") << "\n";
   }
   if (!files.empty()) std::cout << "  to delete some: roclip-bench data clean\n";
   return 0;

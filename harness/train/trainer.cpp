@@ -106,6 +106,11 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
 
 TrainReport Trainer::run(const TrainHooks& hooks) {
   resume(hooks);
+  if (context_.pairs.is_slow()) {
+    constexpr std::int64_t kAhead = 4;
+    const int threads = hooks.loader_threads > 0 ? hooks.loader_threads : model_.device().is_cpu() ? 1 : 8;
+    loader_ = std::make_unique<Loader>(context_.pairs, threads, std::max<std::int64_t>(kAhead, threads));
+  }
   lap_ = last_saved_ = Clock::now();
   while (stage_ < stages_.size()) {
     if (context_.epoch == 0) begin_stage();
@@ -147,6 +152,10 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
     order_ = hooked().choose_samples(context_);
   }
   batches_ = order_.size(0) / stage().batch_size;
+  if (loader_) {
+    const auto done = position_ * stage().batch_size;
+    loader_->start(order_.narrow(0, done, batches_ * stage().batch_size - done), stage().batch_size);
+  }
   const auto losses_at_once = hooks.losses_at_once > 0 ? hooks.losses_at_once : model_.device().is_cpu() ? 1 : 32;
   clock_.lap("epoch_setup");
   while (position_ < batches_) {
@@ -197,7 +206,7 @@ std::map<std::string, double> Trainer::watched(const TrainHooks& hooks) {
 void Trainer::step(const torch::Tensor& indices) {
   Batch batch;
   batch.indices = indices;  // 1. sample
-  const auto images = to_pixels(context_.pairs.images(batch.indices), model_.device());
+  const auto images = to_pixels(loader_ ? loader_->next() : context_.pairs.images(batch.indices), model_.device());
   clock_.lap("data");
   batch.pixels = hooked().augment_images(images, context_);  // 2. augment
   for (const auto index : std::span(indices.data_ptr<std::int64_t>(), static_cast<std::size_t>(indices.numel()))) {

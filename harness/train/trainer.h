@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/data/loader.h"
 #include "harness/model/clip.h"
 #include "harness/record/cell_record.h"
 #include "harness/record/progress.h"
@@ -67,6 +68,9 @@ struct TrainHooks {
   /// Steps whose losses stay on the device until they are read together; 0: 1 on the CPU, where reading costs nothing,
   /// else 32, for a GPU waits whenever it is asked.
   std::int64_t losses_at_once = 0;
+  /// That read images ahead, where reading takes long; 0: 1 on the CPU, whose other processors train other cells,
+  /// else 8. No result depends on it.
+  int loader_threads = 0;
   std::string owner;  ///< id of the cell, kept in checkpoints
 };
 
@@ -134,6 +138,7 @@ class Trainer {
   PhaseClock clock_;
   TrainContext context_;
   std::unique_ptr<AdamW> optimizer_;  ///< of this stage
+  std::unique_ptr<Loader> loader_;    ///< null: images are read when they are needed
 
   std::size_t stage_ = 0;              ///< that is trained, or comes next
   torch::Tensor order_;                ///< i64 [n], pairs of this epoch; undefined between epochs

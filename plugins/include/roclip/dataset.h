@@ -28,6 +28,9 @@ class PairSource {
   /// @pre 0 <= index < size(). @throws Error(kData), with the pair's name, for an image that cannot be read
   virtual void read_image(std::int64_t index, std::uint8_t* to) const = 0;
 
+  /// Whether reading an image takes long, so that whoever trains reads ahead.
+  virtual bool is_slow() const { return false; }
+
   /// @param indices i64 [B] on the CPU, with any strides. @return uint8 [B, 3, px, px], a contiguous copy.
   /// @throws std::out_of_range for an index outside of [0, size()), and what read_image() throws
   torch::Tensor images(const torch::Tensor& indices) const;
