@@ -73,7 +73,8 @@ std::string diagnosis(const fs::path& shard, const std::string& reason) {
                               "\xfd"
                               "7zXZ");
   if (compressed) return "is compressed; images are read in place, so uncompress it first";
-  return "is not a tar file, or a damaged one (" + reason + "); write it again, or leave it out of \"pairs\"";
+  const char* what = boost::contains(reason, "Truncated") ? "is cut off (" : "is not a tar file, or a damaged one (";
+  return what + reason + "); write it again, or leave it out of \"pairs\"";
 }
 
 }  // namespace

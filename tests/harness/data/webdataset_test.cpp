@@ -117,6 +117,6 @@ TEST_CASE("a shard that is missing, empty, compressed, no tar or cut off is refu
   CHECK_THAT(message("words.tar"), Contains("is not a tar file"));
   CHECK_THAT(message("gz.tar"), Contains("is compressed") && Contains("uncompress it first"));
   CHECK_THAT(message("in_image.tar"), Contains("is cut off: 1.jpg should have 5000 bytes"));
-  CHECK_THAT(message("in_header.tar"), Contains("damaged") || Contains("cut off"));
+  CHECK_THAT(message("in_header.tar"), Contains("is cut off"));
   CHECK_THAT(message("damaged.tar"), Contains("damaged"));
 }
