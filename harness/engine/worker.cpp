@@ -154,6 +154,7 @@ int run_one(const CellTask& task) {
   if (const double mib = task.cell.limits.memory_mib; mib > 0 && device.is_cpu()) limit_memory(mib);
   TrainHooks hooks;
   hooks.stop_requested = [] { return stop_requested.load(); };
+  hooks.loader_threads = task.loader_threads;
   if (!task.trace.empty()) hooks.after_step = tracer(task.trace);
   hooks.progress = [](const TrainProgress& progress) { tell(progress); };
   const auto record = run_cell(task.cell,

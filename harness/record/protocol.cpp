@@ -3,7 +3,7 @@
 namespace roclip::bench {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareTask, matrix, file, out, plugin_path, device, make_data, supervisor)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CellTask, cell, out, plugin_path, device, checkpoint, cpu, trace, keep_weights,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CellTask, cell, out, plugin_path, device, checkpoint, cpu, loader_threads, trace, keep_weights,
                                    command_line, supervisor)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Warning, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareProgress, what, done, total)

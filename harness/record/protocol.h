@@ -49,6 +49,7 @@ struct CellTask {
   std::string device = "cpu";
   CheckpointPolicy checkpoint;
   int cpu = -1;                           ///< the processor to stay on; -1 = any
+  int loader_threads = 1;                 ///< that read images ahead, where reading takes long
   std::filesystem::path trace;            ///< file for a Chrome trace of a few steps; empty = none
   bool keep_weights = false;              ///< in the output folder
   std::vector<std::string> command_line;  ///< for the record

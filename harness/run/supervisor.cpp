@@ -101,6 +101,8 @@ Supervisor::Supervisor(const Signals& signals, const OutputFolder& out, Supervis
       oom_kills_(oom_kills()) {
   // Only where the run takes the whole machine: otherwise two runs would pin their workers to the same processors.
   const auto cpus = allowed_cpus();
+  constexpr std::size_t kMostThreads = 16;  // more do not help one cell
+  loader_threads_ = static_cast<int>(std::clamp(cpus.size() / busy_.size(), std::size_t{1}, kMostThreads));
   if (options_.devices.front() == "cpu" && cpus.size() > 1 && cpus.size() == busy_.size()) cpus_ = cpus;
 }
 
@@ -158,6 +160,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
                         .device = options_.devices[slot],
                         .checkpoint = options_.checkpoint,
                         .cpu = cpus_.empty() ? -1 : cpus_[slot],
+                        .loader_threads = loader_threads_,
                         .trace = options_.trace ? out_.trace_file(cell.id) : "",
                         .keep_weights = options_.keep_weights,
                         .command_line = options_.command_line};

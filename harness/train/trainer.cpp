@@ -108,8 +108,8 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
   resume(hooks);
   if (context_.pairs.is_slow()) {
     constexpr std::int64_t kAhead = 4;
-    const int threads = hooks.loader_threads > 0 ? hooks.loader_threads : model_.device().is_cpu() ? 1 : 8;
-    loader_ = std::make_unique<Loader>(context_.pairs, threads, std::max<std::int64_t>(kAhead, threads));
+    loader_ = std::make_unique<Loader>(context_.pairs, hooks.loader_threads,
+                                       std::max<std::int64_t>(kAhead, hooks.loader_threads));
   }
   lap_ = last_saved_ = Clock::now();
   while (stage_ < stages_.size()) {

@@ -68,9 +68,7 @@ struct TrainHooks {
   /// Steps whose losses stay on the device until they are read together; 0: 1 on the CPU, where reading costs nothing,
   /// else 32, for a GPU waits whenever it is asked.
   std::int64_t losses_at_once = 0;
-  /// That read images ahead, where reading takes long; 0: 1 on the CPU, whose other processors train other cells,
-  /// else 8. No result depends on it.
-  int loader_threads = 0;
+  int loader_threads = 1;  ///< that read images ahead, where reading takes long; no result depends on it
   std::string owner;  ///< id of the cell, kept in checkpoints
 };
 

@@ -52,6 +52,7 @@ TEST_CASE("every task is read as it was written, and what is none is named", "[r
                       .plugin_path = {"mine"},
                       .checkpoint = {},
                       .cpu = 3,
+                      .loader_threads = 3,
                       .trace = "",
                       .keep_weights = true,
                       .command_line = {},
