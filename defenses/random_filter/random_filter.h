@@ -15,6 +15,7 @@ class RandomFilterDefense final : public FilterDefense {
 
   explicit RandomFilterDefense(Params params) : params_(params) {}
 
+  bool is_control() const override { return true; }
   /// Draws a score for each pair.
   Suspicion judge(TrainContext& context) override;
 

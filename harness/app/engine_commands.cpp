@@ -208,6 +208,27 @@ void add_poison(CLI::App& app, Invocation& invocation) {
   add_set(import_set);
 }
 
+void add_audit(CLI::App& app, Invocation& invocation) {
+  EngineCommand audit(
+      app, invocation, "audit",
+      "look for duplicates, suspicious pairs and a backdoor in data that nobody is known to have attacked",
+      {"matrix.json --out audit", "emoji --poisons poisons/badnets-s1 --filters local_outlier"});
+  (*audit.task)["task"] = "audit";
+  audit.add<std::string>("data", "a data set of ours, or a matrix file, whose data, model and training are then taken")
+      ->required()
+      ->type_name("DATA");
+  audit.add<std::string>("--out", "folder for audit.json, audit.html and checkpoints", "audit")->type_name("FOLDER");
+  audit.add<Texts>("--filters", "defenses whose scores of pairs are signals (default: every filter that was found)")
+      ->delimiter(',')
+      ->type_name("DEFENSES");
+  audit.add<std::int64_t>("--epochs", "of the model that judges (default: of the matrix file, or 12)")
+      ->check(CLI::Range(1, 100000))
+      ->type_name("N");
+  audit.add<std::int64_t>("--rows", "suspicious pairs that are shown", 60)->check(CLI::Range(1, 10000))->type_name("N");
+  audit.add<std::string>("--poisons", "lay a poison set over the data, to see how many of its poisons are found")
+      ->type_name("SET");
+}
+
 void add_model(CLI::App& app, Invocation& invocation) {
   EngineCommand embed(
       app, invocation, "embed", "embed images and captions by the weights of a cell, or of a model of open_clip's",
@@ -248,6 +269,7 @@ void add_engine_commands(CLI::App& app, Invocation& invocation) {
   add_schema(app, invocation);
   add_data(app, invocation);
   add_poison(app, invocation);
+  add_audit(app, invocation);
   add_model(app, invocation);
   add_comfort(app, invocation);
 }

@@ -114,6 +114,13 @@ std::string png_bytes(const torch::Tensor& image) {
       cv::Mat(static_cast<int>(rows.size(0)), static_cast<int>(rows.size(1)), CV_8UC3, rows.data_ptr<std::uint8_t>()));
 }
 
+std::string png_base64(const torch::Tensor& image) {
+  const auto bytes = png_bytes(image);
+  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+  const std::unique_ptr<char, decltype(&g_free)> text(g_base64_encode(data, bytes.size()), &g_free);
+  return text.get();
+}
+
 torch::Tensor resize_images(const torch::Tensor& images, std::int64_t px) {
   const std::int64_t size = images.size(2);
   if (px == size) return images;

@@ -33,6 +33,8 @@ cv::Mat render_svg(const std::string& document, std::int64_t px, Ground ground =
 std::string png_bytes(const cv::Mat& rgb);
 /// @param image uint8 [3, H, W]
 std::string png_bytes(const torch::Tensor& image);
+/// The same in base64, as pages hold pictures.
+std::string png_base64(const torch::Tensor& image);
 
 /// @param images uint8 [N, 3, S, S] @return uint8 [N, 3, px, px]: the argument itself if px is S; means of k x k
 /// blocks, halves rounded up, if S is k px; otherwise resized by OpenCV's INTER_AREA.

@@ -38,6 +38,11 @@ int poison_export(const Json& task);
 /// @param task {"task": "poison import", "set", "data", "plugin_path"}
 int poison_import(const Json& task);
 
+/// Writes audit.json and audit.html into a folder, prints the rest (audit.h). @param task {"task": "audit", "data" as
+/// for `data prepare`, "poisons": a poison set or "", "filters": [...] or [] for all, "epochs": 0 for those of the
+/// data's matrix file, "rows", "out", "plugin_path"}
+int audit_data(const Json& task);
+
 /// Writes "image" and "text", f32 [N, D] unit rows, as safetensors: of a folder's images in the order of their names,
 /// of the captions a file has a line each. @param task {"task": "embed", "model", "weights", "images", "captions",
 /// "merges", "out"}; "" for what is not there, or what the weights say

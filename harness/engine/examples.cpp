@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <memory>
 
-#include <glib.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -23,14 +22,6 @@ torch::Tensor tensor_of(const std::vector<std::int64_t>& values) { return torch:
 double mean_similarity(ClipModel& model, const PoisonedPairs& pairs, const torch::Tensor& indices) {
   const auto z_img = embed_images(model, pairs, indices), z_txt = embed_captions(model, pairs, indices);
   return (z_img * z_txt).sum(1).mean().item<double>();
-}
-
-/// As base64 of a PNG. @param image uint8 [3, H, W], RGB
-std::string png(const torch::Tensor& image) {
-  const auto bytes = png_bytes(image);
-  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-  const std::unique_ptr<char, decltype(&g_free)> text(g_base64_encode(data, bytes.size()), &g_free);
-  return text.get();
 }
 
 /// The best three classes of each image.
@@ -109,11 +100,11 @@ void Examples::store(const std::filesystem::path& file, const PoisonedPairs& pai
     items.push_back({{"held_out", items_[i]},
                      {"class", name(data_.held_out.label(items_[i]))},
                      {"wanted", name(wanted_[i])},
-                     {"clean", png(clean_[row])},
-                     {"triggered", triggered_.defined() ? Json(png(triggered_[row])) : Json()}});
+                     {"clean", png_base64(clean_[row])},
+                     {"triggered", triggered_.defined() ? Json(png_base64(triggered_[row])) : Json()}});
   }
   for (std::int64_t i = 0; i < pairs.size() && poisons.size() < kPoisons; ++i) {
-    if (pairs.poisoned(i)) poisons.push_back({{"image", png(pairs.image(i))}, {"caption", pairs.caption(i)}});
+    if (pairs.poisoned(i)) poisons.push_back({{"image", png_base64(pairs.image(i))}, {"caption", pairs.caption(i)}});
   }
   if (items.empty() && poisons.empty()) return;
   write_json(file, {{"items", std::move(items)}, {"poisons", std::move(poisons)}});

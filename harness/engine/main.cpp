@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
       {"data clean", &data_clean},
       {"data show", &data_show},
       {"doctor", &doctor},
+      {"audit", &audit_data},
       {"embed", &embed},
       {"poison make", &poison_make},
       {"poison inspect", &poison_inspect},

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "harness/data/poisoned_pairs.h"
+#include "harness/engine/audit.h"
 #include "harness/engine/cell.h"
 #include "harness/engine/commands.h"
 #include "harness/engine/plan.h"
@@ -12,6 +14,7 @@
 #include "harness/poison/export.h"
 #include "harness/poison/inspect.h"
 #include "harness/poison/poison_set.h"
+#include "harness/record/files.h"
 #include "harness/study/matrix.h"
 #include "harness/study/select.h"
 #include "roclip/error.h"
@@ -152,6 +155,71 @@ int poison_import(const Json& task) {
   std::fprintf(stderr, "%s is complete and fits the data; its entry for \"attacks\" in a matrix file:\n",
                set.folder.c_str());
   std::printf("%s\n", set.entry.dump().c_str());
+  return 0;
+}
+
+namespace {
+
+/// For data that nobody is known to have attacked.
+class Nobody final : public Attack {
+  PoisonPlan plan(const AttackView&, std::uint64_t) const override { return {}; }
+};
+
+/// "model" and "training" as a matrix file has them; without one, the defaults.
+Json model_and_training(const std::string& data, std::int64_t epochs) {
+  Json model = "tiny", training = Json::object();
+  fs::path folder = ".";
+  if (data.ends_with(".json")) {
+    const Matrix matrix = load_matrix(data);
+    model = matrix.model;
+    training = matrix.training;
+    folder = matrix.folder();
+    if (expand_sweeps(model, matrix.where("/model")).size() > 1 ||
+        expand_sweeps(training, matrix.where("/training")).size() > 1) {
+      throw Error(ErrorKind::kMatrix, matrix.where("/") + "an audit trains one model; take the sweep out");
+    }
+  }
+  if (epochs > 0) training["epochs"] = epochs;
+  return {{"model", effective_model(model, folder, "model")},
+          {"training", write_params(read_params<TrainingParams>(training, "training"))}};
+}
+
+}  // namespace
+
+int audit_data(const Json& task) {
+  const std::string name = task.at("data"), poisons = task.at("poisons");
+  const fs::path out = task.at("out").get<std::string>();
+  const Json how = model_and_training(name, task.at("epochs"));
+  const Registry registry = registry_of(task);
+  std::vector<std::string> filters = task.at("filters");
+  for (auto& filter : filters) filter = registry.find(PluginKind::kDefense, filter, "--filters").id();
+  if (filters.empty()) filters = filters_of(registry, how.at("training"));
+
+  const Progress progress = show_progress();
+  const Nobody nobody;
+  std::optional<PoisonSet> set;
+  std::optional<LoadedData> loaded;
+  if (poisons.empty()) {
+    loaded = load_data(data_named(name), image_px_of(how.at("model")), progress);
+  } else {
+    set = open_poison_set(poisons, data_named(name), registry, progress);
+  }
+  const Dataset& data = set ? set->data : *loaded;
+  const PoisonPlan plan = set ? set->plan : PoisonPlan{};
+  const Attack& attack = set ? static_cast<const Attack&>(*set->attack) : nobody;
+  const PoisonedPairs pairs(data, plan, attack, {}, stream(set ? set->seed : 1, kPlaceOfPoisons));
+  fs::create_directories(out);
+  const Json found = audit(data, pairs, set ? pairs.poisoned() : std::vector<bool>{}, registry,
+                           {.model = how.at("model"),
+                            .training = how.at("training"),
+                            .filters = filters,
+                            .rows = task.at("rows"),
+                            .folder = out / "checkpoints"},
+                           progress);
+  write_json(out / "audit.json", found);
+  write_file(out / "audit.html", audit_page(found));
+  std::fputs(audit_text(found).c_str(), stdout);
+  std::printf("%s\n%s\n", (out / "audit.json").c_str(), (out / "audit.html").c_str());
   return 0;
 }
 

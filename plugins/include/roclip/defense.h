@@ -108,6 +108,8 @@ class Defense {
   virtual ~Defense() = default;
 
   virtual Capability capability() const { return Capability::kPoisonedPairs; }
+  /// Whether it is a yardstick for others, such as a filter that drops pairs at random.
+  virtual bool is_control() const { return false; }
   /// The stages, in order; at least one. Depends on the parameters and `training` only.
   /// @param training what the matrix file says under "training", as one stage. Default: that stage.
   virtual std::vector<Stage> stages(const Stage& training) const;
