@@ -139,10 +139,15 @@ void add_data(CLI::App& app, Invocation& invocation) {
                            {"list", "prepare emoji", "show emoji", "clean"});
   data->require_subcommand(1);
   const auto add_name = [](EngineCommand& command) {
-    command.add<std::string>("name", "emoji, scenes, or a matrix file", "", "data")->required()->type_name("DATA");
+    command
+        .add<std::string>("name", "emoji, scenes, openclipart, tuxpaint, fashion-mnist, iso-flags, or a matrix file",
+                          "", "data")
+        ->required()
+        ->type_name("DATA");
   };
-  EngineCommand prepare(*data, invocation, "prepare", "prepare a data set for training, once; `run` does it too",
-                        {"emoji", "matrix.json"});
+  EngineCommand prepare(*data, invocation, "prepare",
+                        "prepare a data set, once, or all of `transfer`; `run` does it too",
+                        {"emoji", "transfer", "matrix.json"});
   add_name(prepare);
 
   EngineCommand list(*data, invocation, "list", "list the data sets that come with the program, and the prepared files",
@@ -189,7 +194,9 @@ void add_poison(CLI::App& app, Invocation& invocation) {
 
   const auto add_set = [](EngineCommand& command) {
     command.add<std::string>("set", "folder of a poison set")->required()->type_name("SET");
-    command.add<std::string>("--data", "the clean data: emoji, scenes, or a matrix file (default: what the set names)")
+    command
+        .add<std::string>("--data",
+                          "the clean data: the name of a data set, or a matrix file (default: what the set names)")
         ->type_name("DATA");
   };
   EngineCommand inspect(*poison, invocation, "inspect", "show in numbers what a poison set changes",

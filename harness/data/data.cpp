@@ -20,6 +20,7 @@
 #include "harness/data/scenes.h"
 #include "harness/data/scenes_data.h"
 #include "harness/data/sized_pack.h"
+#include "harness/data/transfer.h"
 #include "harness/data/user_data.h"
 #include "harness/record/checked_json.h"
 #include "harness/record/files.h"
@@ -32,7 +33,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char *kEmoji = "emoji", *kScenes = "scenes", *kTrain = "train", *kMean = "mean";
+constexpr const char *kEmoji = "emoji", *kScenes = "scenes", *kTrain = "train", *kMean = "mean",
+                     *kTransfer = "transfer";
 
 struct CleanShare {
   double share = 0;
@@ -41,9 +43,9 @@ struct CleanShare {
   }
 };
 
-double usual_clean_share(const std::string& reader) {
-  return reader == kEmoji || reader == kScenes ? kEmojiCleanShare : 0;
-}
+bool is_ours(const std::string& reader) { return reader == kEmoji || reader == kScenes || is_package_set(reader); }
+
+double usual_clean_share(const std::string& reader) { return is_ours(reader) ? kOurCleanShare : 0; }
 
 /// What decides the packed file: which of its pairs are trusted does not.
 Json packed_config(Json effective) {
@@ -51,17 +53,24 @@ Json packed_config(Json effective) {
   return effective;
 }
 
-bool is_user_data(const Json& set) { return set.at("reader") != kEmoji && set.at("reader") != kScenes; }
+bool is_user_data(const Json& set) { return !is_ours(set.at("reader")); }
 
 fs::path packed_file(const Json& effective) {
   if (effective.at("reader") == kScenes) return sprites_file();
+  if (is_package_set(effective.at("reader"))) return package_file(effective.at("reader"));
   return effective.at("reader") == kEmoji ? emoji_file() : user_file(packed_config(effective));
+}
+
+/// Of all readers that need no scratch folder.
+Collection read_in_place(const Json& effective) {
+  const std::string reader = effective.at("reader");
+  return is_package_set(reader) ? read_package_set(reader) : read_user_data(packed_config(effective));
 }
 
 Reader reader_of(const Json& effective, const Progress& progress) {
   return [&](const fs::path& scratch) {
     if (effective.at("reader") == kScenes) return as_sprites(fetch_emoji(scratch, progress));
-    return effective.at("reader") == kEmoji ? fetch_emoji(scratch, progress) : read_user_data(packed_config(effective));
+    return effective.at("reader") == kEmoji ? fetch_emoji(scratch, progress) : read_in_place(effective);
   };
 }
 
@@ -91,7 +100,10 @@ LabelledImages labelled(const torch::Tensor& images, const Json& json) {
 
 namespace {
 
-Json effective_set(const Json& data, const fs::path& base, const std::string& where) {
+/// What a data set is wanted for: to train on, or to evaluate on, where labelled images are enough.
+enum class Use { kTraining, kEvaluating };
+
+Json effective_set(const Json& data, const fs::path& base, const std::string& where, Use use) {
   Json object = data.is_string() ? Json{{"reader", data}} : data;
   const std::string key = data.is_string() ? where : where + "/reader";
   if (!object.is_object() || !object.contains("reader") || !object["reader"].is_string()) {
@@ -99,7 +111,17 @@ Json effective_set(const Json& data, const fs::path& base, const std::string& wh
                 where + R"(: expected "emoji" or an object {"reader": "csv", "pairs": ...}, got )" + data.dump());
   }
   const auto reader = object["reader"].get<std::string>();
-  const bool ours = reader == kEmoji || reader == kScenes;
+  if (is_package_set(reader) && !has_pairs(reader)) {
+    if (use == Use::kTraining) {
+      throw Error(ErrorKind::kMatrix, key + ": \"" + reader +
+                                          "\" has labelled images only, nothing to train on; evaluate on it: " +
+                                          R"({"train": ..., "evaluate": [")" + reader + "\"]}");
+    }
+    if (object.size() > 1) {
+      throw Error(ErrorKind::kMatrix, where + ": \"" + reader + "\" has no other keys, got " + object.dump());
+    }
+    return object;
+  }
   CleanShare trusted{usual_clean_share(reader)};
   if (object.contains("clean_share")) {
     trusted = read_params(Json{{"clean_share", object["clean_share"]}}, where, trusted);
@@ -110,30 +132,37 @@ Json effective_set(const Json& data, const fs::path& base, const std::string& wh
     return rest;
   };
   if (is_user_reader(reader)) return effective(effective_user_data(object, base, where));
-  if (!ours) {
-    throw Error(ErrorKind::kMatrix, key + ": unknown data set \"" + reader + "\"" +
-                                        did_you_mean(reader, {kEmoji, kScenes, "csv", "webdataset"}) +
-                                        " (known: emoji, scenes, csv, webdataset)");
+  if (!is_ours(reader)) {
+    std::vector<std::string> known = {kEmoji, kScenes};
+    for (const auto& name : package_sets()) {
+      if (use == Use::kEvaluating || has_pairs(name)) known.push_back(name);
+    }
+    known.insert(known.end(), {"csv", "webdataset"});
+    throw Error(ErrorKind::kMatrix, key + ": unknown data set \"" + reader + "\"" + did_you_mean(reader, known) +
+                                        " (known: " + boost::join(known, ", ") + ")");
   }
   if (reader == kScenes) return effective(effective_scenes(object, where));
   if (object.size() > 1) {
-    throw Error(ErrorKind::kMatrix, where + ": \"emoji\" has no other keys than \"clean_share\", got " + object.dump());
+    throw Error(ErrorKind::kMatrix,
+                where + ": \"" + reader + "\" has no other keys than \"clean_share\", got " + object.dump());
   }
   return effective(object);
 }
 
-/// {"name": set, ...}, or a list of names of our own.
+/// {"name": set, ...}, a list of names of our own, or "transfer".
 Json effective_evaluate(const Json& evaluate, const fs::path& base, const std::string& where) {
-  Json sets = evaluate;
-  if (evaluate.is_array()) {
+  Json sets = evaluate == kTransfer ? Json(kTransferSets) : evaluate;
+  if (sets.is_array()) {
+    const Json names = sets;
     sets = Json::object();
-    for (const Json& name : evaluate) sets[name.is_string() ? name.get<std::string>() : name.dump()] = name;
+    for (const Json& name : names) sets[name.is_string() ? name.get<std::string>() : name.dump()] = name;
   }
   if (!sets.is_object() || sets.empty()) {
-    throw Error(ErrorKind::kMatrix, where +
-                                        R"(: expected sets of labelled images by name, such as {"cifar10": )"
-                                        R"({"labelled": "test_batch.bin"}} or ["emoji"], got )" +
-                                        evaluate.dump());
+    throw Error(ErrorKind::kMatrix,
+                where +
+                    R"(: expected sets of labelled images by name, such as {"cifar10": )"
+                    R"({"labelled": "test_batch.bin"}}, names such as ["emoji"], or "transfer", got )" +
+                    evaluate.dump());
   }
   Json effective;
   for (const auto& [name, set] : sets.items()) {
@@ -145,7 +174,7 @@ Json effective_evaluate(const Json& evaluate, const fs::path& base, const std::s
     }
     const auto own = where + "/" + name;
     const bool user = set.is_object() && (!set.contains("reader") || set["reader"] == "labelled");
-    effective[name] = user ? effective_labelled(set, name, base, own) : effective_set(set, base, own);
+    effective[name] = user ? effective_labelled(set, name, base, own) : effective_set(set, base, own, Use::kEvaluating);
   }
   return effective;
 }
@@ -156,11 +185,11 @@ bool has_labelled(const Json& set) { return !set.contains("labelled") || set.at(
 
 Json effective_data(const Json& data, const fs::path& base, const std::string& where) {
   if (!data.is_object() || (!data.contains(kTrain) && !data.contains("evaluate"))) {
-    return effective_set(data, base, where);
+    return effective_set(data, base, where, Use::kTraining);
   }
   const CheckedJson json(data, where, /*next_step=*/"", ErrorKind::kMatrix);
   json.only_keys({kTrain, "evaluate", "attacked"});
-  Json effective = {{kTrain, effective_set(json.at(kTrain).json(), base, where + "/train")},
+  Json effective = {{kTrain, effective_set(json.at(kTrain).json(), base, where + "/train", Use::kTraining)},
                     {"evaluate", effective_evaluate(json.at("evaluate").json(), base, where + "/evaluate")},
                     {"attacked", json.has("attacked") ? json.at("attacked").text() : ""}};
   const Json& sets = effective["evaluate"];
@@ -174,6 +203,13 @@ Json effective_data(const Json& data, const fs::path& base, const std::string& w
                                         boost::join(names, ", ") + ", got " + attacked.dump());
   }
   return effective;
+}
+
+std::vector<Json> sets_named(const std::string& name) {
+  std::vector<Json> sets;
+  if (name != kTransfer) return {effective_set(name, ".", "data", Use::kEvaluating)};
+  for (const char* each : kTransferSets) sets.push_back(effective_set(each, ".", "data", Use::kEvaluating));
+  return sets;
 }
 
 std::vector<std::pair<std::string, Json>> sets_of(const Json& effective) {
@@ -232,7 +268,7 @@ std::string content_of_files(const Json& effective) {
   const fs::path note = file.string() + ".content";  // kept beside the packed file, and valid as long as that is there
   std::error_code none;
   if (fs::exists(file, none) && fs::exists(note, none)) return read_file(note);
-  const Collection data = read_user_data(packed_config(effective));
+  const Collection data = read_in_place(effective);
   std::string content = std::to_string(data.image_px);
   if (data.encoded) content += " encoded " + std::to_string(data.longest_px);
   for (const auto& info : data.classes) content += Json{info.name, info.prompts}.dump();
@@ -260,7 +296,16 @@ std::string content_of_set(const Json& set) {
 
 }  // namespace
 
+void expect_installed(const std::vector<Json>& sets) {
+  std::vector<std::string> readers;
+  for (const Json& set : sets) readers.push_back(set.at("reader"));
+  expect_packages(readers);
+}
+
 std::string content_id(const Json& effective) {
+  std::vector<Json> sets;
+  for (const auto& [name, set] : sets_of(effective)) sets.push_back(set);
+  expect_installed(sets);
   if (!effective.contains(kTrain)) return content_of_set(effective);
   std::string joint = effective.at("attacked");
   for (const auto& [name, set] : sets_of(effective)) joint += "\n" + name + " " + content_of_set(set);
@@ -394,7 +439,7 @@ Json list_packs() {
 
 Json list_data() {
   const Json scenes = effective_scenes(Json::object(), kScenes);
-  const auto entry = [](const char* name, const char* summary, const fs::path& file) {
+  const auto entry = [](const std::string& name, const std::string& summary, const fs::path& file) {
     return Json{{"name", name}, {"summary", summary}, {"prepared", false}, {"file", file},
                 {"pairs", 0},   {"held_out", 0},      {"classes", 0}};
   };
@@ -402,6 +447,14 @@ Json list_data() {
       entry(kEmoji, "drawings of about 1,900 emoji in eight styles; six to train on, two held out", emoji_file()),
       entry(kScenes, "one to three of these drawings on a ground, drawn when asked for: as many pairs as wanted",
             sprites_file())};
+  for (const auto& name : package_sets()) {
+    fs::path file;
+    try {
+      file = package_file(name);
+    } catch (const Error&) {  // the package is not installed
+    }
+    list.push_back(entry(name, summary_of(name), file));
+  }
   for (Json& info : list) {
     try {
       const Json json = open_pack(info.at("file").get<std::string>()).metadata;

@@ -1,4 +1,5 @@
-/// Data sets: the embedded `emoji` and the user's own tables of images and captions. README.md tells what they hold.
+/// Data sets: those that come with the program or with Debian packages, and the user's own tables of images and
+/// captions. README.md tells what they hold.
 ///
 /// A data set is prepared once into one packed file in the cache (pack.h) and memory-mapped from then on.
 #pragma once
@@ -20,16 +21,23 @@ namespace roclip::bench {
 
 /// Validates the "data" value of a matrix file and fills in all defaults.
 /// @param data a name ("emoji"), an object ({"reader": "csv", ...}), or {"train": one of these, "evaluate": {name: sets
-/// of labelled images}, "attacked": name}; an effective value passes unchanged.
+/// of labelled images}, "attacked": name}; an effective value passes unchanged. "evaluate" may be a list of names of
+/// our own, or "transfer", which is short for kTransferSets.
 /// @param base folder of the matrix file: what relative paths are relative to.
 /// @param where front of the messages, "matrix.json: /data". @throws Error(kMatrix)
 Json effective_data(const Json& data, const std::filesystem::path& base, const std::string& where);
 
+/// What "transfer" is short for: sets that a model was not trained on, for zero-shot accuracy and linear probes.
+inline constexpr const char* kTransferSets[] = {"emoji", "openclipart", "tuxpaint", "fashion-mnist", "iso-flags"};
+/// The sets that a name on the command line means: one, which may be of labelled images alone, or all of "transfer".
+/// @throws Error(kMatrix)
+std::vector<Json> sets_named(const std::string& name);
+
 /// The data sets that an effective value is made of, by name: "train", and each set of "evaluate".
 std::vector<std::pair<std::string, Json>> sets_of(const Json& effective);
 
-/// Share of the trusted pairs of emoji, unless the matrix says otherwise; of the user's own data it is 0.
-inline constexpr double kEmojiCleanShare = 0.05;
+/// Share of the trusted pairs of our own data sets, unless the matrix says otherwise; of the user's data it is 0.
+inline constexpr double kOurCleanShare = 0.05;
 /// The trusted pairs of a training set, for defenses that need some: no attack may touch them. All cells of all seeds
 /// trust the same pairs, so that stored poisons of any seed leave them alone.
 /// @param share parameter "clean_share" of a matrix file's data. @return indices of round(share * pairs) training
@@ -68,8 +76,12 @@ LoadedData load_data(const Json& effective, std::int64_t image_px, const Progres
 /// LoadedData has it
 std::vector<std::string> left_out_lines(const Json& record);
 
+/// Makes sure that the Debian packages which these sets are read from are installed. @param sets of sets_of()
+/// @throws Error(kData) that names all missing ones and the command that installs them
+void expect_installed(const std::vector<Json>& sets);
+
 /// The data sets that need nothing but their names: [{"name", "summary", "prepared", "file", "pairs", "held_out",
-/// "classes"}], counts 0 unless prepared.
+/// "classes"}], counts 0 unless prepared; "file" is "" where the package that the set is read from is not installed.
 Json list_data();
 
 /// The packed files in the cache: [{"file", "bytes", "last_used" in seconds since 1970, "data": name of the data set,

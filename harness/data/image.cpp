@@ -8,6 +8,7 @@
 #include <librsvg/rsvg.h>
 #include <torch/types.h>
 #include <torch/utils.h>
+#include <boost/algorithm/string/trim.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
@@ -28,7 +29,8 @@ struct Release {
 };
 
 [[noreturn]] void fail(GError* error) {
-  const std::string reason = error->message;
+  std::string reason = error->message;
+  boost::trim(reason);
   g_error_free(error);
   throw Error(ErrorKind::kData, "librsvg: " + reason);
 }
@@ -49,6 +51,29 @@ cv::Mat decode_rgb(std::string_view bytes, int reduce) {
   if (image.empty()) throw Error(ErrorKind::kData, "not a readable image");
   cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
   return image;
+}
+
+cv::Mat decode_on_white(std::string_view bytes) {
+  cv::Mat image;
+  try {
+    const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+    if (!bytes.empty()) image = cv::imdecode(input, cv::IMREAD_UNCHANGED);
+  } catch (const cv::Exception&) {  // said by decode_rgb()
+  }
+  if (image.channels() != 4) return decode_rgb(bytes);
+  if (image.depth() == CV_16U) image.convertTo(image, CV_8U, 1.0 / 257);
+  cv::cvtColor(image, image, cv::COLOR_BGRA2RGBA);
+  cv::Mat rgb(image.size(), CV_8UC3);
+  for (int y = 0; y < image.rows; ++y) {
+    for (int x = 0; x < image.cols; ++x) {
+      const auto& from = image.at<cv::Vec4b>(y, x);
+      for (int c = 0; c < 3; ++c) {
+        const int on_white = from[c] * from[3] + 255 * (255 - from[3]);
+        rgb.at<cv::Vec3b>(y, x)[c] = static_cast<std::uint8_t>((on_white + 127) / 255);
+      }
+    }
+  }
+  return rgb;
 }
 
 cv::Size jpeg_size(std::string_view bytes) {

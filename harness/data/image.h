@@ -16,6 +16,8 @@ namespace roclip::bench {
 /// @param reduce 1, 2, 4 or 8: a picture of 1 / reduce of the sides, which JPEG decodes in less time
 /// @throws Error(kData) "not a readable image"
 cv::Mat decode_rgb(std::string_view bytes, int reduce = 1);
+/// The same, laid on white where it is transparent. @throws Error(kData) "not a readable image"
+cv::Mat decode_on_white(std::string_view bytes);
 
 /// Width and height that the header of a JPEG states, before its EXIF turns it; empty for anything else.
 cv::Size jpeg_size(std::string_view bytes);

@@ -107,6 +107,14 @@ std::string day(std::int64_t seconds) {
   return text.data();
 }
 
+/// The sets of a matrix file, the one of this name, or all of "transfer".
+std::vector<Json> sets_meant(const std::string& text) {
+  if (!text.ends_with(".json")) return sets_named(text);
+  std::vector<Json> sets;
+  for (const auto& [name, set] : sets_of(data_named(text))) sets.push_back(set);
+  return sets;
+}
+
 /// @throws Error(kPlugin), always
 [[noreturn]] void unknown_plugin(const std::string& name, const Registry& registry) {
   std::vector<std::string> names;
@@ -211,9 +219,9 @@ int schema(const Json& task) {
 }
 
 int data_prepare(const Json& task) {
-  for (const auto& [name, set] : sets_of(data_named(task.at("data")))) {
-    std::cout << prepare_data(set, show_progress()).string() << "\n";
-  }
+  const auto sets = sets_meant(task.at("data"));
+  expect_installed(sets);
+  for (const Json& set : sets) std::cout << prepare_data(set, show_progress()).string() << "\n";
   return 0;
 }
 
@@ -278,7 +286,13 @@ int data_clean(const Json& task) {
 
 int data_show(const Json& task) {
   const std::string png = task.at("png");
-  const Json effective = data_named(task.at("data")), trained = sets_of(effective).front().second;
+  const std::string name = task.at("data");
+  const auto sets = sets_meant(name);
+  const bool is_file = name.ends_with(".json");
+  if (!is_file && sets.size() != 1) {
+    throw Error(ErrorKind::kUsage, "\"" + name + "\" is several data sets; name one of them");
+  }
+  const Json effective = is_file ? data_named(name) : sets[0], trained = sets[0];
   const std::int64_t px = trained.at("reader") == "scenes" ? trained.at("image_px") : Json(64);
   write_contact_sheet(load_data(effective, px, show_progress()), task.at("split"), task.at("count"), task.at("seed"),
                       png);

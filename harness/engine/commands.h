@@ -21,7 +21,8 @@ int plugin_info(const Json& task);
 int plugin_validate(const Json& task);
 /// @param task {"task": "schema", "plugin": id, or null for that of a matrix file, "plugin_path"}
 int schema(const Json& task);
-/// @param task {"task": "data prepare", "data": "emoji" or a matrix file, whose data is then meant}
+/// @param task {"task": "data prepare", "data": "emoji", ..., "transfer", which is several, or a matrix file,
+/// whose data is then meant}
 int data_prepare(const Json& task);
 /// @param task {"task": "data list", "json": bool}
 int data_list(const Json& task);
