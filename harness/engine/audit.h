@@ -28,7 +28,7 @@ struct AuditOptions {
 /// those that are told the poisons or need trusted pairs.
 std::vector<std::string> filters_of(const Registry& registry, const Json& training);
 
-/// The audit as JSON (harness/engine/README.md describes it). Signals are the flood scores of duplicates.h and the
+/// The audit as JSON (results/audits/README.md describes it). Signals are the flood scores of duplicates.h and the
 /// score of each filter, by one model that is trained on all pairs, without a defense; rows are the most suspicious
 /// pairs by each signal in turn. Metrics of Measures::kModelDetection judge that model.
 /// @param pairs as they would be trained on. @param poisoned which of them are known to be poisons, for whoever wants
