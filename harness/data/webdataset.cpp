@@ -108,6 +108,7 @@ void read_shard(const fs::path& shard, const std::function<void(Sample&&)>& use)
   if (size == 0) refuse(shard, "is empty; write it again, or leave it out of \"pairs\"");
   const std::unique_ptr<archive, int (*)(archive*)> tar(archive_read_new(), &archive_read_free);
   archive_read_support_format_tar(tar.get());
+  archive_read_set_options(tar.get(), "read_concatenated_archives");  // nothing is lost of shards that were joined
   constexpr std::size_t kBlockBytes = 1 << 16;
   if (archive_read_open_filename(tar.get(), shard.c_str(), kBlockBytes) != ARCHIVE_OK) {
     refuse(shard, diagnosis(shard, archive_error_string(tar.get())));

@@ -68,6 +68,16 @@ TEST_CASE("files that share their name up to the first dot are one sample, whose
   CHECK(samples[2].texts.at("cls") == "7");
 }
 
+TEST_CASE("shards that were joined byte by byte are read to their end", "[data][webdataset]") {
+  const ScratchFolder folder;
+  write_tar(folder / "a.tar", {{"1.jpg", "one"}, {"1.txt", "first"}});
+  write_tar(folder / "b.tar", {{"2.jpg", "two"}, {"2.txt", "second"}});
+  folder.write("both.tar", read_file(folder / "a.tar") + read_file(folder / "b.tar"));
+  const auto samples = samples_of(folder / "both.tar");
+  REQUIRE(samples.size() == 2);
+  CHECK(stored_bytes(samples[1].image) == "two");
+}
+
 TEST_CASE("names of shards: a file, a folder, ranges in braces with their zeros", "[data][webdataset]") {
   const ScratchFolder folder;
   const auto names = [](const std::string& path) {
