@@ -91,6 +91,7 @@ SHIPPED = [
     ("zero_shot", {}),
     ("linear_probe", {}),
     ("retrieval", {}),
+    ("attribute_binding", {}),
     ("poison_detection", {}),
     ("input_detection", {}),
     *(("attack_success", {"denominator": denominator}) for denominator in ("all_classes", "others_of_all")),
