@@ -10,7 +10,8 @@
 
 namespace roclip::bench {
 
-Loader::Loader(const PairSource& pairs, int threads, std::int64_t ahead) : pairs_(pairs), ahead_(ahead) {
+Loader::Loader(const PairSource& pairs, int threads, std::int64_t ahead, bool pinned)
+    : pairs_(pairs), ahead_(ahead), pinned_(pinned) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -53,13 +54,14 @@ void Loader::work() {
   use_any_processor();
   constexpr std::int64_t kAtOnce = 8;  // so that several threads share a batch, and the lock is rarely taken
   const auto px = pairs_.image_px();
+  const auto bytes = torch::TensorOptions(torch::kByte).pinned_memory(pinned_);
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return stops_ || may_read(); });
     if (stops_) return;
     const auto batch = position_ / batch_size_, first = position_ % batch_size_;
     const auto count = std::min(kAtOnce, batch_size_ - first);
-    if (first == 0) batches_.push_back({torch::empty({batch_size_, 3, px, px}, torch::kByte), batch_size_, 0, nullptr});
+    if (first == 0) batches_.push_back({torch::empty({batch_size_, 3, px, px}, bytes), batch_size_, 0, nullptr});
     auto& target = batches_[static_cast<std::size_t>(batch - taken_)];  // a deque keeps it where it is
     auto* to = target.images.data_ptr<std::uint8_t>() + first * 3 * px * px;
     const auto* index = order_.data_ptr<std::int64_t>() + position_;

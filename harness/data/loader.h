@@ -20,7 +20,8 @@ namespace roclip::bench {
 class Loader {
  public:
   /// @param pairs must outlive this @param threads at least 1 @param ahead batches that may be read or wait, at least 1
-  Loader(const PairSource& pairs, int threads, std::int64_t ahead);
+  /// @param pinned into memory that a GPU copies from without help of the processor; needs a GPU
+  Loader(const PairSource& pairs, int threads, std::int64_t ahead, bool pinned = false);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -45,6 +46,7 @@ class Loader {
 
   const PairSource& pairs_;
   const std::int64_t ahead_;
+  const bool pinned_;
   std::mutex mutex_;
   std::condition_variable changed_;
   torch::Tensor order_;

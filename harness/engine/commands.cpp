@@ -140,13 +140,13 @@ Json data_named(const std::string& text) {
 Registry registry_of(const Json& task) { return Registry(plugin_search_path(task.at("plugin_path"))); }
 
 Progress show_progress() {
-  return [](std::string_view what, std::int64_t done, std::int64_t total) {
+  return [pace = PaceLine()](std::string_view what, std::int64_t done, std::int64_t total) mutable {
     const std::string text(what);
     if (total == 0) {
       std::fprintf(stderr, "%s\n", text.c_str());
     } else if (::isatty(STDERR_FILENO)) {
-      std::fprintf(stderr, "\r%s %lld/%lld%s", text.c_str(), static_cast<long long>(done),
-                   static_cast<long long>(total), done == total ? "\n" : "");
+      constexpr const char* kClearLine = "\r\x1b[K";
+      std::fprintf(stderr, "%s%s%s", kClearLine, pace(text, done, total).c_str(), done == total ? "\n" : "");
     } else if (done == total) {
       std::fprintf(stderr, "%s: done\n", text.c_str());
     }

@@ -242,12 +242,28 @@ Json read_json(const std::filesystem::path& file, ErrorKind kind) {
   return parse_json(read_file(file), file.string(), kind);
 }
 
-std::string hash_hex(std::string_view bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+namespace {
+
+std::string show_hash(const XXH128_hash_t& hash) {
   return format("%016llx%016llx", static_cast<unsigned long long>(hash.high64),
                 static_cast<unsigned long long>(hash.low64));
 }
 
-std::string hash_file(const fs::path& file) { return hash_hex(read_file(file)); }
+}  // namespace
+
+std::string hash_hex(std::string_view bytes) { return show_hash(XXH3_128bits(bytes.data(), bytes.size())); }
+
+std::string hash_file(const fs::path& file) {
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), &XXH3_freeState);
+  XXH3_128bits_reset(state.get());
+  std::ifstream in(file, std::ios::binary);
+  std::vector<char> block(1 << 20);  // the file may be larger than memory
+  do {
+    in.read(block.data(), std::ssize(block));
+    XXH3_128bits_update(state.get(), block.data(), static_cast<std::size_t>(in.gcount()));
+  } while (in);
+  if (!in.eof()) return hash_hex(read_file(file));  // says why it cannot be read
+  return show_hash(XXH3_128bits_digest(state.get()));
+}
 
 }  // namespace roclip::bench

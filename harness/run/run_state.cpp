@@ -113,13 +113,6 @@ Json RunState::snapshot() const {
       {"trouble", trouble_}};
 }
 
-std::string show_duration(double seconds) {
-  const auto s = std::llround(seconds);
-  if (s < 100) return format("%lld s", s);
-  if (s < 6000) return format("%lld min %02lld s", s / 60, s % 60);
-  return format("%lld h %02lld min", s / 3600, s / 60 % 60);
-}
-
 std::vector<std::string> status_lines(const Json& snapshot, std::size_t width, bool color) {
   const auto cut = [&](const std::string& text) { return width > 0 ? text.substr(0, width) : text; };
   std::vector<std::string> lines;

@@ -66,9 +66,6 @@ class RunState {
   Json trouble_ = Json::array();
 };
 
-/// "48 s", "3 min 20 s", "2 h 05 min"
-std::string show_duration(double seconds);
-
 /// A snapshot for people: one line a running cell, then one for the whole. @param width longer lines are cut; 0 = none
 /// is. @param color whether to use escape sequences
 std::vector<std::string> status_lines(const Json& snapshot, std::size_t width, bool color);

@@ -54,7 +54,7 @@ void ProgressView::preparing(const std::string& what, std::int64_t done, std::in
   }
   if (done < total && !waited(last_draw_, 0.05)) return;
   erase();
-  std::fprintf(stderr, "%s %lld/%lld\n", what.c_str(), static_cast<long long>(done), static_cast<long long>(total));
+  std::fprintf(stderr, "%s\n", pace_(what, done, total).c_str());
   drawn_ = done < total ? 1 : 0;
 }
 

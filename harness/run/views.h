@@ -44,6 +44,7 @@ class ProgressView {
   bool live_, quiet_, color_;
   std::filesystem::path status_file_;
   int drawn_ = 0;  ///< live lines on the screen
+  PaceLine pace_;
   std::chrono::steady_clock::time_point last_draw_{}, last_status_{};
 };
 

@@ -109,7 +109,8 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
   if (context_.pairs.is_slow()) {
     constexpr std::int64_t kAhead = 4;
     loader_ = std::make_unique<Loader>(context_.pairs, hooks.loader_threads,
-                                       std::max<std::int64_t>(kAhead, hooks.loader_threads));
+                                       std::max<std::int64_t>(kAhead, hooks.loader_threads),
+                                       /*pinned=*/!model_.device().is_cpu());
   }
   lap_ = last_saved_ = Clock::now();
   while (stage_ < stages_.size()) {
@@ -206,9 +207,9 @@ std::map<std::string, double> Trainer::watched(const TrainHooks& hooks) {
 void Trainer::step(const torch::Tensor& indices) {
   Batch batch;
   batch.indices = indices;  // 1. sample
-  const auto images = to_pixels(loader_ ? loader_->next() : context_.pairs.images(batch.indices), model_.device());
+  const auto images = loader_ ? loader_->next() : context_.pairs.images(batch.indices);
   clock_.lap("data");
-  batch.pixels = hooked().augment_images(images, context_);  // 2. augment
+  batch.pixels = hooked().augment_images(to_pixels(images, model_.device()), context_);  // 2. augment
   for (const auto index : std::span(indices.data_ptr<std::int64_t>(), static_cast<std::size_t>(indices.numel()))) {
     batch.captions.push_back(hooked().augment_caption(context_.pairs.caption(index), context_));
   }

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 rounds = [json.loads(file.read_text()) for file in sorted(Path(sys.argv[1]).glob("*.json"))]
-sizes = list(rounds[0]["px"])
+sizes = sorted(rounds[0]["px"], key=int)
 ways = list(dict.fromkeys(way for found in rounds for way in next(iter(found["px"].values()))))
 median = lambda px, way: statistics.median(
     found["px"][px][way]["pairs_per_cpu_s"] for found in rounds if way in found["px"][px])
