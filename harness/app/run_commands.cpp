@@ -1,7 +1,10 @@
+#include <charconv>
 #include <map>
+#include <system_error>
 
 #include "harness/app/subcommands.h"
 #include "harness/record/result.h"
+#include "roclip/error.h"
 
 namespace roclip::bench {
 
@@ -13,6 +16,23 @@ std::vector<std::string> statuses_to_retry() {
   std::erase(names, "ok");
   names.push_back("none");
   return names;
+}
+
+/// @param text "2/4" @throws Error(kUsage)
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  const char *at = text.data(), *end = at + text.size();
+  const auto number = [&](std::size_t& value) {
+    const auto [next, error] = std::from_chars(at, end, value);
+    at = next;
+    return error == std::errc();
+  };
+  const bool read = number(shard.index) && at != end && *at++ == '/' && number(shard.count) && at == end;
+  if (!read || shard.index < 1 || shard.index > shard.count) {
+    throw Error(ErrorKind::kUsage,
+                "--shard: expected a part and the number of parts, such as 1/4, got \"" + text + "\"");
+  }
+  return shard;
 }
 
 /// What run and plan have in common.
@@ -49,6 +69,10 @@ void add_run(CLI::App& app, Invocation& invocation) {
                           {"matrix.json", "matrix.json --jobs 2 --only attack=badnets,seed=1",
                            "matrix.json --until-decided --max-seeds 10"});
   add_matrix_options(run, options);
+  run->add_option_function<std::string>(
+         "--shard", [choices](const std::string& text) { choices->run.shard = parse_shard(text); },
+         "the I-th of N parts of these cells, for several machines; `report` takes all their folders")
+      ->type_name("I/N");
   auto* rerun = run->add_flag("--rerun", options.rerun, "also run cells that are done");
   run->add_option("--retry", choices->retry,
                   "which cells that failed in an earlier run to run again: their statuses, joined by commas; default: "

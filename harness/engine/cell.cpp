@@ -350,7 +350,13 @@ std::optional<CellRecord> run_cell(const Cell& cell, const CellSurroundings& aro
                                      std::to_string(std::llround(cell.limits.memory_mib)) + " MiB (limits/memory_mib)");
   } catch (const c10::Error& e) {
     const std::string message = e.what_without_backtrace();
-    failed(is_out_of_memory(message) ? Status::kOutOfMemory : Status::kFailed, message);
+    if (is_out_of_memory(message)) {
+      failed(Status::kOutOfMemory,
+             message + "; to need less, set in \"training\" a smaller \"batch_size\", \"micro_batch\", " +
+                 "\"recompute_layers\": true or \"precision\": \"bf16\"");
+    } else {
+      failed(Status::kFailed, message);
+    }
   } catch (const ContractViolation& e) {
     failed(Status::kFailed, std::string(e.what()) + (e.fix().empty() ? "" : "; to fix: ") + e.fix() +
                                 "; `roclip-bench plugin test` may find more mistakes");

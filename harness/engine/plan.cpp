@@ -128,7 +128,8 @@ std::vector<Cell> make_plan(const Matrix& matrix, const Registry& registry) {
     const Json model_json = at(where, [&] { return effective_model(model, matrix.folder(), where); });
     at(where, [&] { check_tokenizer(model_spec(model_json).tokenizer); });
     for (const auto& [training, training_swept] : expand_sweeps(matrix.training, matrix.where("/training"))) {
-      const Json training_json = write_params(read_params<TrainingParams>(training, matrix.where("/training")));
+      Json training_json = write_params(read_params<TrainingParams>(training, matrix.where("/training")));
+      if (training_json["deterministic"] == false) training_json.erase("deterministic");  // ids of before it was a key
       Json swept = model_swept;
       swept.update(training_swept);
       for (const auto& attack : attacks) {

@@ -22,6 +22,7 @@
 #include "harness/engine/cell.h"
 #include "harness/engine/plan.h"
 #include "harness/record/environment.h"
+#include "harness/record/machine.h"
 #include "harness/record/files.h"
 
 namespace roclip::bench {
@@ -67,7 +68,21 @@ void pin_to(int cpu) {
   ::sched_setaffinity(0, sizeof set, &set);  // a wish: where it is not granted, the cell runs all the same
 }
 
+/// Lets this process see its own GPU only, before the first call of CUDA, so that it takes no memory of another and its
+/// checkpoints fit wherever it goes on. @param device "cpu" or "cuda:1"
+torch::Device take_device(const std::string& device) {
+  const torch::Device wanted(device);
+  if (!wanted.is_cpu()) {
+    const auto index = static_cast<std::size_t>(std::max<int>(0, wanted.index()));
+    ::setenv("CUDA_VISIBLE_DEVICES", sole_gpu(std::getenv("CUDA_VISIBLE_DEVICES"), index).c_str(), 1);
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // what equal bits ask for; read when the first product is made
+  }
+  load_gpu_support();
+  return wanted.is_cpu() ? wanted : torch::Device(wanted.type(), 0);
+}
+
 int prepare(const PrepareTask& task) {
+  load_gpu_support();
   const auto devices = parse_devices(task.device);
   if (const auto warning = slow_blas_warning(); !warning.empty()) tell(Warning{warning});
 
@@ -150,7 +165,7 @@ int run_one(const CellTask& task) {
   ::signal(SIGTERM, [](int) { stop_requested = true; });
   if (task.cpu >= 0) pin_to(task.cpu);
   const Registry registry(plugin_search_path(task.plugin_path));
-  const auto device = torch::Device(task.device);
+  const auto device = take_device(task.device);
   if (const double mib = task.cell.limits.memory_mib; mib > 0 && device.is_cpu()) limit_memory(mib);
   TrainHooks hooks;
   hooks.stop_requested = [] { return stop_requested.load(); };

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <torch/version.h>
@@ -162,22 +163,25 @@ std::string slow_blas_warning() {
 Json environment(torch::Device device, const std::vector<std::string>& command_line) {
   utsname os{};
   ::uname(&os);
-  return {{"roclip_bench", kVersion},
-          {"git", kGitRevision},
-          {"dirty", kGitDirty},
-          {"build_type", kBuildType},
-          {"compiler", kCompiler},
-          {"libtorch", TORCH_VERSION},
-          {"libtorch_cuda", ROCLIP_TORCH_CUDA},
-          {"blas", fast_blas().empty() ? "reference" : fast_blas()},
-          {"cpu", cpu_info("model name")},
-          {"cpu_flags", cpu_flags()},
-          {"gpu", gpu_info(device)},
-          {"os", std::string(os.sysname) + " " + os.release + " " + os.machine},
-          {"device", device.str()},
-          {"command", command_line},
-          {"threads", at::get_num_threads()},
-          {"deterministic", device.is_cpu() && at::get_num_threads() == 1}};
+  return {
+      {"roclip_bench", kVersion},
+      {"git", kGitRevision},
+      {"dirty", kGitDirty},
+      {"build_type", kBuildType},
+      {"compiler", kCompiler},
+      {"libtorch", TORCH_VERSION},
+      {"libtorch_cuda", ROCLIP_TORCH_CUDA},
+      {"blas", fast_blas().empty() ? "reference" : fast_blas()},
+      {"cpu", cpu_info("model name")},
+      {"cpu_flags", cpu_flags()},
+      {"gpu", gpu_info(device)},
+      {"os", std::string(os.sysname) + " " + os.release + " " + os.machine},
+      {"device", device.str()},
+      {"command", command_line},
+      {"threads", at::get_num_threads()},
+      {"cudnn", device.is_cpu() ? Json() : Json(at::detail::getCUDAHooks().versionCuDNN())},
+      {"tf32", !device.is_cpu() && at::globalContext().allowTF32CuBLAS()},
+      {"deterministic", device.is_cpu() ? at::get_num_threads() == 1 : at::globalContext().deterministicAlgorithms()}};
 }
 
 double peak_memory_mib() {

@@ -14,7 +14,8 @@ namespace roclip::bench {
 using Json = nlohmann::json;
 
 /// {"roclip_bench", "git", "dirty", "build_type", "compiler", "libtorch", "blas", "cpu", "cpu_flags", "gpu", "os",
-///  "threads", "deterministic", "device", "command"}; cpu_flags are those that choose LibTorch's kernels.
+///  "threads", "cudnn" version or null, "tf32", "deterministic", "device", "command"}; cpu_flags are those that choose
+///  LibTorch's kernels.
 Json environment(torch::Device device, const std::vector<std::string>& command_line);
 
 /// "roclip-bench", "roclip-bench-engine", "libroclip_sdk" and "LibTorch" -> a hash of the build: of the files for ours;

@@ -10,6 +10,10 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <boost/algorithm/string.hpp>
+
+#include "roclip/error.h"
+
 namespace roclip::bench {
 
 double machine_memory_mib() {
@@ -39,6 +43,14 @@ std::vector<int> allowed_cpus() {
     if (CPU_ISSET(static_cast<unsigned>(cpu), &set)) cpus.push_back(cpu);
   }
   return cpus;
+}
+
+std::string sole_gpu(const char* visible, std::size_t index) {
+  if (visible == nullptr) return std::to_string(index);
+  std::vector<std::string> gpus;
+  boost::split(gpus, visible, boost::is_any_of(","));
+  if (index < gpus.size() && !gpus[index].empty()) return gpus[index];
+  throw Error(ErrorKind::kUsage, "there is no GPU " + std::to_string(index) + " in CUDA_VISIBLE_DEVICES=" + visible);
 }
 
 bool prepare_blas() {

@@ -91,4 +91,16 @@ class Autocast {
   bool before_, on_ = false;
 };
 
+/// How a GPU computes; nothing changes on the CPU. @param tf32 whether products and convolutions of f32 may round their
+/// inputs to 10 bits @param deterministic whether only algorithms with equal bits are taken, or an error says which
+/// operation has none
+inline void set_gpu_policy(bool tf32, bool deterministic) {
+  auto& context = at::globalContext();
+  context.setAllowTF32CuBLAS(tf32);
+  context.setAllowTF32CuDNN(tf32);
+  context.setDeterministicCuDNN(deterministic);
+  context.setBenchmarkCuDNN(!deterministic);
+  context.setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+}
+
 }  // namespace roclip::bench

@@ -204,7 +204,7 @@ std::string render_csv(const Summary& summary) {
         const std::string place = spreadsheet_field(table.metric) + "," + spreadsheet_field(row.attack) + "," +
                                   spreadsheet_field(entry.defense) + ",";
         if (entry.seeds.empty()) text += place + "," + entry.status + ",,,,,,,\n";
-        for (const auto& [seed, headline] : entry.seeds) {
+        for (const auto& [seed, headline, device] : entry.seeds) {
           const auto& [value, count, unused] = headline;
           const auto& c = entry.against_reference;
           const auto bound = [&](double Interval::*side) {

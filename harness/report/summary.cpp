@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+
+#include <boost/algorithm/string/join.hpp>
 
 #include "harness/record/text.h"
 #include "harness/report/significance.h"
@@ -92,12 +95,18 @@ std::optional<Interval> difference_interval(const Values& a, const Values& b, do
   return std::nullopt;
 }
 
+std::string device_of(const StudyCell& cell) {
+  if (cell.record == nullptr || !cell.record->environment.is_object()) return "";
+  const auto device = cell.record->environment.value("device", "");
+  return device.substr(0, device.find(':'));
+}
+
 Values values_of(const Study& study, const std::string& metric, const std::string& attack, const std::string& defense) {
   Values values;
   for (const auto seed : study.seeds) {
     const auto* cell = study.find(attack, defense, seed);
     if (cell == nullptr || !cell->metrics.contains(metric)) continue;
-    if (const auto headline = cell->metrics.at(metric).quoted()) values.push_back({seed, *headline});
+    if (const auto headline = cell->metrics.at(metric).quoted()) values.push_back({seed, *headline, device_of(*cell)});
   }
   return values;
 }
@@ -107,6 +116,7 @@ std::pair<Values, Values> paired(const Values& a, const Values& b) {
   for (const auto& value : a) {
     const auto other = std::ranges::find(b, value.seed, &SeedValue::seed);
     if (other == b.end()) continue;
+    if (!value.device.empty() && !other->device.empty() && value.device != other->device) continue;  // other roundings
     both.first.push_back(value);
     both.second.push_back(*other);
   }
@@ -162,6 +172,14 @@ Summary summarise(const Study& study) {
   if (study.looks > 1) {
     summary.correction = "Seeds were added until the gates were decided: `check` corrects their confidence for up to " +
                          std::to_string(study.looks) + " looks (Bonferroni); the intervals here are not corrected";
+  }
+  std::set<std::string> devices;
+  for (const auto& cell : study.cells) devices.insert(device_of(cell));
+  devices.erase("");
+  if (devices.size() > 1) {
+    if (!summary.correction.empty()) summary.correction += ". ";
+    summary.correction +=
+        "Cells ran on " + boost::join(devices, " and ") + ": no paired test compares one with the other";
   }
   for (const auto& cell : study.cells) {
     if (cell.status == Status::kMissing) ++summary.missing;

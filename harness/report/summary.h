@@ -18,6 +18,7 @@ inline constexpr double kStrongAttack = 0.8;
 struct SeedValue {
   std::int64_t seed;
   Headline headline;
+  std::string device = {};  ///< kind of device that trained it: "cpu", "cuda"; "" if the record is not there
 };
 
 /// Each of another seed.
@@ -88,7 +89,7 @@ struct Summary {
   std::vector<std::size_t> compared = {};  ///< rows of the attacks that they are over
   std::vector<StudyCell> problems = {};    ///< cells that did not end ok, missing ones left out
   std::size_t missing = 0;
-  std::string correction = {};  ///< how `check` corrects gates where seeds were added until they were decided, or ""
+  std::string correction = {};  ///< what limits comparisons: seeds that were added, devices that differ; or ""
   /// The first table of shares that measures this, in the order of the matrix file; null if there is none.
   const Table* first_table(Measures measures) const;
 };

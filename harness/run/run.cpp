@@ -126,6 +126,7 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
       return !places.contains({cell->attack, cell->defense, cell->seed});
     });
   }
+  selected = shard_of(selected, prepared->trainings, options.shard);
   out.create();
   const FolderLock lock(out.root);
   out.remove_leftovers();

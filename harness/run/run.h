@@ -11,6 +11,7 @@
 #include "harness/record/protocol.h"
 #include "harness/run/views.h"
 #include "harness/study/matrix.h"
+#include "harness/study/select.h"
 
 namespace roclip::bench {
 
@@ -21,6 +22,7 @@ struct RunOptions {
   std::string device = "auto";
   std::int64_t jobs = 0;                          ///< 0: one a core on the CPU, one on each GPU
   std::vector<std::string> only;                  ///< selectors, see select()
+  Shard shard = {};                               ///< of these
   bool rerun = false;                             ///< also cells that are done
   std::optional<std::vector<std::string>> retry;  ///< of the cells that did not end ok, those of these statuses
   std::int64_t max_fail = 0;                      ///< stop when as many cells did not end ok; 0 = never

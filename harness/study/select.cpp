@@ -75,4 +75,17 @@ std::vector<const Cell*> select(const std::vector<Cell>& cells, const std::vecto
   return selected;
 }
 
+std::vector<const Cell*> shard_of(const std::vector<const Cell*>& cells,
+                                  const std::map<std::string, std::string>& trainings, Shard shard) {
+  std::map<std::string, std::size_t> groups;  // in the order of their first cells
+  std::vector<const Cell*> part;
+  for (const auto* cell : cells) {
+    const auto training = trainings.find(cell->id);
+    const auto& key = training == trainings.end() || training->second.empty() ? cell->id : training->second;
+    const auto group = groups.try_emplace(key, groups.size()).first->second;
+    if (group % shard.count == shard.index - 1) part.push_back(cell);
+  }
+  return part;
+}
+
 }  // namespace roclip::bench

@@ -1,6 +1,8 @@
 /// Selecting some of the cells of a study.
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,5 +16,15 @@ namespace roclip::bench {
 /// @return in their order; all cells if there are no selectors. @throws Error(kUsage) for an unknown term,
 /// Error(kEmpty) for a selector that selects nothing
 std::vector<const Cell*> select(const std::vector<Cell>& cells, const std::vector<std::string>& selectors);
+
+/// One of several parts of a run.
+struct Shard {
+  std::size_t index = 1, count = 1;  ///< 1 <= index <= count
+};
+/// The cells of a part, in their order: each cell is in one of the parts, which depend on nothing but the cells. Cells
+/// that share a training stay together.
+/// @param trainings cell id -> key of what it shares; a cell without one shares nothing
+std::vector<const Cell*> shard_of(const std::vector<const Cell*>& cells,
+                                  const std::map<std::string, std::string>& trainings, Shard shard);
 
 }  // namespace roclip::bench

@@ -12,6 +12,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "harness/record/torch_compat.h"
+
 namespace roclip::bench {
 
 namespace {
@@ -44,7 +46,10 @@ void TrainingParams::declare(ParamList& list) {
            "ours: both towers alike");
   list.add("max_gradient", max_gradient, Range{0, 1e6}, "1",
            "the gradient of all weights is shortened to it; 0 = never", "open_clip: not by default");
-  list.choice("precision", precision, {"f32", "bf16"}, "of products and convolutions", "ours");
+  list.choice("precision", precision, {"f32", "tf32", "bf16"}, "of products and convolutions; tf32 on a GPU only",
+              "ours");
+  list.add("deterministic", deterministic, "equal bits on a GPU too, at some cost in time; the CPU always gives them",
+           "ours");
   list.add("recompute_layers", recompute_layers,
            "whether the activations within layers are computed again in the backward pass: less memory, more time",
            "ours");
@@ -94,6 +99,7 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
               .bf16 = params.precision == "bf16",
               .recompute_layers = params.recompute_layers,
               .micro_batch = params.micro_batch});
+  if (!model_.device().is_cpu()) set_gpu_policy(params.precision == "tf32", params.deterministic);
   for (const auto& stage : stages_) {
     if (inputs.pairs.size() >= stage.batch_size) continue;
     throw Error(ErrorKind::kMatrix, "training/batch_size: " + std::to_string(stage.batch_size) + " is more than the " +

@@ -33,6 +33,7 @@ struct TrainingParams {
   double text_rate = 1;
   double max_gradient = 0;
   std::string precision = "f32";
+  bool deterministic = false;
   bool recompute_layers = false;
   std::int64_t micro_batch = 0;
 
@@ -69,7 +70,7 @@ struct TrainHooks {
   /// else 32, for a GPU waits whenever it is asked.
   std::int64_t losses_at_once = 0;
   int loader_threads = 1;  ///< that read images ahead, where reading takes long; no result depends on it
-  std::string owner;  ///< id of the cell, kept in checkpoints
+  std::string owner;       ///< id of the cell, kept in checkpoints
 };
 
 /// The learning rate of a step: linear warm-up over the first `warmup` steps, then a half cosine to zero (as CLIP and

@@ -26,6 +26,21 @@ class Runner(InFolder):
         self.assertIn("selects none of the 4 cells", result.stderr)
         self.assert_code(run("run", matrix, "--only", "defence=clip"), 2)
 
+    def test_shards_in_folders_of_their_own_give_the_bits_of_one_run(self):
+        matrix = write_matrix(self.folder, **QUICK)
+        whole, parts = self.folder / "whole", [self.folder / f"part-{i}" for i in (1, 2)]
+        self.assert_code(run("run", matrix, "--out", whole), 0)
+        for i, part in enumerate(parts, start=1):
+            run("run", matrix, "--out", part, "--shard", f"{i}/2")
+            self.assertEqual(len(bits(part)), 2)
+        self.assertEqual({**bits(parts[0]), **bits(parts[1])}, bits(whole))
+        report = run("report", *parts, "--format", "csv").stdout
+        self.assertEqual(report, run("report", whole, "--format", "csv").stdout)
+        for wrong in ("0/2", "3/2", "2", "1/2x", "a/b"):
+            result = run("run", matrix, "--shard", wrong)
+            self.assert_code(result, 2)
+            self.assertIn("such as 1/4", result.stderr)
+
     def test_failed_cells_run_again_unless_retry_says_otherwise_and_max_fail_stops(self):
         rogues = ("--plugin-path", os.environ["ROCLIP_ROGUES"])
         matrix = write_matrix(self.folder, defenses=["throws", "diverges", "clip"])

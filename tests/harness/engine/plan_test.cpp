@@ -206,6 +206,29 @@ TEST_CASE("cells are selected by row, column, plugin, seed and id", "[plan]") {
   CHECK_THROWS_WITH(count({"attack=none,sed=1"}), Contains("did you mean \"seed\"?"));
 }
 
+TEST_CASE("the shards of a run have every cell once, and cells of one training together", "[plan]") {
+  const auto cells =
+      planned({{"attacks", {"none", "targeted"}}, {"defenses", {"clip", "roclip"}}, {"seeds", {1, 2, 3}}});
+  const auto all = select(cells, {});
+  std::map<std::string, std::string> trainings;  // of each attack and seed
+  for (const auto& cell : cells) trainings[cell.id] = cell.attack + std::to_string(cell.seed);
+  for (const std::size_t count : {1, 2, 4, 20}) {
+    std::map<std::string, std::size_t> shard_of_training;
+    std::size_t seen = 0, largest = 0;
+    for (std::size_t index = 1; index <= count; ++index) {
+      const auto part = shard_of(all, trainings, {index, count});
+      for (const auto* cell : part) {
+        CHECK(shard_of_training.try_emplace(trainings[cell->id], index).first->second == index);
+      }
+      seen += part.size();
+      largest = std::max(largest, part.size());
+    }
+    CHECK(seen == cells.size());
+    CHECK(shard_of_training.size() == 6);
+    CHECK(largest <= 2 * ((6 + count - 1) / count));
+  }
+}
+
 TEST_CASE("labels may hold commas and still be selected", "[plan]") {
   const auto cells =
       planned({{"attacks", {"targeted", {{"plugin", "targeted"}, {"label", "targeted, strong"}, {"captions", 30}}}},

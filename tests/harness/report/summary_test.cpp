@@ -33,6 +33,26 @@ TEST_CASE("at one seed defenses are compared over the items that both were tried
   CHECK_FALSE(of({clip, roclip}, folder.path()).tables[0].rows[0].entries[1].against_reference);
 }
 
+TEST_CASE("cells of a CPU and of a GPU are told apart and never paired", "[report][gpu]") {
+  const ScratchFolder folder;
+  auto clip = entry("t", "clip", 1, 8, 10), roclip = entry("t", "roclip", 1, 1, 10);
+  store(folder.path(), clip, "1111111100");
+  store(folder.path(), roclip, "0000000010");
+  const auto on = [&](const CellEntry& cell, const char* device) {
+    auto record = read_cell(folder / cell.file);
+    record.environment["device"] = device;
+    write_json(folder / cell.file, to_json(record));
+  };
+  on(clip, "cuda:0");
+  on(roclip, "cuda:1");
+  CHECK(of({clip, roclip}, folder.path()).tables[0].rows[0].entries[1].against_reference);
+  CHECK(of({clip, roclip}, folder.path()).correction.empty());
+  on(clip, "cpu");
+  const auto mixed = of({clip, roclip}, folder.path());
+  CHECK_FALSE(mixed.tables[0].rows[0].entries[1].against_reference);
+  CHECK(mixed.correction == "Cells ran on cpu and cuda: no paired test compares one with the other");
+}
+
 TEST_CASE("over seeds each seed is one value, however many items it has", "[report]") {
   const auto entry_of = [](std::int64_t seeds) { return of(seeds_of(seeds)).tables[0].rows[0].entries[1]; };
   CHECK(entry_of(6).against_reference->p == Approx(2.0 / 64));

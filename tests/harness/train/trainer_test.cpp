@@ -11,6 +11,7 @@
 #include "harness/model/clip.h"
 #include "harness/model/vocabulary.h"
 #include "harness/record/cell.h"
+#include "harness/record/torch_compat.h"
 #include "harness/train/trainer.h"
 #include "registry.h"
 #include "support/scratch_folder.h"
@@ -100,6 +101,19 @@ TEST_CASE("the same seed gives the same bits twice, with augmentation and with e
     CHECK(trained(name, params, 1).weights == trained(name, params, 1).weights);
   }
   CHECK(trained("clip", Json::object(), 1).weights != trained("clip", Json::object(), 2).weights);
+}
+
+TEST_CASE("every operation of a training has an algorithm with equal bits, as \"deterministic\" on a GPU asks for",
+          "[train][gpu]") {
+  const struct Switch {
+    Switch() { set_gpu_policy(/*tf32=*/false, /*deterministic=*/true); }
+    ~Switch() { at::globalContext().setDeterministicAlgorithms(false, false); }
+  } on;
+  CHECK(at::globalContext().deterministicAlgorithms());
+  for (const auto& [name, params] : kTrainings) {
+    CAPTURE(name, params.dump());
+    CHECK(trained(name, params, 1).weights == trained(name, params, 1).weights);  // throws if one has none
+  }
 }
 
 TEST_CASE("losses that are read together are those that are read one by one", "[train]") {
