@@ -6,7 +6,7 @@
 
 #include <opencv2/core.hpp>
 
-#include "harness/model/kernels/simd.h"
+#include "harness/record/simd.h"
 
 namespace roclip::bench {
 

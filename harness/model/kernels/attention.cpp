@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "harness/model/kernels/simd.h"
+#include "harness/record/simd.h"
 
 namespace roclip::bench {
 
