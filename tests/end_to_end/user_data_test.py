@@ -9,7 +9,9 @@ import time
 import unittest
 import zlib
 
-from program import InFolder, bits, read, results, run, start, write_matrix
+import jsonschema
+
+from program import ROOT, InFolder, bits, read, results, run, start, write_matrix
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 220), "white": (250, 250, 250)}
 PLACES = {"left": range(0, 12), "right": range(12, 24)}
@@ -103,7 +105,9 @@ class UserData(InFolder):
                  for name in ("easy", "mean")]
         matrix = self.matrix({"train": train, "evaluate": sets, "attacked": "hard"}, gates=gates)
         self.assert_code(run("run", matrix, "--out", self.out, **self.cache), 0)
-        metrics = read(self.out / results(self.out)["clip"]["file"])["metrics"]
+        cell = read(self.out / results(self.out)["clip"]["file"])
+        jsonschema.validate(cell, read(ROOT / "results/schema/cell.schema.json"))
+        metrics = cell["metrics"]
         share = lambda metric: metrics[metric]["counts"][0]["hits"] / metrics[metric]["counts"][0]["trials"]
         mean = (share("zero_shot/1") + share("zero_shot@easy/1")) / 2
         self.assertAlmostEqual(metrics["zero_shot@mean/1"]["values"][0]["value"], mean)
