@@ -1,5 +1,8 @@
 """`audit`: what a person sees who looks at data of his own, and how much of a known attack it finds."""
+import json
 import unittest
+
+import jsonschema
 
 from program import InFolder, read, run, write_matrix
 
@@ -11,6 +14,7 @@ class Audit(InFolder):
         result = run("audit", write_matrix(self.folder, training=TRAINING), "--out", self.out, "--rows", 9)
         self.assert_code(result, 0)
         audit = read(self.out / "audit.json")
+        jsonschema.validate(audit, json.loads(run("schema", "audit").stdout))
         self.assertEqual(audit["data"]["pairs"], 10033)
         self.assertGreater(audit["same_captions"]["groups"], 100)
         self.assertEqual(len(audit["rows"]), 9)
@@ -38,7 +42,9 @@ class Audit(InFolder):
         self.assert_code(run("poison", "make", matrix, "--out", poisons), 0)
         result = run("audit", matrix, "--out", self.out, "--poisons", poisons / "targeted-s1", "--filters", "clip_score")
         self.assert_code(result, 0)
-        found = read(self.out / "audit.json")["found"]
+        audit = read(self.out / "audit.json")
+        jsonschema.validate(audit, json.loads(run("schema", "audit").stdout))
+        found = audit["found"]
         self.assertEqual(found["poisons"], 48)
         by_name = {signal["name"]: signal for signal in found["signals"]}
         self.assertGreater(by_name["captions of an image"]["auroc"], 0.9)
