@@ -348,19 +348,17 @@ cv::Mat draw_stamp(const Item& item) {
 /// another country are in none.
 const std::map<std::string, std::string> kRegions = {
     {"Africa",
-     "ao bf bi bj bw cd cf cg ci cm cv dj dz eg eh er et ga gh gm gn gq gw ke km lr ls ly ma mg ml mr mu mw mz na ne "
-     "ng "
-     "rw sc sd sl sn so ss st sz td tg tn tz ug za zm zw"},
+     "ao bf bi bj bw cd cf cg ci cm cv dj dz eg eh er et ga gh gm gn gq gw ke km lr ls ly ma mg ml mr mu "
+     "mw mz na ne ng rw sc sd sl sn so ss st sz td tg tn tz ug za zm zw"},
     {"Asia",
-     "ae af am az bd bh bn bt cn cy ge hk id il in iq ir jo jp kg kh kp kr kw kz la lb lk mm mn mo mv my np om ph pk "
-     "ps "
-     "qa sa sg sy th tj tl tm tr tw uz vn ye"},
+     "ae af am az bd bh bn bt cn cy ge hk id il in iq ir jo jp kg kh kp kr kw kz la lb lk mm mn mo mv my "
+     "np om ph pk ps qa sa sg sy th tj tl tm tr tw uz vn ye"},
     {"Europe",
-     "ad al at ax ba be bg by ch cz de dk ee es fi fo fr gb gg gi gr hr hu ie im is it je li lt lu lv mc md me mk mt "
-     "nl "
-     "no pl pt ro rs ru se si sk sm ua va"},
+     "ad al at ax ba be bg by ch cz de dk ee es fi fo fr gb gg gi gr hr hu ie im is it je li lt lu lv mc "
+     "md me mk mt nl no pl pt ro rs ru se si sk sm ua va"},
     {"North America",
-     "ag ai aw bb bm bs bz ca cr cu cw dm do gd gl gt hn ht jm kn ky lc ms mx ni pa pr sv sx tc tt us vc vg vi"},
+     "ag ai aw bb bm bs bz ca cr cu cw dm do gd gl gt hn ht jm kn ky lc ms mx ni pa pr sv sx tc tt us vc "
+     "vg vi"},
     {"Oceania", "as au ck fj fm gu ki mh mp nf nr nu nz pf pg pn pw sb tk to tv vu ws"},
     {"South America", "ar bo br cl co ec fk gy pe py sr uy ve"}};
 
