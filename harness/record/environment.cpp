@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <torch/version.h>
@@ -179,7 +178,7 @@ Json environment(torch::Device device, const std::vector<std::string>& command_l
       {"device", device.str()},
       {"command", command_line},
       {"threads", at::get_num_threads()},
-      {"cudnn", device.is_cpu() ? Json() : Json(at::detail::getCUDAHooks().versionCuDNN())},
+      {"cudnn", at::globalContext().hasCuDNN() ? Json(at::globalContext().versionCuDNN()) : Json()},
       {"tf32", !device.is_cpu() && at::globalContext().allowTF32CuBLAS()},
       {"deterministic", device.is_cpu() ? at::get_num_threads() == 1 : at::globalContext().deterministicAlgorithms()}};
 }
