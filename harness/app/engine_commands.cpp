@@ -59,9 +59,8 @@ void add_schema(CLI::App& app, Invocation& invocation) {
   const auto what = std::make_shared<std::string>(), plugin = std::make_shared<std::string>();
   schema
       ->add_option("what", *what,
-                   "matrix knows the plugins found; result is the file of a cell, conformance that of `plugin test`, "
-                   "audit that of "
-                   "`audit`")
+                   "matrix knows the plugins found; result is the file of a cell; conformance and audit are those of "
+                   "`plugin test` and `audit`")
       ->required()
       ->check(CLI::IsMember({"matrix", "plugin", "result", "results", "status", "poison", "conformance", "audit"}));
   schema->add_option("id", *plugin, "of `schema plugin`")->type_name("PLUGIN");

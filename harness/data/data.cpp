@@ -320,8 +320,8 @@ bool is_prepared(const Json& effective) {
 
 namespace {
 
-LoadedData load_encoded(const fs::path& folder, const Json& effective, std::int64_t image_px) {
-  const auto pack = std::make_shared<const EncodedPack>(folder);
+LoadedData load_encoded(std::shared_ptr<const EncodedPack> pack, const fs::path& folder, const Json& effective,
+                        std::int64_t image_px) {
   mark_used(folder);
   const Json& json = pack->metadata();
   const auto pairs_of = [&](const char* part) {
@@ -347,13 +347,14 @@ LoadedData load_encoded(const fs::path& folder, const Json& effective, std::int6
 }
 
 LoadedData load_set(const Json& effective, std::int64_t image_px, const Progress& progress) {
-  if (is_user_data(effective)) {  // which may be encoded
-    const auto file = packed_file(effective);
-    const auto open = [](const fs::path& whole) {
-      is_encoded(whole) ? void(EncodedPack(whole)) : void(open_pack(whole));
+  if (const auto file = packed_file(effective); is_user_data(effective) && !fs::is_regular_file(file)) {
+    std::shared_ptr<const EncodedPack> pack;  // unless the data turn out to be stored as pixels
+    const auto open = [&](const fs::path& whole) {
+      pack = is_encoded(whole) ? std::make_shared<const EncodedPack>(whole) : nullptr;
     };
     ensure_packed(file, open, reader_of(effective, progress), progress);
-    if (is_encoded(file)) return load_encoded(file, effective, image_px);
+    if (!pack) open(file);
+    if (pack) return load_encoded(std::move(pack), file, effective, image_px);
   }
   const bool scenes = effective.at("reader") == kScenes;
   if (scenes) check_scenes_px(effective, image_px);

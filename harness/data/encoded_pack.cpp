@@ -21,6 +21,7 @@
 
 #include "harness/data/image.h"
 #include "harness/data/resample.h"
+#include "harness/record/escape.h"
 #include "harness/record/files.h"
 #include "harness/record/signals.h"
 #include "roclip/error.h"
@@ -186,19 +187,20 @@ void encode_collection(Collection collection, const fs::path& folder, const Prog
       if (in_shard == images.size() || images[in_shard][0] != place) continue;  // left out
       const Json& image = images[in_shard++];
       const Item& from = *items[item];
+      const auto name_text = as_utf8(from.name), caption = as_utf8(from.caption);
       EncodedEntry& entry =
           entries.emplace_back(EncodedEntry{.offset = offset,
                                             .text_offset = texts.size(),
                                             .bytes = image[1],
                                             .hash = image[2],
                                             .shard = static_cast<std::uint32_t>(shard),
-                                            .name_bytes = static_cast<std::uint32_t>(from.name.size()),
-                                            .caption_bytes = static_cast<std::uint32_t>(from.caption.size()),
+                                            .name_bytes = static_cast<std::uint32_t>(name_text.size()),
+                                            .caption_bytes = static_cast<std::uint32_t>(caption.size()),
                                             .label = static_cast<std::int32_t>(from.label),
                                             .width = image[3],
                                             .height = image[4]});
       offset += entry.bytes;
-      texts += from.name + from.caption;
+      texts += name_text + caption;
     }
     metadata[name] = {{"first", first}, {"count", entries.size() - first}};
   }
@@ -223,10 +225,10 @@ EncodedPack::~EncodedPack() = default;
 EncodedPack::EncodedPack(const fs::path& folder) : folder_(folder) {
   const auto file = folder / "metadata.json", index = folder / "index";
   metadata_ = read_json(file);
-  if (metadata_.value("version", 0) != kVersion) {
-    refuse(file, "expected version " + std::to_string(kVersion) + ", got " + metadata_.value("version", Json()).dump());
-  }
   try {
+    if (metadata_.at("version") != kVersion) {
+      refuse(file, "expected version " + std::to_string(kVersion) + ", got " + metadata_.at("version").dump());
+    }
     metadata_.at("images").get_to(size_);
     metadata_.at("index_hash").get_to(checksum_);
     std::int64_t shard = 0;
@@ -235,7 +237,8 @@ EncodedPack::EncodedPack(const fs::path& folder) : folder_(folder) {
       const auto size = fs::file_size(images);
       if (bytes != size) refuse(images, "has " + std::to_string(size) + " bytes, expected " + bytes.dump());
     }
-    if (hash_file(index) != checksum_) refuse(index, "is damaged");
+    const bool whole = size_ >= 0 && fs::file_size(index) >= static_cast<std::uint64_t>(size_) * sizeof(EncodedEntry);
+    if (!whole || hash_file(index) != checksum_) refuse(index, "is damaged");
     const ipc::file_mapping handle(index.c_str(), ipc::read_only);
     index_ = std::make_unique<Mapping>(Mapping{ipc::mapped_region(handle, ipc::read_only)});
   } catch (const Error&) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <memory>
 
 #include <librsvg/rsvg.h>
@@ -95,8 +94,9 @@ std::string image_file(const fs::path& file) {
   if (type == fs::file_type::not_found) throw Error(ErrorKind::kData, "file not found");
   if (error) throw Error(ErrorKind::kData, error.message());
   if (type != fs::file_type::regular) throw Error(ErrorKind::kData, "not a file");
+  std::string bytes(fs::file_size(file), '\0');
   std::ifstream in(file, std::ios::binary);
-  std::string bytes(std::istreambuf_iterator<char>(in), {});
+  in.read(bytes.data(), std::ssize(bytes));
   if (!in) throw Error(ErrorKind::kData, "cannot be read");
   return bytes;
 }

@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char *kCsv = "csv", *kWebdataset = "webdataset", *kLabelled = "labelled";
+constexpr const char *kCsv = "csv", *kWebdataset = "webdataset", *kLabelled = "labelled",
+                     *kImagenet = "imagenet";  // in place of a file of prompts
 
 struct Spec {
   std::string reader = kCsv;
@@ -108,7 +109,7 @@ std::vector<std::string> read_words(const fs::path& file, const std::vector<std:
 std::vector<std::string> prompts_of(const Spec& spec) {
   if (spec.prompt_file.empty()) return spec.prompts;
   const fs::path file =
-      spec.prompt_file == "imagenet" ? share_dir() / "prompts/imagenet.json" : fs::path(spec.prompt_file);
+      spec.prompt_file == kImagenet ? share_dir() / "prompts/imagenet.json" : fs::path(spec.prompt_file);
   auto prompts = read_words(file, {"prompts", "templates"});
   for (auto& prompt : prompts) {
     boost::replace_all(prompt, "{c}", "{}");
@@ -149,7 +150,7 @@ Json effective(Spec spec, const fs::path& base, const std::string& where) {
       {"pairs", &spec.pairs},           {"labelled", &spec.labelled},       {"probe", &spec.probe},
       {"class_file", &spec.class_file}, {"prompt_file", &spec.prompt_file}, {"image_root", &spec.keys.image_root}};
   for (const auto& [key, path] : paths) {
-    if (path->empty() || *path == "imagenet") continue;
+    if (path->empty() || (path == &spec.prompt_file && *path == kImagenet)) continue;
     *path = fs::absolute(base / *path).lexically_normal().string();
     if (is_utf8(*path)) continue;
     const auto shown = Json(*path).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -203,6 +204,14 @@ void read_pairs_of_shards(const Spec& spec, Collection& data) {
   }
 }
 
+/// Of a label that is a number, in the words that the labelled images themselves have.
+std::string word_of(const std::string& label, const std::vector<std::string>& words, const std::string& probe) {
+  const bool is_number = label.size() <= 9 && boost::all(label, boost::is_digit());
+  if (is_number && std::stoul(label) < words.size()) return words[std::stoul(label)];
+  throw Error(ErrorKind::kData, probe + ": has the label \"" + label + "\", \"labelled\" has the labels 0 to " +
+                                    std::to_string(words.size() - 1));
+}
+
 void read_labelled_images(const Spec& spec, Collection& data) {
   LabelledSource held_out = read_labelled(spec.labelled, spec.keys, "labelled", data), probe;
   if (spec.probe.empty()) {
@@ -226,7 +235,7 @@ void read_labelled_images(const Spec& spec, Collection& data) {
     index.emplace(labels[i], static_cast<std::int64_t>(i));
     std::string word = !words.empty()           ? words[i]
                        : held_out.words.empty() ? labels[i]
-                                                : held_out.words.at(std::stoul(labels[i]));
+                                                : word_of(labels[i], held_out.words, spec.probe);
     if (words.empty()) std::ranges::replace_if(word, boost::is_any_of("_-"), ' ');
     data.classes.push_back(make_class(word, prompts));
   }
@@ -290,7 +299,7 @@ fs::path user_file(const Json& effective) {
     if (!source.empty()) std::ranges::for_each(parts_of_labelled(source), add);
   }
   for (const std::string& file : {spec.class_file, spec.prompt_file}) {
-    if (!file.empty() && file != "imagenet") add(file);
+    if (!file.empty() && file != kImagenet) add(file);
   }
   return cache_file(spec.reader, key);
 }

@@ -74,7 +74,7 @@ std::string diagnosis(const fs::path& shard, const std::string& reason) {
                               "7zXZ");
   if (compressed) return "is compressed; images are read in place, so uncompress it first";
   const char* what = boost::contains(reason, "Truncated") ? "is cut off (" : "is not a tar file, or a damaged one (";
-  return what + reason + "); write it again, or leave it out of \"pairs\"";
+  return what + reason + "); write it again, or leave it out";
 }
 
 }  // namespace
@@ -105,7 +105,7 @@ void read_shard(const fs::path& shard, const std::function<void(Sample&&)>& use)
   std::error_code error;
   const auto size = static_cast<std::int64_t>(fs::file_size(shard, error));
   if (error) refuse(shard, error.message());
-  if (size == 0) refuse(shard, "is empty; write it again, or leave it out of \"pairs\"");
+  if (size == 0) refuse(shard, "is empty; write it again, or leave it out");
   const std::unique_ptr<archive, int (*)(archive*)> tar(archive_read_new(), &archive_read_free);
   archive_read_support_format_tar(tar.get());
   archive_read_set_options(tar.get(), "read_concatenated_archives");  // nothing is lost of shards that were joined
@@ -134,7 +134,7 @@ void read_shard(const fs::path& shard, const std::function<void(Sample&&)>& use)
     if (bytes < 0 || bytes > size - offset) {
       refuse(shard, "is cut off: " + std::string(raw) + " should have " + std::to_string(bytes) + " bytes at " +
                         std::to_string(offset) + ", the file ends at " + std::to_string(size) +
-                        "; write it again, or leave it out of \"pairs\"");
+                        "; write it again, or leave it out");
     }
     if (is_image(extension)) {
       if (sample.image.source.empty() && archive_entry_sparse_count(entry) == 0) {

@@ -176,11 +176,7 @@ void evaluate_sets(const Metric& metric, const std::string& id, TrainableClip& m
   const Goal no_goal = NoGoal{};
   std::vector<double> headlines;
   const auto count = [&](const MetricRecord& record) {
-    if (const auto* share = record.headline_count()) {
-      headlines.push_back(static_cast<double>(share->hits) / static_cast<double>(share->trials));
-    } else if (const auto* value = record.headline_value()) {
-      headlines.push_back(value->value);
-    }
+    if (const auto headline = record.quoted()) headlines.push_back(headline->value);
   };
   count(records.at(id));
   for (const auto& [name, set] : data.evaluate) {

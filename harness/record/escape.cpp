@@ -7,6 +7,8 @@
 
 #include <boost/locale/utf.hpp>  // headers only
 
+#include <nlohmann/json.hpp>
+
 #include "harness/record/text.h"
 
 namespace roclip::bench {
@@ -52,6 +54,11 @@ std::string replaced(const std::string& text, const std::vector<std::pair<char, 
 }
 
 }  // namespace
+
+std::string as_utf8(const std::string& text) {
+  if (is_utf8(text)) return text;
+  return nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
 
 bool is_utf8(std::string_view text) {
   for (const auto* next = text.begin(); next != text.end();) {

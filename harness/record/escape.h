@@ -8,6 +8,8 @@
 namespace roclip::bench {
 
 bool is_utf8(std::string_view text);
+/// The text with U+FFFD in place of what is not UTF-8.
+std::string as_utf8(const std::string& text);
 
 /// For a terminal: control characters, bytes that are not UTF-8 and marks that change the direction of writing are
 /// shown ("\x1b"); a tab or the end of a line becomes a space.

@@ -99,7 +99,6 @@ class Supervisor {
 
   std::list<Running> running_;
   std::vector<bool> busy_;  ///< slots
-
   std::vector<int> cpus_;   ///< of each slot; empty = not pinned
   int loader_threads_ = 1;  ///< of each worker
   std::int64_t oom_kills_;  ///< the kernel's count when the run began

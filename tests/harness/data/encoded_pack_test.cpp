@@ -77,6 +77,39 @@ TEST_CASE("encoded images are stored as they came and decoded when they are aske
   CHECK(content_id(effective_data(config, folder.path(), "d")) != content_id(effective));
 }
 
+TEST_CASE("captions of encoded images are UTF-8, whatever the table has, as those of pixels are", "[data][encoded]") {
+  const ScratchFolder folder;
+  Json config = write_example(folder);
+  folder.write("pairs.csv", "path,caption\na.jpg,caf\xe9\nb.png,th\xc3\xa9\nc\xe9.png,gone\n");
+  const auto captions = [&](const char* store) {
+    config["store"] = store;
+    return captions_of(*load_data(effective_data(config, folder.path(), "d"), 16, kSilent).train);
+  };
+  CHECK(captions("encoded") == std::vector<std::string>{"caf\xef\xbf\xbd", "th\xc3\xa9"});
+  CHECK(captions("encoded") == captions("pixels"));
+}
+
+TEST_CASE("metadata that are no metadata, or name more images than there are, are told as damage", "[data][encoded]") {
+  const ScratchFolder folder;
+  const auto pack = prepare_data(effective_data(write_example(folder), folder.path(), "d"), kSilent);
+  Json metadata = read_json(pack / "metadata.json");
+  const auto message = [&](const Json& json) {
+    write_json(pack / "metadata.json", json);
+    try {
+      EncodedPack opened(pack);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(message(metadata).empty());
+  CHECK_THAT(message(Json::array({1, 2})), Contains("damaged"));
+  metadata["images"] = 1000000;
+  CHECK_THAT(message(metadata), Contains("index: is damaged"));
+  metadata["version"] = 9;
+  CHECK_THAT(message(metadata), Contains("expected version 1, got 9"));
+}
+
 TEST_CASE("images are made smaller where their longer side is more than longest_px", "[data][encoded]") {
   const ScratchFolder folder;
   Json config = write_example(folder);

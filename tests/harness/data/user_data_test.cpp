@@ -328,3 +328,25 @@ TEST_CASE("another share of trusted pairs is another content, as it changes what
   data["clean_share"] = 0.5;
   CHECK(content() != usual);
 }
+
+TEST_CASE("a folder may have any name, also that of CLIP's templates", "[data][csv]") {
+  const Json data = {{"reader", "csv"}, {"pairs", "imagenet"}, {"labelled", "imagenet"}, {"prompt_file", "imagenet"}};
+  const Json effective = effective_data(data, "/base", "d");
+  CHECK(effective.at("pairs") == "/base/imagenet");
+  CHECK(effective.at("labelled") == "/base/imagenet");
+  CHECK(effective.at("prompt_file") == "imagenet");
+}
+
+TEST_CASE("a probe with labels that the labelled images have no word for is refused", "[data][labelled]") {
+  const ScratchFolder folder;
+  folder.write("batches.meta.txt", "airplane\nautomobile\n");
+  folder.write("test_batch.bin", std::string(1, '\1') + std::string(3072, 'x'));
+  for (const std::string label : {"7", "cat"}) {
+    folder.write("probe.csv", "image,label\na.png," + label + "\n");
+    const Json set = {{"labelled", "test_batch.bin"}, {"probe", "probe.csv"}};
+    const Json whole = {{"train", "emoji"}, {"evaluate", {{"cifar10", set}}}};
+    const Json effective = effective_data(whole, folder.path(), "d").at("evaluate").at("cifar10");
+    CHECK_THROWS_WITH(read_user_data(effective),
+                      Catch::Contains("has the label \"" + label + "\"") && Catch::Contains("has the labels 0 to 1"));
+  }
+}
