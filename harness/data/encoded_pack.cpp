@@ -95,18 +95,27 @@ void write_shard(const std::vector<const Item*>& items, std::int64_t shard, std:
   const auto file = folder / shard_name(shard, ".images");
   std::ofstream out(file, std::ios::binary);
   std::uint64_t total = 0;
+  const auto check = [&] {
+    if (out) return;
+    const std::string reason = std::strerror(errno);
+    refuse(file, "cannot be written: " + reason + "; run again once it can: the shards that are complete are kept");
+  };
   for (auto i = first; i < end; ++i) {
+    Stored image;
     try {
-      const auto [bytes, size] = stored(*items[i], image_px, longest_px);
-      images.push_back({i - first, bytes.size(), short_hash(bytes), size.width, size.height});
-      out.write(bytes.data(), std::ssize(bytes));
-      total += bytes.size();
+      image = stored(*items[i], image_px, longest_px);
     } catch (const std::exception& e) {
       left_out.push_back({i - first, e.what()});
+      continue;
     }
+    const auto& [bytes, size] = image;
+    out.write(bytes.data(), std::ssize(bytes));
+    check();
+    images.push_back({i - first, bytes.size(), short_hash(bytes), size.width, size.height});
+    total += bytes.size();
   }
-  errno = 0;
-  if (!out.flush()) refuse(file, std::string("cannot be written: ") + std::strerror(errno));
+  out.flush();
+  check();
   write_json(folder / shard_name(shard, ".done"), {{"images", images}, {"left_out", left_out}, {"bytes", total}});
 }
 

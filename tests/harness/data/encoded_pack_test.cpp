@@ -1,6 +1,9 @@
 #include "harness/data/encoded_pack.h"
 
+#include <csignal>
 #include <fstream>
+
+#include <sys/resource.h>
 
 #include <catch2/catch.hpp>
 #include <opencv2/core.hpp>
@@ -172,4 +175,27 @@ TEST_CASE("encoding goes on after the shards that are done, with the same result
     CHECK(read_file(folder / "resumed" / file) == read_file(folder / "whole" / file));
   }
   CHECK(EncodedPack(folder / "resumed").size() == 2 * kImagesPerShard + 10);
+}
+
+TEST_CASE("a disk that takes no more ends encoding with the reason and what to do", "[data][encoded]") {
+  const ScratchFolder folder;
+  write_ramp(folder / "a.png", 200, 200, 0);
+  Collection collection;
+  collection.image_px = 8;
+  for (int i = 0; i < 2000; ++i) {
+    collection.train.push_back({.name = "a", .source = (folder / "a.png").string(), .caption = "c"});
+  }
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{4096, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  std::string message;
+  try {
+    encode_collection(collection, folder / "full", kSilent);
+  } catch (const Error& e) {
+    message = e.what();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  CHECK_THAT(message, Contains("00000.images: cannot be written: File too large; run again"));
 }
