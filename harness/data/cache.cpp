@@ -103,6 +103,14 @@ fs::path cache_file(const std::string& name, std::string_view key) {
   return cache_dir() / (name + "-" + hash_hex(key).substr(0, kDigits) + std::string(kPack));
 }
 
+std::string stamp_of(const fs::path& path) {
+  std::error_code error;
+  const auto time = fs::last_write_time(path, error);
+  if (error) throw Error(ErrorKind::kData, path.string() + ": " + error.message());
+  const auto size = fs::is_regular_file(path) ? ' ' + std::to_string(fs::file_size(path)) : "";
+  return '\n' + path.string() + ' ' + std::to_string(time.time_since_epoch().count()) + size;
+}
+
 void ensure_packed(const fs::path& file, const std::function<void(const fs::path&)>& whole, const Reader& read,
                    const Progress& progress) {
   if (defect(file, whole).empty()) return;

@@ -16,6 +16,9 @@ namespace roclip::bench {
 /// Where the packed file of `name` is, or will be: its name has a hash of `key`, all that decides its content.
 std::filesystem::path cache_file(const std::string& name, std::string_view key);
 
+/// What tells that a file or folder changed: its path, time and size. @throws Error(kData) if it is not there
+std::string stamp_of(const std::filesystem::path& path);
+
 /// Reads a data set; may use `scratch`, an empty folder that is deleted afterwards.
 using Reader = std::function<Collection(const std::filesystem::path& scratch)>;
 

@@ -35,16 +35,6 @@ Form form_of(const std::string& source) {
   return boost::contains(fs::path(source).filename().string(), kImages) ? Form::kIdx : Form::kTable;
 }
 
-/// Calls use(entry) for all that is below a folder; links to folders are not followed.
-template <class Use>
-void for_each_below(const fs::path& folder, Use use) {
-  try {
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) use(entry);
-  } catch (const fs::filesystem_error& e) {
-    throw Error(ErrorKind::kData, e.path1().string() + ": cannot be read: " + e.code().message());
-  }
-}
-
 void read_folders(const fs::path& source, const char* table, Collection& data, LabelledSource& result) {
   for_each_below(source, [&](const fs::directory_entry& entry) {
     const auto relative = entry.path().lexically_relative(source);

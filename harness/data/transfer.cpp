@@ -2,24 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <map>
-#include <optional>
-#include <set>
-#include <span>
 
 #include <xxhash.h>
 #include <boost/algorithm/string.hpp>
-#include <boost/algorithm/string/trim_all.hpp>
-#include <boost/locale/encoding_utf.hpp>
-#include <opencv2/core.hpp>
-#include <opencv2/imgproc.hpp>
 
 #include "harness/data/cache.h"
 #include "harness/data/captions.h"
 #include "harness/data/image.h"
 #include "harness/data/labelled.h"
-#include "harness/data/resample.h"
+#include "harness/data/package_pictures.h"
 #include "harness/record/escape.h"
 #include "harness/record/files.h"
 #include "harness/record/paths.h"
@@ -33,7 +25,6 @@ namespace {
 
 /// Raised when this code makes other images, captions or classes of the same packages.
 constexpr const char* kRevision = "1";
-constexpr std::int64_t kImagePx = 64;
 
 struct PackageSet {
   const char *name, *summary, *package, *folder, *licence;
@@ -60,258 +51,6 @@ const PackageSet* find_set(const std::string& name) {
 fs::path folder_of(const PackageSet& set) {
   const auto root = folder_variable("ROCLIP_BENCH_PACKAGES");
   return (root.empty() ? fs::path("/") : root) / set.folder;
-}
-
-/// Everything below a folder, in the order of names.
-std::vector<fs::path> all_below(const fs::path& folder) {
-  std::vector<fs::path> paths;
-  try {
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) paths.push_back(entry.path());
-  } catch (const fs::filesystem_error& e) {
-    throw Error(ErrorKind::kData, e.path1().string() + ": cannot be read: " + e.code().message());
-  }
-  std::ranges::sort(paths);
-  return paths;
-}
-
-Collection new_collection(const char* name) {
-  const PackageSet& set = *find_set(name);
-  Collection data;
-  data.name = name;
-  data.image_px = kImagePx;
-  data.only_labelled = !set.pairs;
-  data.drawing = std::string("drawing ") + name;
-  data.draw = [](const Item& item) { return draw_item(item, kImagePx); };
-  data.sources = {{{"package", set.package}, {"license", set.licence}}};
-  return data;
-}
-
-struct Found {
-  Item item;
-  std::string word;  ///< of its class; empty: none
-};
-
-/// Folders, and the class word of what is in them and below.
-using FolderClasses = std::map<std::string, std::string>;
-
-bool is_below(const std::string& name, const std::string& folder) { return name.starts_with(folder + "/"); }
-
-/// That of the innermost folder that has a class. @param name path of a file
-std::string class_of(const std::string& name, const FolderClasses& classes) {
-  for (fs::path folder = fs::path(name).parent_path(); !folder.empty(); folder = folder.parent_path()) {
-    if (const auto found = classes.find(folder.string()); found != classes.end()) return found->second;
-  }
-  return "";
-}
-
-/// Numbers the classes in the order of their words, and puts every `one_in`-th image of a class into the held-out set
-/// and the others into the training or the probe set.
-void arrange(Collection& data, std::vector<Found> found, const std::vector<std::string>& prompts, int one_in) {
-  std::ranges::sort(found, {}, [](const Found& each) { return each.item.name; });
-  std::set<std::string> contents;
-  std::erase_if(found, [&](const Found& each) {
-    if (contents.insert(hash_hex(stored_bytes(each.item))).second) return false;
-    data.skipped[{"", "the content of another file"}].push_back(each.item.name);
-    return true;
-  });
-  std::map<std::string, std::vector<Item>> by_word;
-  std::vector<Item> others;
-  for (auto& [item, word] : found) (word.empty() ? others : by_word[word]).push_back(std::move(item));
-  std::vector<Item>& fitted = data.only_labelled ? data.probe : data.train;
-  for (auto& [word, items] : by_word) {
-    const auto label = static_cast<std::int64_t>(data.classes.size());
-    data.classes.push_back(make_class(word, prompts));
-    std::ranges::sort(items, {}, [](const Item& item) { return XXH3_64bits(item.name.data(), item.name.size()); });
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      items[i].label = label;
-      (i % static_cast<std::size_t>(one_in) == 0 ? data.held_out : fitted).push_back(std::move(items[i]));
-    }
-  }
-  if (!data.only_labelled) std::ranges::move(others, std::back_inserter(data.train));
-}
-
-/// What is not white, in the middle of a white square. Many drawings take a small part of their page.
-/// @throws Error(kData) if all is white, or of one other colour
-cv::Mat fill_square(const cv::Mat& image) {
-  constexpr int kMarginShare = 32;  // of the longer side
-  const cv::Scalar first = image.at<cv::Vec3b>(0, 0);
-  cv::Mat same, white, ink;
-  cv::inRange(image, first, first, same);
-  if (cv::countNonZero(same) == static_cast<int>(same.total())) throw Error(ErrorKind::kData, "one colour only");
-  cv::inRange(image, cv::Scalar::all(248), cv::Scalar::all(255), white);
-  cv::bitwise_not(white, ink);
-  std::vector<cv::Point> points;
-  cv::findNonZero(ink, points);
-  if (points.empty()) throw Error(ErrorKind::kData, "hardly anything on white");
-  const cv::Rect box = cv::boundingRect(points);
-  const int longer = std::max(box.width, box.height), side = longer + 2 * (longer / kMarginShare);
-  const int down = side - box.height, across = side - box.width;
-  cv::Mat square;
-  cv::copyMakeBorder(image(box).clone(), square, down / 2, down - down / 2, across / 2, across - across / 2,
-                     cv::BORDER_CONSTANT, cv::Scalar::all(255));
-  return centre_square(square, kImagePx);
-}
-
-/// An SVG file, drawn large before it is cut out.
-cv::Mat draw_cut_out(const Item& item) { return fill_square(draw_item(item, 8 * kImagePx)); }
-
-// --- openclipart
-
-/// Symbols, patterns, parts of user interfaces, and three of the four decks of cards.
-const std::vector<std::string> kNoPictures = {"buttons",
-                                              "computer",
-                                              "decorations",
-                                              "logos",
-                                              "recreation/games/cards/bordered",
-                                              "shapes",
-                                              "special",
-                                              "unsorted",
-                                              "signs_and_symbols",
-                                              "recreation/games/cards/simple",
-                                              "recreation/games/cards/white",
-                                              "transportation/aiga-symbols"};
-
-const FolderClasses kClipartClasses = {{"animals/birds", "bird"},
-                                       {"animals/bugs", "insect"},
-                                       {"animals/dinosaurs", "dinosaur"},
-                                       {"animals/fish", "fish"},
-                                       {"animals/mammals", "mammal"},
-                                       {"buildings", "building"},
-                                       {"buildings/furniture", ""},
-                                       {"education/books", "book"},
-                                       {"electronics", "electronic device"},
-                                       {"food/beverages", "drink"},
-                                       {"food/breads_and_carbs", "bread"},
-                                       {"food/desserts", "dessert"},
-                                       {"food/fruit", "fruit"},
-                                       {"food/meats_and_eggs", "meat"},
-                                       {"geography", "map"},
-                                       {"geography/astronomy", "planet"},
-                                       {"office", "office supply"},
-                                       {"people/bodypart", "body part"},
-                                       {"people/clothing", "piece of clothing"},
-                                       {"people/smilies", "smiley"},
-                                       {"people/stickmen", "stick figure"},
-                                       {"plants/flowers", "flower"},
-                                       {"recreation/games/cards/cardbacks", "playing card"},
-                                       {"recreation/games/cards/ornamental", "playing card"},
-                                       {"recreation/music", "musical instrument"},
-                                       {"recreation/sports", "sport"},
-                                       {"recreation/toys", "toy"},
-                                       {"science/astronomy", "planet"},
-                                       {"tools", "tool"},
-                                       {"tools/weapons", "weapon"},
-                                       {"transportation/boating", "boat"},
-                                       {"transportation/roadsigns", "road sign"},
-                                       {"transportation/vehicles", "vehicle"}};
-
-/// &amp; &lt; &gt; &quot; &apos; &#39; &#x27; as what they mean; white space as one blank.
-std::string plain_text(std::string_view xml) {
-  static const std::map<std::string, char32_t, std::less<>> kNamed = {
-      {"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}};
-  std::string text;
-  for (std::size_t i = 0; i < xml.size(); ++i) {
-    const auto end = xml[i] == '&' ? xml.find(';', i) : std::string_view::npos;
-    if (end == std::string_view::npos || end - i > 9) {
-      text += xml[i];
-      continue;
-    }
-    const std::string entity(xml.substr(i + 1, end - i - 1));
-    char32_t letter = ' ';
-    if (const auto named = kNamed.find(entity); named != kNamed.end()) {
-      letter = named->second;
-    } else if (entity.starts_with("#")) {
-      const bool hex = entity.starts_with("#x");
-      letter = static_cast<char32_t>(std::strtoul(entity.c_str() + (hex ? 2 : 1), nullptr, hex ? 16 : 10));
-    }
-    text += boost::locale::conv::utf_to_utf<char>(std::u32string(1, letter));
-    i = end;
-  }
-  std::ranges::replace_if(
-      text, [](unsigned char c) { return c < ' '; }, ' ');
-  boost::trim_all(text);
-  return text;
-}
-
-/// What stands between <name ...> and </name>, from `at` on, which becomes the place behind it.
-std::optional<std::string_view> next_element(std::string_view xml, const std::string& name, std::size_t& at) {
-  const auto front = xml.find("<" + name, at);
-  if (front == std::string_view::npos) return std::nullopt;
-  const auto begin = xml.find('>', front);
-  if (begin == std::string_view::npos) return std::nullopt;
-  at = begin + 1;
-  if (xml[begin - 1] == '/') return "";
-  const auto end = xml.find("</" + name, at);
-  if (end == std::string_view::npos) return std::nullopt;
-  const auto content = xml.substr(at, end - at);
-  at = end;
-  return content;
-}
-
-/// Whether a place is inside the description of a person, who has a title too.
-bool in_agent(std::string_view xml, std::size_t at) {
-  for (const char* tag : {"cc:Agent", "Agent"}) {
-    const auto opened = xml.rfind(std::string("<") + tag, at), closed = xml.rfind(std::string("</") + tag, at);
-    if (opened != std::string_view::npos && (closed == std::string_view::npos || closed < opened)) return true;
-  }
-  return false;
-}
-
-struct Words {
-  std::string title;
-  std::vector<std::string> keywords;
-};
-
-/// Title and keywords of the RDF in an SVG document; what is not UTF-8 is not taken.
-Words words_of(std::string_view svg) {
-  Words words;
-  std::size_t at = svg.find("<rdf:RDF");
-  if (at == std::string_view::npos) return words;
-  const auto rdf = svg.substr(at, svg.find("</rdf:RDF", at) - at);
-  at = 0;
-  while (const auto title = next_element(rdf, "dc:title", at)) {
-    if (in_agent(rdf, at)) continue;
-    words.title = plain_text(plain_text(*title));  // some were encoded twice
-    break;
-  }
-  boost::replace_first(words.title, "Clipart by Nicu Buculei - ", "");
-  if (!is_utf8(words.title)) words.title.clear();
-  at = 0;
-  const auto subject = next_element(rdf, "dc:subject", at);
-  if (!subject) return words;
-  at = 0;
-  while (const auto keyword = next_element(*subject, "rdf:li", at)) {
-    auto text = plain_text(*keyword);
-    const bool says_something = !text.empty() && text.find_first_of("<>()") == std::string::npos && text != "hash" &&
-                                text != "unsorted" && text != "clip_art" && text != "clipart" &&
-                                text != "architetto francesco rollandin";
-    if (says_something && is_utf8(text)) words.keywords.push_back(std::move(text));
-  }
-  return words;
-}
-
-/// "fruit/red_apple_01.svg" -> "red apple"
-std::string file_words(const std::string& name) {
-  auto text = fs::path(name).stem().string();
-  std::ranges::replace_if(text, boost::is_any_of("_-."), ' ');
-  auto end = text.find_last_not_of("0123456789 ");
-  text.erase(end == std::string::npos ? text.size() : end + 1);
-  boost::trim_all(text);
-  return is_utf8(text) ? text : "";
-}
-
-/// The title, then the keywords that say something new.
-std::string clipart_caption(const std::string& title, const std::vector<std::string>& keywords) {
-  constexpr int kMost = 5;
-  std::string caption = title;
-  int used = 0;
-  for (auto keyword : keywords) {
-    std::ranges::replace(keyword, '_', ' ');
-    if (used == kMost || boost::icontains(caption, keyword)) continue;
-    caption += (caption.empty() ? "" : ", ") + keyword;
-    ++used;
-  }
-  return caption;
 }
 
 // --- tuxpaint
@@ -364,51 +103,8 @@ const std::map<std::string, std::string> kRegions = {
 
 }  // namespace
 
-Collection read_openclipart(const fs::path& folder) {
-  constexpr int kSharedTitle = 10;
-  auto data = new_collection("openclipart");
-  data.draw = &draw_cut_out;
-  std::map<fs::path, Found> by_file;  // a link names a drawing once more
-  for (const auto& path : all_below(folder)) {
-    const auto name = path.lexically_relative(folder).generic_string();
-    if (path.extension() != ".svg" ||
-        std::ranges::any_of(kNoPictures, [&](const auto& dropped) { return is_below(name, dropped); })) {
-      continue;
-    }
-    std::error_code error;
-    const auto file = fs::canonical(path, error);
-    if (error) {
-      data.skipped[{"", "a link that leads to no file"}].push_back(name);
-      continue;
-    }
-    Found& found = by_file[file];
-    if (found.item.name.empty()) found.item = {.name = name, .source = path.string(), .caption = ""};
-    const auto word = class_of(name, kClipartClasses);
-    if (found.word.empty() || (!word.empty() && !fs::is_symlink(path))) found.word = word;
-  }
-  std::map<fs::path, Words> words;
-  std::map<std::string, int> titles;
-  for (const auto& [file, found] : by_file) {
-    const auto& own = words[file] = words_of(read_file(file));
-    ++titles[boost::to_lower_copy(own.title)];
-  }
-  std::vector<Found> all;
-  for (auto& [file, found] : by_file) {
-    auto& [title, keywords] = words[file];
-    if (titles[boost::to_lower_copy(title)] >= kSharedTitle || title.empty()) title = file_words(found.item.name);
-    found.item.caption = clipart_caption(title, keywords);
-    if (found.item.caption.empty()) {
-      data.skipped[{"", "no caption"}].push_back(found.item.name);
-    } else {
-      all.push_back(std::move(found));
-    }
-  }
-  arrange(data, std::move(all), {"clip art of a {}", "a drawing of a {}", "{}"}, 5);
-  return data;
-}
-
 Collection read_tuxpaint(const fs::path& folder) {
-  auto data = new_collection("tuxpaint");
+  auto data = blank_collection("tuxpaint");
   data.draw = &draw_stamp;
   std::vector<Found> all;
   for (const auto& path : all_below(folder)) {
@@ -433,7 +129,7 @@ Collection read_fashion_mnist(const fs::path& folder) {
   constexpr std::size_t kProbePerClass = 1000;
   constexpr const char* kWords[] = {"T-shirt", "trouser", "pullover", "dress", "coat",
                                     "sandal",  "shirt",   "sneaker",  "bag",   "ankle boot"};
-  auto data = new_collection("fashion-mnist");
+  auto data = blank_collection("fashion-mnist", /*only_labelled=*/true);
   for (const char* word : kWords)
     data.classes.push_back(make_class(word, {"a photo of a {}", "a picture of a {}", "{}"}));
   const auto read = [&](const char* name) {
@@ -458,7 +154,7 @@ Collection read_fashion_mnist(const fs::path& folder) {
 }
 
 Collection read_iso_flags(const fs::path& folder) {
-  auto data = new_collection("iso-flags");
+  auto data = blank_collection("iso-flags", /*only_labelled=*/true);
   std::map<std::string, std::string> region_of;
   for (const auto& [region, codes] : kRegions) {
     std::vector<std::string> list;
@@ -512,16 +208,9 @@ fs::path package_file(const std::string& name) {
   const auto folder = folder_of(*find_set(name));
   const bool few_files = name == "fashion-mnist";
   std::string key = kRevision;
-  const auto add = [&](const fs::path& path) {
-    std::error_code error;
-    const auto time = fs::last_write_time(path, error);
-    if (error) return;  // a link to nothing
-    key += '\n' + path.string() + ' ' + std::to_string(time.time_since_epoch().count());
-    if (fs::is_regular_file(path)) key += ' ' + std::to_string(fs::file_size(path));
-  };
-  add(folder);
+  key += stamp_of(folder);
   for (const auto& path : all_below(folder)) {
-    if (few_files || fs::is_directory(path)) add(path);
+    if (few_files || fs::is_directory(path)) key += stamp_of(path);
   }
   return cache_file(name, key);
 }
@@ -529,7 +218,9 @@ fs::path package_file(const std::string& name) {
 Collection read_package_set(const std::string& name) {
   expect_packages({name});
   const PackageSet& set = *find_set(name);
-  return set.read(folder_of(set));
+  Collection data = set.read(folder_of(set));
+  data.sources = {{{"package", set.package}, {"license", set.licence}}};
+  return data;
 }
 
 }  // namespace roclip::bench

@@ -283,13 +283,7 @@ fs::path user_file(const Json& effective) {
   const Spec spec = spec_of(effective);
   constexpr const char* kRevision = "3";  // raised whenever this code makes another pack of the same files
   std::string key = kRevision + effective.dump();
-  const auto add = [&](const fs::path& path) {
-    std::error_code error;
-    const auto time = fs::last_write_time(path, error);
-    if (error) throw Error(ErrorKind::kData, path.string() + ": " + error.message());
-    key += '\n' + path.string() + ' ' + std::to_string(time.time_since_epoch().count());
-    if (fs::is_regular_file(path)) key += ' ' + std::to_string(fs::file_size(path));
-  };
+  const auto add = [&](const fs::path& path) { key += stamp_of(path); };
   if (spec.reader == kWebdataset) {
     std::ranges::for_each(shards_of(spec.pairs), add);
   } else if (!spec.pairs.empty()) {

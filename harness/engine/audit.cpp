@@ -45,19 +45,18 @@ std::vector<std::int64_t> ranking(const torch::Tensor& scores) {
   return pairs;
 }
 
-/// The first of each ranking, the second of each, and so on, each pair once.
-std::vector<std::int64_t> in_turn(const std::vector<std::vector<std::int64_t>>& rankings) {
+/// The first of each ranking, the second of each, and so on, each pair once. @param pairs how many there are
+std::vector<std::int64_t> in_turn(const std::vector<std::vector<std::int64_t>>& rankings, std::int64_t pairs) {
   std::vector<std::int64_t> order;
-  std::set<std::int64_t> seen;
-  for (std::size_t place = 0;; ++place) {
-    bool any = false;
+  std::vector<bool> seen(static_cast<std::size_t>(pairs));
+  for (std::size_t place = 0; place < seen.size(); ++place) {
     for (const auto& ranked : rankings) {
-      if (place >= ranked.size()) continue;
-      any = true;
-      if (seen.insert(ranked[place]).second) order.push_back(ranked[place]);
+      if (place >= ranked.size() || seen[static_cast<std::size_t>(ranked[place])]) continue;
+      seen[static_cast<std::size_t>(ranked[place])] = true;
+      order.push_back(ranked[place]);
     }
-    if (!any) return order;
   }
+  return order;
 }
 
 /// [{"size", "pairs" a few of them, "caption" of the first, "images", "captions"}], the largest groups.
@@ -96,6 +95,7 @@ Json judge(const std::vector<Signal>& signals, const std::vector<std::vector<std
   if (count == 0) return nullptr;
   Json json = {{"poisons", count}, {"rows", Json::array()}, {"signals", Json::array()}};
   for (const std::size_t times : {1, 2, 5, 10}) {
+    if (times * count > poisoned.size()) break;  // more rows than pairs
     json["rows"].push_back({{"first", times * count}, {"share", found_in(order, times * count, poisoned)}});
   }
   for (std::size_t i = 0; i < signals.size(); ++i) {
@@ -242,19 +242,17 @@ Json audit(const Dataset& data, const PairSource& pairs, const std::vector<bool>
   }
   std::vector<std::vector<std::int64_t>> rankings;
   for (const auto& signal : signals) rankings.push_back(ranking(signal.scores));
-  const auto order = in_turn(rankings);
-  std::vector<std::map<std::int64_t, std::size_t>> places(signals.size());
+  const auto order = in_turn(rankings, pairs.size());
   for (std::size_t i = 0; i < signals.size(); ++i) {
     result["signals"].push_back({{"name", signals[i].name}, {"what", signals[i].what}, {"pairs", rankings[i].size()}});
-    for (std::size_t place = 0; place < rankings[i].size(); ++place) places[i][rankings[i][place]] = place + 1;
   }
   result["rows"] = Json::array();
   for (std::size_t row = 0; row < std::min(order.size(), static_cast<std::size_t>(options.rows)); ++row) {
     const auto pair = order[row];
     Json ranks = Json::object();
     for (std::size_t i = 0; i < signals.size(); ++i) {
-      const auto place = places[i].find(pair);
-      ranks[signals[i].name] = place == places[i].end() ? Json() : Json(place->second);
+      const auto place = std::ranges::find(rankings[i], pair);
+      ranks[signals[i].name] = place == rankings[i].end() ? Json() : Json(place - rankings[i].begin() + 1);
     }
     result["rows"].push_back(
         {{"pair", pair},

@@ -212,6 +212,14 @@ std::string to_text(const Json& json, const std::string& indent) {
 
 void write_json(const fs::path& file, const Json& json, Flush flush) { write_file(file, to_text(json) + "\n", flush); }
 
+void for_each_below(const fs::path& folder, const std::function<void(const fs::directory_entry&)>& use) {
+  try {
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) use(entry);
+  } catch (const fs::filesystem_error& e) {
+    throw Error(ErrorKind::kData, e.path1().string() + ": cannot be read: " + e.code().message());
+  }
+}
+
 bool is_temporary(const fs::path& file) {
   const auto name = file.filename().string();
   const auto mark = name.rfind(kTemporary);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,10 @@ void write_file(const std::filesystem::path& file, std::string_view content, Flu
 std::string to_text(const Json& json, const std::string& indent = "");
 /// to_text() and a final newline, by write_file().
 void write_json(const std::filesystem::path& file, const Json& json, Flush flush = Flush::kYes);
+/// Calls use(entry) for all files and folders below a folder, in no order; links to folders are not followed.
+/// @throws Error(kData) for one that cannot be read
+void for_each_below(const std::filesystem::path& folder,
+                    const std::function<void(const std::filesystem::directory_entry&)>& use);
 /// Whether the name is one that write_file() gives to a file that is not complete.
 bool is_temporary(const std::filesystem::path& file);
 inline constexpr std::size_t kDeepestJson = 200;  ///< arrays and objects within each other, in a file that is read
