@@ -3,8 +3,8 @@
 namespace roclip::bench {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareTask, matrix, file, out, plugin_path, device, make_data, supervisor)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CellTask, cell, out, plugin_path, device, checkpoint, cpu, loader_threads, trace, keep_weights,
-                                   command_line, supervisor)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CellTask, cell, out, plugin_path, device, checkpoint, cpu, loader_threads, trace,
+                                   keep_weights, command_line, supervisor)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Warning, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareProgress, what, done, total)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataReady, data_hash, trainings, checkpoints)
