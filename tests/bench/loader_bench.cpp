@@ -1,7 +1,7 @@
 // Reading pictures to train on: a bare loop of decoding and cropping, and the loader with one thread, over the same
 // pictures in the same order. Beside tests/bench/peers/loader, which calls it.
 //
-//     loader_bench SHARDS [PAIRS]
+//     loader_bench SHARDS|TABLE.csv [PAIRS]
 
 #include <algorithm>
 #include <chrono>
@@ -9,6 +9,9 @@
 #include <ctime>
 #include <functional>
 #include <iostream>
+#include <string_view>
+
+#include <unistd.h>
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -17,7 +20,7 @@
 #include "harness/data/data.h"
 #include "harness/data/encoded_pack.h"
 #include "harness/data/loader.h"
-#include "harness/record/environment.h"
+#include "harness/record/machine.h"
 #include "roclip/rng.h"
 
 using namespace roclip;
@@ -41,21 +44,23 @@ Json rate(std::int64_t pairs, const std::function<void()>& work) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::cerr << "usage: loader_bench SHARDS [PAIRS]\n";
+    std::cerr << "usage: loader_bench SHARDS|TABLE.csv [PAIRS]\n";
     return 2;
   }
   at::set_num_threads(1);
   const auto silent = [](auto...) {};
-  const Json config = effective_data({{"reader", "webdataset"}, {"pairs", argv[1]}, {"store", "encoded"}}, ".", "data");
+  const char* reader = std::string_view(argv[1]).ends_with(".csv") ? "csv" : "webdataset";
+  const Json config = effective_data({{"reader", reader}, {"pairs", argv[1]}, {"store", "encoded"}}, ".", "data");
   Json result = {{"batch", kBatch}, {"px", Json::object()}};
   if (!is_prepared(config)) {
     const double start = wall_s();
     const auto pairs = load_data(config, 32, silent).train->size();
     result["prepared"] = {{"pairs", pairs}, {"wall_s", wall_s() - start}};
   }
-  const double start = wall_s();
+  const double start = wall_s(), resident = resident_mib(::getpid());
   const EncodedPack pack(prepared_file(config));
-  result["opened_ms"] = 1000 * (wall_s() - start);
+  result["opened"] = {
+      {"pairs", pack.size()}, {"ms", 1000 * (wall_s() - start)}, {"mib", resident_mib(::getpid()) - resident}};
 
   const auto pairs = std::min<std::int64_t>(pack.size(), argc > 2 ? std::atoll(argv[2]) : 20000) / kBatch * kBatch;
   result["pairs"] = pairs;
@@ -74,6 +79,5 @@ int main(int argc, char** argv) {
       for (std::int64_t i = 0; i < pairs; i += kBatch) loader.next();
     });
   }
-  result["peak_memory_mib"] = peak_memory_mib();
   std::cout << result.dump(2) << "\n";
 }

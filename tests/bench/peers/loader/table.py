@@ -28,6 +28,13 @@ for found in rounds:
     if "prepared" in found:
         pairs, wall_s = found["prepared"]["pairs"], found["prepared"]["wall_s"]
         print(f"Preparing {pairs:,} pairs took {wall_s:.1f} s of wall time ({pairs / wall_s:,.0f} a second).")
-ours = [found for found in rounds if "opened_ms" in found]
-print(f"Opening took {statistics.median(found['opened_ms'] for found in ours):.0f} ms; at most "
-      f"{max(found['peak_memory_mib'] for found in ours):.0f} MiB.")
+opened = [found["opened"] for found in rounds if "opened" in found]
+print(f"Opening {opened[0]['pairs']:,} pairs took {statistics.median(each['ms'] for each in opened):.0f} ms and "
+      f"{statistics.median(each['mib'] for each in opened):.1f} MiB.")
+
+print("\n| `tiny`, 32 px, batch 64 | epochs | data wait | peak memory |\n|---|---|---|---|")
+for file in sorted(Path(sys.argv[1], "trained").glob("*/cells/*.json")):
+    cell = json.loads(file.read_text())
+    phases, memory = cell["cost"]["phase_s"], cell["cost"]["peak_memory_mib"]
+    print(f"| {file.parts[-3]} | {len(cell['training']['epochs'])} | {100 * phases['train.data'] / phases['train']:.1f} % "
+          f"of training | {memory:.0f} MiB |")
