@@ -59,7 +59,7 @@ torch::Tensor CleanClipDefense::step(const Batch& batch, TrainContext& context) 
   for (const auto& caption : batch.captions) {
     captions.push_back(params_.text.apply(caption, context.vocabulary, context.augmentation_rng));
   }
-  const auto tokens = context.model.tokenize(captions).to(context.model.device());
+  const auto tokens = to_device(context.model.tokenize(captions), context.model.device());
   const auto views = params_.image.apply(batch.pixels, context.augmentation_rng);
   context.clock.lap("augment");
   // One pass for both halves, as the authors do: batch statistics are those of images and views together.

@@ -59,7 +59,7 @@ torch::Tensor ClipSslDefense::step(const Batch& batch, TrainContext& context) {
       captions.push_back(params_.text.apply(caption, context.vocabulary, context.augmentation_rng));
     }
   }
-  const auto tokens = context.model.tokenize(captions).to(context.model.device());
+  const auto tokens = to_device(context.model.tokenize(captions), context.model.device());
   context.clock.lap("augment");
   // One pass for all, as the authors do: batch statistics are those of images and views together.
   const auto z_img = context.model.encode_image(torch::cat(pixels)).split(pairs);  // 1 + views times [B, D]

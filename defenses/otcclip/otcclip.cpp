@@ -47,6 +47,7 @@ std::string OtcclipDefense::augment_caption(const std::string& caption, TrainCon
 torch::Tensor OtcclipDefense::loss(const Batch& batch, const torch::Tensor& z_img, const torch::Tensor& z_txt,
                                    TrainContext& context) {
   if (!matches_in(context.epoch)) return clip_loss(z_img, z_txt, context.model.logit_scale());
+  pool_.to(z_img.device());
   const auto rows = match(batch.pixels, z_img, context.model);
   context.clock.lap("matching");
   const auto loss = clip_loss(z_img, pool_.embeddings(rows), context.model.logit_scale());

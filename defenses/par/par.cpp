@@ -70,7 +70,7 @@ torch::Tensor ParDefense::augment_images(const torch::Tensor& pixels, TrainConte
   auto result = pixels.clone();
   const auto height = pixels.size(2), width = pixels.size(3);
   for (std::int64_t i = 0; i < pixels.size(0); ++i) {
-    if (rng.chance(params_.noise_probability)) result[i].add_(noise[i].to(pixels.device())).clamp_(0, 1);
+    if (rng.chance(params_.noise_probability)) result[i].add_(to_device(noise[i], pixels.device())).clamp_(0, 1);
     if (!rng.chance(params_.erasing_probability)) continue;
     const double area =
         params_.erasing_min_area + rng.uniform() * (params_.erasing_max_area - params_.erasing_min_area);
@@ -86,7 +86,7 @@ torch::Tensor ParDefense::loss(const Batch& batch, const torch::Tensor& z_img, c
                                TrainContext& context) {
   const auto rows = torch::searchsorted(torch::tensor(context.clean_subset), batch.indices);
   const auto push = [&](const torch::Tensor& now, const torch::Tensor& poisoned) {
-    const auto there = poisoned.index_select(0, rows).to(now.device());
+    const auto there = to_device(poisoned.index_select(0, rows), now.device());
     const auto distance = (now - there).square().sum(1).mean();  // 0..4
     return torch::where(distance > params_.tau, torch::zeros_like(distance), distance);
   };

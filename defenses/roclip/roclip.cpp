@@ -68,6 +68,7 @@ std::string RoclipDefense::augment_caption(const std::string& caption, TrainCont
 torch::Tensor RoclipDefense::loss(const Batch& batch, const torch::Tensor& z_img, const torch::Tensor& z_txt,
                                   TrainContext& context) {
   const bool matching = matches_in(context.epoch);
+  pool_.to(z_img.device());
   torch::Tensor loss;
   if (matching) {
     const auto rows = pool_.nearest(z_img.detach());  // i64 [B]

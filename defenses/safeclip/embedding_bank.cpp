@@ -6,6 +6,10 @@
 
 namespace roclip {
 
+void EmbeddingBank::to(torch::Device device) {
+  if (rows_.defined()) rows_ = rows_.to(device);
+}
+
 torch::Tensor EmbeddingBank::nearest(const torch::Tensor& z) const {
   return rows_.index_select(0, z.matmul(rows_.t()).argmax(1));
 }

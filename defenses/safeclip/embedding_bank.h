@@ -14,6 +14,8 @@ class EmbeddingBank {
   /// @param rows f32 [P, D], of which the first is the oldest @param cursor the row to be overwritten next
   explicit EmbeddingBank(torch::Tensor rows, std::int64_t cursor = 0) : rows_(std::move(rows)), cursor_(cursor) {}
 
+  /// A bank of a checkpoint comes on the CPU; one that is there already is not copied.
+  void to(torch::Device device);
   bool empty() const { return !rows_.defined(); }
   /// The most similar row of each of z. @param z f32 [B, D], unit rows. @return f32 [B, D]; ties go to the lowest row
   torch::Tensor nearest(const torch::Tensor& z) const;

@@ -131,7 +131,7 @@ SafeclipDefense::View SafeclipDefense::view(const Batch& batch, TrainContext& co
     captions.push_back(params_.text.apply(caption, context.vocabulary, context.augmentation_rng));
   }
   return {params_.image.apply(batch.pixels, context.augmentation_rng),
-          context.model.tokenize(captions).to(context.model.device())};
+          to_device(context.model.tokenize(captions), context.model.device())};
 }
 
 torch::Tensor SafeclipDefense::step(const Batch& batch, TrainContext& context) {
@@ -152,6 +152,8 @@ torch::Tensor SafeclipDefense::unimodal_loss(const View& first, const View& seco
   }
   const auto z_img = context.model.encode_image(second.pixels), z_txt = context.model.encode_text(second.tokens);
   context.clock.lap("forward");
+  images_.to(image.device());
+  captions_.to(image.device());
   const auto near_image = images_.nearest(image), near_caption = captions_.nearest(caption);
   images_.enqueue(image);  // after the query, so that a view does not find itself
   captions_.enqueue(caption);

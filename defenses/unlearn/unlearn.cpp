@@ -106,7 +106,7 @@ void UnlearnDefense::unlearn(const torch::Tensor& suspects, TrainContext& contex
     const auto from = static_cast<std::size_t>(rows[0].item<std::int64_t>());
     const auto texts = std::span<const std::string>(captions).subspan(from, static_cast<std::size_t>(rows.numel()));
     const auto pixels = to_pixels(context.pairs.images(suspects.index_select(0, rows)), model.device());
-    const auto z_txt = model.encode_text(model.tokenize(texts).to(model.device()));
+    const auto z_txt = model.encode_text(to_device(model.tokenize(texts), model.device()));
     const auto similarity = (model.encode_image(pixels) * z_txt).sum(1).mean();
     if (similarity.item<double>() <= params_.stop_similarity) return;
     for (auto& weights : model.trainable()) weights.mutable_grad().reset();

@@ -148,7 +148,7 @@ int plan_command(const RunOptions& options) {
               counted(std::ssize(selected), "cell").c_str(), done, to_run.size(), shared, shared == 1 ? "s" : "");
   if (const auto told = other_builds.told(); !told.empty()) std::puts(told.c_str());
   if (!to_run.empty()) {
-    const auto workers = static_cast<double>(job_devices(options.jobs, prepared->devices, to_run.size()).size());
+    const auto workers = static_cast<double>(job_devices(options.jobs, *prepared, to_run.size()).size());
     std::string time = "no estimate before a cell is done";
     if (trained > 0) {
       const double cell_s = trained_s / static_cast<double>(trained);

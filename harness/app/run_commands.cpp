@@ -43,7 +43,9 @@ void add_matrix_options(CLI::App* command, RunOptions& options) {
   command->add_option("--device", options.device, "a GPU of several: cuda:<index>")
       ->type_name("auto|cpu|cuda")
       ->capture_default_str();
-  command->add_option("--jobs", options.jobs, "cells at a time; auto = one a core on the CPU, one on each GPU")
+  command
+      ->add_option("--jobs", options.jobs,
+                   "cells at a time; auto = one a core on the CPU; on each GPU one, or as many small ones as fill it")
       ->transform(CLI::Transformer(std::map<std::string, std::int64_t>{{"auto", 0}}).description(""))
       ->check(CLI::Range(0, 1024).description(""))
       ->type_name("auto|N");

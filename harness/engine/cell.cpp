@@ -19,6 +19,7 @@
 #include "harness/record/cell_record.h"
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
+#include "harness/record/torch_compat.h"
 #include "harness/train/checked_plugins.h"
 #include "roclip/attack.h"
 
@@ -320,10 +321,12 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
   const double earlier_s = std::max(0.0, own_s - phases["train"]);  // what stopped workers of this cell had done
   phases["train"] = trained_s;
   for (const auto& [phase, wall_s] : report.phase_s) phases["train." + phase] = wall_s;
+  const auto memory = gpu_memory(around.device);
   record.cost = {.wall_s = earlier_s + worker_s,
                  .worker_s = worker_s,
                  .cpu_s = cpu_time_s(),
                  .peak_memory_mib = peak_memory_mib(),
+                 .peak_gpu_memory_mib = memory ? std::optional(memory->peak) : std::nullopt,
                  .phase_s = std::move(phases)};
   return record;
 }

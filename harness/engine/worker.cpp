@@ -22,8 +22,8 @@
 #include "harness/engine/cell.h"
 #include "harness/engine/plan.h"
 #include "harness/record/environment.h"
-#include "harness/record/machine.h"
 #include "harness/record/files.h"
+#include "harness/record/machine.h"
 
 namespace roclip::bench {
 
@@ -68,14 +68,28 @@ void pin_to(int cpu) {
   ::sched_setaffinity(0, sizeof set, &set);  // a wish: where it is not granted, the cell runs all the same
 }
 
+/// A step on few pixels leaves most of a GPU idle, and the host is what takes the time: several cells at once then end
+/// sooner. (results/perf/gpu.md)
+std::int64_t cells_a_gpu(const std::vector<Cell>& cells) {
+  constexpr std::int64_t kFilling_px = 1 << 20, kMost = 16;  // pixels of a batch that keep a GPU busy
+  std::int64_t most_px = 1;
+  for (const auto& cell : cells) {
+    const std::int64_t px = image_px_of(cell.config.at("model")), batch = cell.config.at("training").at("batch_size");
+    most_px = std::max(most_px, batch * px * px);
+  }
+  return std::clamp<std::int64_t>(kFilling_px / most_px, 1, kMost);
+}
+
 /// Lets this process see its own GPU only, before the first call of CUDA, so that it takes no memory of another and its
 /// checkpoints fit wherever it goes on. @param device "cpu" or "cuda:1"
-torch::Device take_device(const std::string& device) {
+torch::Device take_device(const std::string& device, const Cell& cell) {
   const torch::Device wanted(device);
   if (!wanted.is_cpu()) {
     const auto index = static_cast<std::size_t>(std::max<int>(0, wanted.index()));
     ::setenv("CUDA_VISIBLE_DEVICES", sole_gpu(std::getenv("CUDA_VISIBLE_DEVICES"), index).c_str(), 1);
     ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // what equal bits ask for; read when the first product is made
+    // cuBLASLt looks for a kernel at every product with a bias: on an H100 0.25 ms, longer than a small one takes.
+    if (cells_a_gpu({cell}) > 1) ::setenv("DISABLE_ADDMM_CUDA_LT", "1", 0);
   }
   load_gpu_support();
   return wanted.is_cpu() ? wanted : torch::Device(wanted.type(), 0);
@@ -91,6 +105,7 @@ int prepare(const PrepareTask& task) {
   Expanded expanded{.devices = {}, .cells = make_plan(matrix, registry), .builds = loaded_code()};
   const auto& cells = expanded.cells;
   for (const auto& device : devices) expanded.devices.push_back(device.str());
+  expanded.cells_a_gpu = cells_a_gpu(cells);
   for (const auto& cell : cells) {
     if (cell.refused.empty()) expanded.builds.merge(plugin_builds(cell.config, registry));
   }
@@ -165,7 +180,7 @@ int run_one(const CellTask& task) {
   ::signal(SIGTERM, [](int) { stop_requested = true; });
   if (task.cpu >= 0) pin_to(task.cpu);
   const Registry registry(plugin_search_path(task.plugin_path));
-  const auto device = take_device(task.device);
+  const auto device = take_device(task.device, task.cell);
   if (const double mib = task.cell.limits.memory_mib; mib > 0 && device.is_cpu()) limit_memory(mib);
   TrainHooks hooks;
   hooks.stop_requested = [] { return stop_requested.load(); };

@@ -59,7 +59,9 @@ class Clip final : public TrainableClip {
   }
   torch::Tensor logit_scale() override { return logit_scale_.exp(); }
   torch::Tensor tokenize(std::span<const std::string> captions) const override {
-    return tokenizer_->tokenize(captions, spec_.text.context_length);
+    const auto context = spec_.text.context_length;
+    const auto tokens = tokenizer_->tokenize(captions, context);
+    return device_.is_cpu() ? tokens : in_few_widths(tokens, context);
   }
   std::int64_t embedding_dim() const override { return spec_.embedding_dim; }
   torch::Device device() const override { return device_; }
@@ -152,7 +154,7 @@ class Clip final : public TrainableClip {
 
 torch::Tensor normalised(const torch::Tensor& pixels, const PixelNorm& norm) {
   const auto channel = [&](const std::array<double, 3>& values) {
-    return torch::tensor(at::ArrayRef<double>(values), pixels.options()).view({3, 1, 1});
+    return to_device(torch::tensor(at::ArrayRef<double>(values), torch::kFloat), pixels.device()).view({3, 1, 1});
   };
   return (pixels - channel(norm.mean)) / channel(norm.deviation);
 }

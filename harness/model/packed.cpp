@@ -75,6 +75,12 @@ Packing pack(const torch::Tensor& is_token, bool keep_padding) {
 
 Packing pack(const torch::Tensor& is_token) { return pack(is_token, !is_token.is_cpu()); }
 
+torch::Tensor in_few_widths(const torch::Tensor& tokens, std::int64_t longest) {
+  constexpr std::int64_t kWidth = 8;
+  const auto width = std::min((tokens.size(1) + kWidth - 1) / kWidth * kWidth, longest);
+  return torch::constant_pad_nd(tokens, {0, width - tokens.size(1)});
+}
+
 torch::Tensor packed_attention(const torch::Tensor& qkv, const Packing& packing, std::int64_t heads, bool causal) {
   return qkv.is_cpu() && qkv.scalar_type() == torch::kFloat && !packing.has_padding()
              ? AttentionOnCpu::apply(qkv.contiguous(), packing.starts, heads, causal)

@@ -27,6 +27,11 @@ Packing pack(const torch::Tensor& is_token, bool keep_padding);
 /// Padding is kept unless that is on the CPU.
 Packing pack(const torch::Tensor& is_token);
 
+/// The same tokens with more padding, so that batches have few different widths: a GPU's libraries choose their kernels
+/// anew for each shape, which takes longer than the padding. @param tokens i64 [B, L] @return i64 [B, L'], L' the next
+/// multiple of 8, at most `longest`
+torch::Tensor in_few_widths(const torch::Tensor& tokens, std::int64_t longest);
+
 /// Scaled dot-product self-attention within each sequence (Vaswani et al. 2017). Differentiable once.
 /// @param qkv [T, 3W]: queries, keys and values; heads side by side in each. @param causal a token sees itself and
 /// those before it only. @return [T, W]

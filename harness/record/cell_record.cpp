@@ -69,6 +69,7 @@ Json to_json(const CostRecord& cost) {
           {"worker_s", cost.worker_s},
           {"cpu_s", cost.cpu_s},
           {"peak_memory_mib", cost.peak_memory_mib},
+          {"peak_gpu_memory_mib", cost.peak_gpu_memory_mib ? Json(*cost.peak_gpu_memory_mib) : Json()},
           {"first_step_s", cost.first_step_s ? Json(*cost.first_step_s) : Json()},
           {"phase_s", cost.phase_s}};
 }
@@ -78,7 +79,11 @@ CostRecord read_cost(const CheckedJson& json) {
                   .cpu_s = json.at("cpu_s").number(0),
                   .peak_memory_mib = json.at("peak_memory_mib").number(0)};
   for (const auto& [phase, wall_s] : json.at("phase_s").members()) cost.phase_s[phase] = wall_s.number();
-  if (!json.get("first_step_s").is_null()) cost.first_step_s = json.at("first_step_s").number(0);
+  const auto number_of = [&](const char* key) {
+    return json.get(key).is_null() ? std::nullopt : std::optional(json.at(key).number(0));
+  };
+  cost.peak_gpu_memory_mib = number_of("peak_gpu_memory_mib");
+  cost.first_step_s = number_of("first_step_s");
   return cost;
 }
 

@@ -126,10 +126,11 @@ struct PluginRecord {
 };
 
 struct CostRecord {
-  double wall_s = 0;                        ///< of all workers that worked on this cell
-  double worker_s = 0;                      ///< of the last one
-  double cpu_s = 0, peak_memory_mib = 0;    ///< of the last one
-  std::optional<double> first_step_s = {};  ///< from its start to its first step
+  double wall_s = 0;                               ///< of all workers that worked on this cell
+  double worker_s = 0;                             ///< of the last one
+  double cpu_s = 0, peak_memory_mib = 0;           ///< of the last one
+  std::optional<double> first_step_s = {};         ///< from its start to its first step
+  std::optional<double> peak_gpu_memory_mib = {};  ///< of the last one; null on the CPU, and if LibTorch cannot tell
   std::map<std::string, double> phase_s = {};
 };
 

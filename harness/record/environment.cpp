@@ -137,7 +137,9 @@ std::string torch_library() {
 
 void load_gpu_support() {
   const auto library = fs::path(torch_library()).parent_path() / "libtorch_cuda.so";
-  if (!fs::exists("/proc/driver/nvidia/gpus") || !fs::exists(library)) return;
+  const bool has_gpu =
+      fs::exists("/proc/driver/nvidia/gpus") || fs::exists("/dev/nvidiactl");  // the latter in sandboxes
+  if (!has_gpu || !fs::exists(library)) return;
   if (::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr) return;
   std::fprintf(stderr,
                "WARNING: LibTorch cannot use this machine's GPU: %s\n"

@@ -15,10 +15,14 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Finished, record)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TaskFailed, kind, message)
 
 static void to_json(Json& json, const Expanded& event) {
-  json = {{"devices", event.devices}, {"cells", cells_to_json(event.cells)}, {"builds", event.builds}};
+  json = {{"devices", event.devices},
+          {"cells_a_gpu", event.cells_a_gpu},
+          {"cells", cells_to_json(event.cells)},
+          {"builds", event.builds}};
 }
 static void from_json(const Json& json, Expanded& event) {
   json.at("devices").get_to(event.devices);
+  json.at("cells_a_gpu").get_to(event.cells_a_gpu);
   event.cells = cells_from_json(json.at("cells"));
   json.at("builds").get_to(event.builds);
 }

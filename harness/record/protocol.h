@@ -69,6 +69,7 @@ struct Warning {
 struct Expanded {
   static constexpr const char* kName = "expanded";
   std::vector<std::string> devices;           ///< "cpu", or every GPU that is meant
+  std::int64_t cells_a_gpu = 1;               ///< that together use a GPU best
   std::vector<Cell> cells;                    ///< in plan order
   std::map<std::string, std::string> builds;  ///< what may compute other numbers when it is built anew -> its hash:
                                               ///< plugins by id, the programs and libraries by name

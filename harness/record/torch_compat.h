@@ -1,15 +1,29 @@
 /// What differs between versions of LibTorch, from 1.13 to the newest: all of it is here.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
 
 #include <ATen/autocast_mode.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <torch/version.h>
 
+#include "roclip/phase_clock.h"
+
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
 #include <ATen/ops/_fused_adamw.h>
+#endif
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 11)
+#include <c10/core/CachingDeviceAllocator.h>
+#endif
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 6)
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #endif
 
 namespace roclip::bench {
@@ -18,21 +32,51 @@ struct AdamWStep {
   double learning_rate, beta1, beta2, epsilon, weight_decay;
 };
 
-/// One step of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) on flat tensors of one length; `square` and `mean`
-/// are its state. @param steps how many there have been, this one included. @pre no gradient is recorded
-inline void adamw_step(const torch::Tensor& values, const torch::Tensor& gradients, const torch::Tensor& mean,
-                       const torch::Tensor& square, double steps, const AdamWStep& s) {
+/// Whether adamw_step() takes many tensors in one operation.
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+inline constexpr bool kAdamWOfLists = true;
+#else
+inline constexpr bool kAdamWOfLists = false;
+#endif
+
+/// One step of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) on tensors that are treated alike; `square` and
+/// `mean` are its state. @param steps how many there have been, this one included. @pre no gradient is recorded
+inline void adamw_step(torch::TensorList values, torch::TensorList gradients, torch::TensorList mean,
+                       torch::TensorList square, std::int64_t steps, const AdamWStep& s) {
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
   // The operation counts as Adam's do in Python: `state_steps` is the number of this step.
-  at::_fused_adamw_({values}, {gradients}, {mean}, {square}, {}, {torch::full({}, steps, values.options())},
+  const auto count = torch::full({}, static_cast<double>(steps), values.front().options().requires_grad(false));
+  at::_fused_adamw_(values, gradients, mean, square, {}, std::vector<torch::Tensor>(values.size(), count),
                     s.learning_rate, s.beta1, s.beta2, s.weight_decay, s.epsilon, /*amsgrad=*/false,
                     /*maximize=*/false);
 #else
-  mean.lerp_(gradients, 1 - s.beta1);
-  square.mul_(s.beta2).addcmul_(gradients, gradients, 1 - s.beta2);
-  const auto scale = square.sqrt().div_(std::sqrt(1 - std::pow(s.beta2, steps))).add_(s.epsilon);
-  if (s.weight_decay > 0) values.mul_(1 - s.learning_rate * s.weight_decay);
-  values.addcdiv_(mean, scale, -s.learning_rate / (1 - std::pow(s.beta1, steps)));
+  const auto n = static_cast<double>(steps);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    mean[i].lerp_(gradients[i], 1 - s.beta1);
+    square[i].mul_(s.beta2).addcmul_(gradients[i], gradients[i], 1 - s.beta2);
+    const auto scale = square[i].sqrt().div_(std::sqrt(1 - std::pow(s.beta2, n))).add_(s.epsilon);
+    if (s.weight_decay > 0) values[i].mul_(1 - s.learning_rate * s.weight_decay);
+    values[i].addcdiv_(mean[i], scale, -s.learning_rate / (1 - std::pow(s.beta1, n)));
+  }
+#endif
+}
+
+/// In MiB, of the GPU that this process sees.
+struct GpuMemory {
+  double peak, free;
+};
+/// Nothing on the CPU, and where this LibTorch cannot tell.
+inline std::optional<GpuMemory> gpu_memory(torch::Device device) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 11)
+  if (device.is_cpu()) return std::nullopt;
+  auto* allocator = at::getDeviceAllocator(device.type());
+  const auto index = static_cast<c10::DeviceIndex>(std::max<int>(0, device.index()));
+  const auto peak = allocator->getDeviceStats(index).reserved_bytes[0].peak;  // [0]: of all pools
+  return GpuMemory{static_cast<double>(peak) / 1048576,
+                   static_cast<double>(allocator->getMemoryInfo(index).first) / 1048576};
+#else
+  static_cast<void>(device);
+  return std::nullopt;
 #endif
 }
 
@@ -90,6 +134,46 @@ class Autocast {
   torch::Device device_;
   bool before_, on_ = false;
 };
+
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 6)
+/// The time of a GPU, by its events.
+class GpuTimeline final : public DeviceTimeline {
+ public:
+  explicit GpuTimeline(torch::Device device) : device_(device) {}
+  void mark() override {
+    marks_.emplace_back(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
+    marks_.back().record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
+  }
+  std::vector<double> take(std::size_t count) override {
+    std::vector<double> wall_s;
+    marks_[count - (is_first_ ? 1 : 0)].synchronize();
+    for (; wall_s.size() < count; is_first_ = false) {
+      if (is_first_) {
+        wall_s.push_back(0);
+        continue;
+      }
+      wall_s.push_back(marks_[0].elapsedTime(marks_[1]) / 1e3);
+      marks_.pop_front();
+    }
+    return wall_s;
+  }
+
+ private:
+  torch::Device device_;
+  std::deque<c10::Event> marks_;  ///< the last one that was taken, if any was, and those that were not
+  bool is_first_ = true;
+};
+#endif
+
+/// Null on the CPU, and for a LibTorch before 2.6, with which the host's time counts on a GPU too.
+inline std::unique_ptr<DeviceTimeline> timeline_of(torch::Device device) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 6)
+  if (!device.is_cpu()) return std::make_unique<GpuTimeline>(device);
+#else
+  static_cast<void>(device);
+#endif
+  return nullptr;
+}
 
 /// How a GPU computes; nothing changes on the CPU. @param tf32 whether products and convolutions of f32 may round their
 /// inputs to 10 bits @param deterministic whether only algorithms with equal bits are taken, or an error says which

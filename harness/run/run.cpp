@@ -147,7 +147,7 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
       other_builds.look_at(*stored, prepared->builds);
     }
   }
-  const auto devices = job_devices(options.jobs, prepared->devices, waiting.size());
+  const auto devices = job_devices(options.jobs, *prepared, waiting.size());
   RunState state(matrix.name, prepared->devices.front(),
                  {.cells = static_cast<std::int64_t>(selected.size()),
                   .done = done,

@@ -37,10 +37,11 @@ std::string mib(double value) { return format("%.0f MiB", value); }
 
 }  // namespace
 
-std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::string>& devices, std::size_t cells) {
+std::vector<std::string> job_devices(std::int64_t jobs, const Expanded& plan, std::size_t cells) {
+  const auto& devices = plan.devices;
   if (jobs == 0) {
-    const bool gpu = devices.front() != "cpu";
-    jobs = static_cast<std::int64_t>(gpu ? devices.size() : std::max<std::size_t>(1, allowed_cpus().size()));
+    const auto cores = std::max<std::int64_t>(1, std::ssize(allowed_cpus())), gpus = std::ssize(devices);
+    jobs = devices.front() == "cpu" ? cores : std::clamp(plan.cells_a_gpu * gpus, gpus, std::max(gpus, cores));
   }
   jobs = std::clamp<std::int64_t>(jobs, 1, std::max<std::int64_t>(1, static_cast<std::int64_t>(cells)));
   std::vector<std::string> result;

@@ -35,8 +35,9 @@ class ResultTable {
   std::chrono::steady_clock::time_point last_save_{};
 };
 
-/// The device of each job, the devices in turn. @param jobs 0: one a core on the CPU, one on each GPU
-std::vector<std::string> job_devices(std::int64_t jobs, const std::vector<std::string>& devices, std::size_t cells);
+/// The device of each job, the devices in turn. @param jobs 0: one a core on the CPU, `cells_a_gpu` on each GPU as far
+/// as there is a core for each
+std::vector<std::string> job_devices(std::int64_t jobs, const Expanded& plan, std::size_t cells);
 
 struct SupervisorOptions {
   std::vector<std::string> devices;  ///< of each job; as many as there are jobs

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <torch/types.h>
@@ -32,8 +33,10 @@ class AdamW {
   /// Re-points the parameters at the arena; they stay usable as before. They keep their strides (channels last).
   /// @pre all on one device, f32, without gaps
   /// @param rates factors on the learning rate, one for each parameter; empty = all 1
+  /// @param in_arena whether gradients are added up in the arena, which the CPU is faster with; else they are taken
+  /// from where autograd makes them, which spares a GPU a kernel for each. Given: for tests
   AdamW(const std::vector<torch::Tensor>& parameters, const AdamWOptions& options,
-        const std::vector<double>& rates = {});
+        const std::vector<double>& rates = {}, std::optional<bool> in_arena = {});
 
   /// Also gives back to the parameters their gradients in the arena, should somebody have put others there.
   void zero_grad();
@@ -50,14 +53,21 @@ class AdamW {
  private:
   /// A part of the arena whose parameters are treated alike.
   struct Group {
-    std::int64_t begin, count;
+    std::int64_t begin, count;      ///< in the arena
+    std::size_t first, parameters;  ///< in parameters_
     double weight_decay, rate;
   };
+  /// Of each parameter, in the arena or where autograd made it; zeros where it made none.
+  std::vector<torch::Tensor> gradients() const;
+  /// Of each parameter, its part of an arena.
+  std::vector<torch::Tensor> windows(const torch::Tensor& arena) const;
 
   AdamWOptions options_;
   torch::Tensor values_, gradients_, mean_, square_;  ///< f32 [N]
   std::vector<Group> groups_;                         ///< all of it, in order
-  std::vector<torch::Tensor> parameters_, windows_;   ///< windows_[i] is where the gradient of parameters_[i] stands
+  std::vector<torch::Tensor> parameters_;
+  bool in_arena_;
+  std::vector<torch::Tensor> gradient_windows_, mean_windows_, square_windows_;  ///< the last two: not in_arena_ only
   std::int64_t steps_ = 0;
 };
 

@@ -129,6 +129,7 @@ class CheckedDefense final : public Defense {
   std::unique_ptr<Defense> defense_;
   std::string name_;
   PhaseClock* clock_;
+  std::int64_t augmented_ = 0;  ///< batches
 };
 
 /// Evaluates without gradient, in evaluation mode, and holds the result and the model to metric.h.

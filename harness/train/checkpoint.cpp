@@ -71,7 +71,7 @@ bool CheckpointStore::load(const std::function<void(torch::serialize::InputArchi
       continue;
     }
     torch::serialize::InputArchive archive;
-    archive.load_from(stream);
+    archive.load_from(stream, torch::Device(torch::kCPU));  // whoever wants them elsewhere moves them
     take(archive);
     return true;
   }

@@ -85,6 +85,7 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
       defense_rng_(stream(inputs.seed, role::kDefense)),
       augmentation_rng_(stream(inputs.seed, role::kAugmentation)),
       order_rng_(stream(inputs.seed, role::kOrder)),
+      clock_(timeline_of(model.device())),
       context_{.model = model_,
                .pairs = inputs.pairs,
                .clean_subset = inputs.clean_subset,
@@ -112,12 +113,7 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
 
 TrainReport Trainer::run(const TrainHooks& hooks) {
   resume(hooks);
-  if (context_.pairs.is_slow()) {
-    constexpr std::int64_t kAhead = 4;
-    loader_ = std::make_unique<Loader>(context_.pairs, hooks.loader_threads,
-                                       std::max<std::int64_t>(kAhead, hooks.loader_threads),
-                                       /*pinned=*/!model_.device().is_cpu());
-  }
+  ready_images(hooks);
   lap_ = last_saved_ = Clock::now();
   while (stage_ < stages_.size()) {
     if (context_.epoch == 0) begin_stage();
@@ -130,6 +126,32 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
   model_.train(false);
   report_.phase_s = clock_.phases();
   return report_;
+}
+
+/// On a GPU, if they fit; else read ahead where they come slowly or have to be copied to a GPU.
+void Trainer::ready_images(const TrainHooks& hooks) {
+  constexpr double kShareOfMemory = 0.25;
+  const auto& pairs = context_.pairs;
+  const bool on_gpu = !model_.device().is_cpu();
+  const auto side = static_cast<double>(pairs.image_px());
+  const auto memory = gpu_memory(model_.device());
+  const bool fits =
+      memory && static_cast<double>(pairs.size()) * 3 * side * side < kShareOfMemory * memory->free * 1048576;
+  if (!hooks.resident.value_or(fits) && !on_gpu && !pairs.is_slow()) return;
+  constexpr std::int64_t kAhead = 4;
+  loader_ = std::make_unique<Loader>(pairs, hooks.loader_threads, std::max<std::int64_t>(kAhead, hooks.loader_threads),
+                                     /*pinned=*/on_gpu);
+  if (!hooks.resident.value_or(fits)) return;
+  constexpr std::int64_t kChunk = 64;
+  const auto count = pairs.size(), whole = count / kChunk * kChunk;
+  resident_ = torch::empty({count, 3, pairs.image_px(), pairs.image_px()},
+                           torch::TensorOptions(torch::kByte).device(model_.device()));
+  loader_->start(torch::arange(whole, torch::kLong), kChunk);
+  for (std::int64_t first = 0; first < whole; first += kChunk) {
+    resident_.narrow(0, first, kChunk).copy_(loader_->next(), /*non_blocking=*/true);
+  }
+  resident_.narrow(0, whole, count - whole).copy_(pairs.images(whole, count));
+  loader_.reset();
 }
 
 void Trainer::begin_stage() {
@@ -213,13 +235,15 @@ std::map<std::string, double> Trainer::watched(const TrainHooks& hooks) {
 void Trainer::step(const torch::Tensor& indices) {
   Batch batch;
   batch.indices = indices;  // 1. sample
-  const auto images = loader_ ? loader_->next() : context_.pairs.images(batch.indices);
+  const auto images = resident_.defined() ? resident_.index_select(0, to_device(indices, model_.device()))
+                      : loader_           ? loader_->next()
+                                          : context_.pairs.images(batch.indices);
   clock_.lap("data");
   batch.pixels = hooked().augment_images(to_pixels(images, model_.device()), context_);  // 2. augment
   for (const auto index : std::span(indices.data_ptr<std::int64_t>(), static_cast<std::size_t>(indices.numel()))) {
     batch.captions.push_back(hooked().augment_caption(context_.pairs.caption(index), context_));
   }
-  batch.tokens = model_.tokenize(batch.captions).to(model_.device());
+  batch.tokens = to_device(model_.tokenize(batch.captions), model_.device());
   clock_.lap("augment");
   const auto loss = hooked().step(batch, context_);  // 3. forward, loss
   clock_.lap("loss");

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,9 @@ struct TrainHooks {
   /// Steps whose losses stay on the device until they are read together; 0: 1 on the CPU, where reading costs nothing,
   /// else 32, for a GPU waits whenever it is asked.
   std::int64_t losses_at_once = 0;
+  /// Whether all images are copied to the device at the start; empty: if it is a GPU and they take a quarter of its
+  /// free memory at most.
+  std::optional<bool> resident = {};
   int loader_threads = 1;  ///< that read images ahead, where reading takes long; no result depends on it
   std::string owner;       ///< id of the cell, kept in checkpoints
 };
@@ -112,6 +116,7 @@ class Trainer {
   const Stage& stage() const { return stages_[stage_]; }
   /// Whose hooks are called in this stage.
   Defense& hooked() { return stage().plain ? plain_ : defense_; }
+  void ready_images(const TrainHooks& hooks);
   void begin_stage();
   void make_optimizer();
   void train_epoch(const TrainHooks& hooks);
@@ -138,6 +143,7 @@ class Trainer {
   TrainContext context_;
   std::unique_ptr<AdamW> optimizer_;  ///< of this stage
   std::unique_ptr<Loader> loader_;    ///< null: images are read when they are needed
+  torch::Tensor resident_;            ///< u8 [N, 3, px, px], all images on a GPU that has room for them; or undefined
 
   std::size_t stage_ = 0;              ///< that is trained, or comes next
   torch::Tensor order_;                ///< i64 [n], pairs of this epoch; undefined between epochs

@@ -7,6 +7,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "roclip/clip_model.h"
 #include "roclip/dataset.h"
 #include "roclip/params.h"
 
@@ -24,6 +25,12 @@ struct Draws {
   torch::Tensor blurred;                             ///< i64 [K]
   torch::Tensor sigma;                               ///< f32 [K], of these
 };
+
+/// Of red, green and blue (ITU-R 601); f32 [3].
+const torch::Tensor& luminance() {
+  static const auto weights = torch::tensor({0.299F, 0.587F, 0.114F});
+  return weights;
+}
 
 /// RandomResizedCrop (aspect ratio 3/4 to 4/3; none when the whole area is kept) and horizontal flip, as one
 /// resampling.
@@ -52,13 +59,12 @@ void draw_colours(Draws& draws, std::int64_t batch, const ImageAugmentation& str
   saturation =
       torch::where(torch::rand({batch}, generator) < strength.grey_probability, torch::zeros({batch}), saturation);
 
-  const auto luminance = torch::tensor({0.299F, 0.587F, 0.114F});  // ITU-R 601
-  const auto identity = torch::eye(3);
-  const double k = 1 / std::sqrt(3.0);
-  const auto cross = torch::tensor({0.0, -k, k, k, 0.0, -k, -k, k, 0.0}, torch::kFloat32).view({3, 3});
+  static const auto identity = torch::eye(3);
+  static const double k = 1 / std::sqrt(3.0);
+  static const auto cross = torch::tensor({0.0, -k, k, k, 0.0, -k, -k, k, 0.0}, torch::kFloat32).view({3, 3});
   const auto rotation = angle.cos() * identity + angle.sin() * cross + (1 - angle.cos()) / 3;  // about the grey axis
   const auto s = saturation.view({batch, 1, 1});
-  const auto desaturation = s * identity + (1 - s) * luminance.expand({3, 3});
+  const auto desaturation = s * identity + (1 - s) * luminance().expand({3, 3});
   draws.colours = (brightness * contrast).view({batch, 1, 1}) * rotation.matmul(desaturation);  // [B, 3, 3]
   draws.lift = (1 - contrast) * brightness;
 }
@@ -76,7 +82,8 @@ Draws draw(std::int64_t batch, const ImageAugmentation& strength, at::Generator&
 torch::Tensor gaussian_blur(const torch::Tensor& pixels, const torch::Tensor& sigma, std::int64_t radius) {
   const auto taps = 2 * radius + 1;
   const auto offset = torch::arange(-radius, radius + 1, pixels.options());
-  auto weights = torch::exp(-offset.square() / (2 * sigma.to(pixels.device()).square().unsqueeze(1)));  // [B, taps]
+  auto weights =
+      torch::exp(-offset.square() / (2 * to_device(sigma, pixels.device()).square().unsqueeze(1)));  // [B, taps]
   weights = weights / weights.sum(1, /*keepdim=*/true);
   const auto pass = [&](const torch::Tensor& input, std::int64_t dim) {
     auto sum = torch::zeros_like(pixels);
@@ -114,7 +121,7 @@ torch::Tensor ImageAugmentation::apply(const torch::Tensor& pixels, Rng& rng) co
   // Where each place of the output lies in the input. (LibTorch's affine_grid computes a product a place for this.)
   const auto along = [&](std::int64_t size, const torch::Tensor& scale, const torch::Tensor& shift) {
     const auto centred = (2 * torch::arange(size, torch::kFloat32) + 1) / size - 1;
-    return (scale.unsqueeze(1) * centred + shift.unsqueeze(1)).to(device);
+    return to_device(scale.unsqueeze(1) * centred + shift.unsqueeze(1), device);
   };
   const auto height = pixels.size(2), width = pixels.size(3);
   const auto x = along(width, draws.x_scale, draws.x_shift), y = along(height, draws.y_scale, draws.y_shift);
@@ -122,11 +129,13 @@ torch::Tensor ImageAugmentation::apply(const torch::Tensor& pixels, Rng& rng) co
       torch::stack({x.unsqueeze(1).expand({batch, height, width}), y.unsqueeze(2).expand({batch, height, width})}, 3);
   auto out = torch::grid_sampler(pixels, grid, /*interpolation_mode=bilinear*/ 0, /*padding_mode=border*/ 1,
                                  /*align_corners=*/false);
-  const auto luminance = torch::tensor({0.299F, 0.587F, 0.114F}).to(device);
-  const auto offset = (out.mean({2, 3}) * luminance).sum(1) * draws.lift.to(device);
-  out = torch::baddbmm(offset.view({batch, 1, 1}), draws.colours.to(device), out.flatten(2)).clamp_(0, 1).view_as(out);
+  const auto grey = (out.mean({2, 3}) * to_device(luminance(), device)).sum(1);
+  const auto offset = grey * to_device(draws.lift, device);
+  out = torch::baddbmm(offset.view({batch, 1, 1}), to_device(draws.colours, device), out.flatten(2))
+            .clamp_(0, 1)
+            .view_as(out);
   if (draws.blurred.numel() == 0) return out;
-  const auto rows = draws.blurred.to(device);
+  const auto rows = to_device(draws.blurred, device);
   const auto radius = std::max<std::int64_t>(1, std::llround(3 * blur_sigma_max));
   return out.index_copy(0, rows, gaussian_blur(out.index_select(0, rows), draws.sigma, radius));
 }

@@ -22,13 +22,18 @@ CaptionPool CaptionPool::of_random_captions(std::int64_t size, bool with_tokens,
           with_tokens ? context.model.tokenize(captions).to(device) : torch::Tensor()};
 }
 
+void CaptionPool::to(torch::Device device) {
+  if (embeddings_.defined()) embeddings_ = embeddings_.to(device);
+  if (tokens_.defined()) tokens_ = tokens_.to(device);
+}
+
 torch::Tensor CaptionPool::nearest(const torch::Tensor& z_img) const {
-  constexpr std::int64_t kPanel = 1024;
+  const std::int64_t panel_rows = z_img.is_cpu() ? 1024 : 1 << 17;  // a GPU takes most pools in one product
   const auto images = z_img.size(0);
   auto best = torch::full({images}, -INFINITY, z_img.options());
   auto row = torch::zeros({images}, z_img.options().dtype(torch::kLong));
-  for (std::int64_t begin = 0; begin < size(); begin += kPanel) {
-    const auto panel = embeddings_.narrow(0, begin, std::min(kPanel, size() - begin));
+  for (std::int64_t begin = 0; begin < size(); begin += panel_rows) {
+    const auto panel = embeddings_.narrow(0, begin, std::min(panel_rows, size() - begin));
     const auto scores = z_img.matmul(panel.t()).contiguous();  // [B, panel]
     const auto top = scores.amax(1);
     const auto better = top > best;  // strictly, so that the lowest row wins

@@ -33,8 +33,12 @@ torch::Tensor clip_loss(const torch::Tensor& a, const torch::Tensor& b, const to
   return (torch::cross_entropy_loss(logits, own) + torch::cross_entropy_loss(logits.t(), own)) / 2;
 }
 
+torch::Tensor to_device(const torch::Tensor& tensor, torch::Device device) {
+  return tensor.to(device, /*non_blocking=*/true);
+}
+
 torch::Tensor to_pixels(const torch::Tensor& images, torch::Device device) {
-  return images.to(device).to(torch::kFloat32).div_(255.0);
+  return to_device(images, device).to(torch::kFloat32).div_(255.0);
 }
 
 torch::Tensor embed_images(ClipModel& model, const torch::Tensor& images) {
@@ -66,7 +70,7 @@ torch::Tensor embed_captions(ClipModel& model, const PairSource& pairs, const to
 torch::Tensor embed_captions(ClipModel& model, std::span<const std::string> captions) {
   return in_batches(static_cast<std::int64_t>(captions.size()), [&](std::int64_t begin, std::int64_t end) {
     const auto slice = captions.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-    return model.encode_text(model.tokenize(slice).to(model.device()));
+    return model.encode_text(to_device(model.tokenize(slice), model.device()));
   });
 }
 

@@ -1,10 +1,13 @@
 /// Training steps of a model on random pictures, as a cell takes them: for models too large for a study on a CPU.
-/// tests/bench/peers/models holds them against open_clip's. Prints {"ms": [of each step], "peak_memory_mib": n}.
+/// tests/bench/peers/models holds them against open_clip's. Prints {"ms": [of each step], "pairs_per_s": n,
+/// "peak_memory_mib": n}. On a GPU the host does not wait for a step, so there the rate, over all steps but the first
+/// few, is what tells.
 ///
-///     model_steps MODEL BATCH STEPS THREADS [TRAINING]     MODEL, TRAINING: JSON, as in a matrix file
+///     model_steps MODEL BATCH STEPS THREADS [TRAINING [DEVICE]]     MODEL, TRAINING: JSON, as in a matrix file
 #include <chrono>
 #include <iostream>
 
+#include <torch/cuda.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -34,13 +37,20 @@ Json measure(const std::vector<std::string>& arguments) {
   training["batch_size"] = batch;
   training["epochs"] = 1;
 
+  load_gpu_support();
+  const torch::Device device(arguments.size() > 5 ? arguments[5] : "cpu");
+  const std::int64_t warm_up = device.is_cpu() ? 1 : 10;  // kernels are chosen and memory is taken
+
   Dataset data;
-  const auto pairs_count = batch * (steps + 1);
+  const auto pairs_count = batch * (steps + warm_up);
   const std::vector<std::string> captions(static_cast<std::size_t>(pairs_count), "a photo of a cat on a red sofa");
-  data.train =
-      tensor_pairs(torch::randint(0, 256, {pairs_count, 3, spec.image_px, spec.image_px}, torch::kByte), captions);
+  constexpr std::int64_t kDifferent = 4;  // batches: to draw all pixels takes longer than to train on them
+  const auto pixels = torch::randint(0, 256, {kDifferent * batch, 3, spec.image_px, spec.image_px}, torch::kByte);
+  data.train = tensor_pairs(
+      pixels.repeat({pairs_count / (kDifferent * batch) + 1, 1, 1, 1}).narrow(0, 0, pairs_count).contiguous(),
+      captions);
   const auto words = std::make_shared<const Vocabulary>(*data.train, spec.tokenizer.min_count);
-  const auto model = make_clip(spec, make_tokenizer(spec.tokenizer, words, *data.train), 1, torch::kCPU);
+  const auto model = make_clip(spec, make_tokenizer(spec.tokenizer, words, *data.train), 1, device);
   const Registry registry(plugin_search_path({}));
   const auto attack = registry.make_attack("none", Json::object());
   const auto defense = registry.make_defense("clip", Json::object());
@@ -54,15 +64,21 @@ Json measure(const std::vector<std::string>& arguments) {
                    .vocabulary = words->known_words(),
                    .seed = 1});
   std::vector<double> ms;
-  auto last = Clock::now();
+  auto last = Clock::now(), warm = last;
   TrainHooks hooks;
   hooks.after_step = [&](std::int64_t step) {
+    if (!device.is_cpu() && (step == warm_up || step == warm_up + steps)) torch::cuda::synchronize();
     const auto now = Clock::now();
-    if (step > 1) ms.push_back(std::chrono::duration<double, std::milli>(now - last).count());
+    if (step > warm_up) ms.push_back(std::chrono::duration<double, std::milli>(now - last).count());
+    if (step == warm_up) warm = now;
     last = now;
   };
   trainer.run(hooks);
-  return {{"ms", ms}, {"peak_memory_mib", peak_memory_mib()}};
+  const double wall_s = std::chrono::duration<double>(last - warm).count();
+  return {{"ms", ms},
+          {"pairs_per_s", static_cast<double>(batch * steps) / wall_s},
+          {"phase_s", trainer.phase_s()},
+          {"peak_memory_mib", peak_memory_mib()}};
 }
 
 }  // namespace

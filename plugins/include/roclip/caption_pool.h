@@ -21,6 +21,8 @@ class CaptionPool {
   /// @param size of the pool, at least 1 and at most the number of pairs. @param with_tokens whether to keep them
   static CaptionPool of_random_captions(std::int64_t size, bool with_tokens, TrainContext& context);
 
+  /// A pool of a checkpoint comes on the CPU; one that is there already is not copied.
+  void to(torch::Device device);
   std::int64_t size() const { return embeddings_.defined() ? embeddings_.size(0) : 0; }
 
   /// Row of the most similar caption for each image. @param z_img f32 [B, D], unit rows.

@@ -57,6 +57,10 @@ torch::Tensor unit_rows(const torch::Tensor& rows);
 /// @param a, b f32 [B, D], unit rows; row i of a belongs to row i of b.  @return f32 [], nats.
 torch::Tensor clip_loss(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& logit_scale);
 
+/// Copies what a step needs to its device, where it joins what is to be done there: the host does not wait, as it does
+/// in Tensor::to(). @param tensor on the CPU; it may be freed at once, and changed unless it is in pinned memory
+torch::Tensor to_device(const torch::Tensor& tensor, torch::Device device);
+
 /// uint8 0..255 -> f32 0..1 on `device`.
 torch::Tensor to_pixels(const torch::Tensor& images, torch::Device device);
 /// Unit embeddings of uint8 images [N, 3, H, W], in batches, without gradient. @return f32 [N, D] on the CPU.

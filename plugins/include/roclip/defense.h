@@ -147,7 +147,8 @@ class Defense {
   /// @param pixels f32 [B, 3, H, W], 0..1. @return f64 [B] on the CPU, finite; higher = more suspicious
   virtual std::optional<torch::Tensor> input_suspicion(const torch::Tensor& pixels, const Deployment& deployment) const;
 
-  /// Called between two steps, or after the last one. save() changes nothing; load() of the same gives the same state.
+  /// Called between two steps, or after the last one. save() changes nothing; load() of the same gives the same state,
+  /// but all tensors come on the CPU: what is needed on the model's device is moved there before it is used.
   virtual void save(torch::serialize::OutputArchive& archive) const;
   virtual void load(torch::serialize::InputArchive& archive);
 };

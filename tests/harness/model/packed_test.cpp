@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "harness/model/packed.h"
+#include "harness/model/towers.h"
 
 using namespace roclip::bench;
 
@@ -94,4 +95,32 @@ TEST_CASE("the mean of a packed sequence is over its tokens, and 0 without any",
   means.sum().backward();
   const auto shares = x.grad().select(1, 0);
   CHECK(torch::allclose(shares, torch::tensor({1 / 3.0F, 1 / 3.0F, 1 / 3.0F, 1.0F, 0.25F, 0.25F, 0.25F, 0.25F})));
+}
+
+TEST_CASE("tokens are padded to few different widths, and not beyond the context", "[model][gpu]") {
+  const auto width = [](std::int64_t tokens, std::int64_t longest) {
+    const auto padded = in_few_widths(torch::ones({2, tokens}, torch::kLong), longest);
+    CHECK(padded.sum().item<std::int64_t>() == 2 * tokens);
+    return padded.size(1);
+  };
+  CHECK(width(1, 12) == 8);
+  CHECK(width(8, 12) == 8);
+  CHECK(width(9, 12) == 12);
+  CHECK(width(9, 77) == 16);
+  CHECK(width(77, 77) == 77);
+}
+
+TEST_CASE("a text tower gives the same features with padding kept, whatever the first token's id", "[model][gpu]") {
+  TextSpec spec{.transformer = {.width = 16, .layers = 1, .heads = 2, .mlp_width = 32}, .context_length = 8};
+  spec.pool = GENERATE(TextSpec::Pool::kMean, TextSpec::Pool::kLast);
+  spec.causal = spec.pool == TextSpec::Pool::kLast;
+  const TokenIds ids{.first = GENERATE(0, 1), .count = 20};
+  torch::manual_seed(1);
+  const auto tower = make_text_tower(spec, ids);
+  auto tokens = torch::randint(1, 20, {3, 8}, torch::kLong);
+  tokens[0].narrow(0, 2, 6).zero_();  // of a BPE tokenizer, whose ids begin with 1, padding lies before the embeddings
+  const auto padded = pack(tokens != 0, /*keep_padding=*/true);
+  const auto words = tower->words(tokens, padded);
+  const auto features = spec.causal ? packed_last(words, padded) : packed_mean(words, padded);
+  CHECK(torch::allclose(features, tower->features(tokens), 1e-4, 1e-6));
 }

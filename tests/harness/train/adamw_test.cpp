@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "harness/record/torch_compat.h"
 #include "harness/train/adamw.h"
 
 using namespace roclip::bench;
@@ -74,4 +75,38 @@ TEST_CASE("a long gradient is shortened, a short one stays", "[train]") {
   };
   CHECK(shortened(1) == Approx(1));
   CHECK(shortened(10) == Approx(5));
+}
+
+TEST_CASE("every parameter and its gradient begin where an allocation could, as kernels of a GPU ask for", "[train]") {
+  std::vector<torch::Tensor> parameters;
+  for (const std::int64_t size : {1, 3, 65}) parameters.push_back(torch::randn({size}).requires_grad_());
+  AdamW optimizer(parameters, {});
+  for (const auto& parameter : parameters) {
+    CHECK(parameter.storage_offset() * 4 % 256 == 0);
+    CHECK(parameter.grad().storage_offset() * 4 % 256 == 0);
+  }
+}
+
+TEST_CASE("gradients may stay where autograd makes them, as a GPU takes them", "[train][gpu]") {
+  if (!kAdamWOfLists) return;  // an older LibTorch adds them up in the arena everywhere
+  torch::manual_seed(1);
+  std::vector<torch::Tensor> one, other;
+  for (const auto& shape : {std::vector<std::int64_t>{4, 3}, {3}, {2, 5, 3, 3}, {7}}) {
+    one.push_back(torch::randn(shape).requires_grad_());
+    other.push_back(one.back().detach().clone().requires_grad_());
+  }
+  for (auto* list : {&one, &other}) {  // channels last: a gradient has the strides of its parameter
+    (*list)[2].set_data((*list)[2].contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+  AdamW in_arena(one, {}, {}, true), where_made(other, {}, {}, false);
+  const auto x = torch::randn({4, 3}), maps = torch::randn({2, 5, 4, 4});
+  for (int step = 0; step < 10; ++step) {
+    for (auto [optimizer, p] : {std::pair{&in_arena, &one}, {&where_made, &other}}) {
+      optimizer->zero_grad();  // the last parameter never gets a gradient
+      ((x * (*p)[1]).matmul((*p)[0].t()).square().mean() + torch::conv2d(maps, (*p)[2]).square().mean()).backward();
+      optimizer->shorten_gradient(0.3);
+      optimizer->step(0.01);
+    }
+  }
+  for (std::size_t i = 0; i < one.size(); ++i) CHECK(torch::allclose(one[i], other[i], 1e-5, 1e-6));
 }

@@ -37,6 +37,15 @@ TEST_CASE("every operation of a training has an algorithm with equal bits, as \"
   }
 }
 
+TEST_CASE("training on images that were all copied to the device is the same", "[train][gpu]") {
+  TrainHooks hooks;
+  hooks.resident = true;  // as on a GPU with room for them
+  for (const auto& [name, params] : kTrainings) {
+    CAPTURE(name);
+    CHECK(trained(name, params, 1, hooks).weights == trained(name, params, 1).weights);
+  }
+}
+
 TEST_CASE("losses that are read together are those that are read one by one", "[train]") {
   TrainHooks hooks;
   const auto one_by_one = trained("clip", kAugmented, 1, hooks);  // as on every CPU
