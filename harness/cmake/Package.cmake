@@ -45,4 +45,9 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_LIBRARY_OUTPUT_DIRECTORY
 set(CPACK_DEBIAN_PACKAGE_DEPENDS libopenblas0-openmp)
 # npm fetches the embedded images; the rest builds plugins.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "npm, g++, cmake, ninja-build, libtorch-dev, nlohmann-json3-dev, catch2")
+
+option(ROCLIP_BUNDLE "Whether to install and pack a folder that runs wherever it is unpacked" OFF)
+if(ROCLIP_BUNDLE)
+  include(Bundle)
+endif()
 include(CPack)
