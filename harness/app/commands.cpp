@@ -20,6 +20,7 @@
 #include "harness/report/significance.h"
 #include "harness/run/folder_lock.h"
 #include "harness/run/preparation.h"
+#include "harness/run/slurm.h"
 #include "harness/run/supervisor.h"
 #include "harness/study/matrix.h"
 #include "harness/study/select.h"
@@ -61,36 +62,64 @@ void print_table(const Json& object, const std::string& indent) {
   }
 }
 
-/// status.json, in the shape that status_command() and status_lines() rely on. @throws Error(kData)
-Json read_status(const std::filesystem::path& file) {
-  Json snapshot = read_json(file);
-  const CheckedJson json(snapshot, file.string(), "the next `roclip-bench run` writes it anew");
-  json.check_version(1);
-  for (const char* key : {"name", "phase", "started_at", "updated_at"}) json.at(key).text();
-  json.at("seconds_left").number(0);
-  for (const char* key : {"total", "ok", "not_ok", "running", "left"}) json.at("cells").at(key).integer(0);
-  for (const auto& cell : json.at("running").items()) {
-    for (const char* key : {"attack", "defense"}) cell.at(key).text();
-    for (const char* key : {"seed", "epoch", "epochs", "step", "steps"}) cell.at(key).integer(0);
-    for (const char* key : {"seconds_left", "loss", "pairs_per_s"}) cell.at(key).number();
-  }
-  for (const auto& cell : json.at("trouble").items()) {
-    for (const char* key : {"id", "status", "reason"}) cell.at(key).text();
-  }
-  return snapshot;
+/// What plan_command() and emit_command() begin with; writes nothing.
+std::optional<Preparation> look_at(const Matrix& matrix, const OutputFolder& out, const RunOptions& options,
+                                   int& signal) {
+  const Signals signals;
+  ProgressView view(ProgressStyle::kAuto, false);
+  return prepare(matrix,
+                 {.out = out.root, .plugin_path = options.plugin_path, .device = options.device, .make_data = false},
+                 signals, view, signal);
+}
+
+OutputFolder folder_of(const Matrix& matrix, const RunOptions& options) {
+  return {options.out.empty() ? default_out(matrix) : options.out};
+}
+
+/// The program as another shell calls it: in a bundle, that is the script that finds LibTorch.
+std::filesystem::path start_file() {
+  const auto script = program_dir().parent_path() / "roclip-bench";
+  return std::filesystem::is_regular_file(script) ? script : program_dir() / "roclip-bench";
 }
 
 }  // namespace
 
-int plan_command(const RunOptions& options) {
-  const Signals signals;
+int emit_command(const RunOptions& options, const EmitOptions& emit) {
   const Matrix matrix = load_matrix(options.matrix);
-  const OutputFolder out{options.out.empty() ? default_out(matrix) : options.out};
-  ProgressView view(ProgressStyle::kAuto, false);
+  const auto out = folder_of(matrix, options);
   int signal = 0;
-  const auto prepared = prepare(
-      matrix, {.out = out.root, .plugin_path = options.plugin_path, .device = options.device, .make_data = false},
-      signals, view, signal);
+  const auto prepared = look_at(matrix, out, options, signal);
+  if (!prepared) return 128 + signal;
+  const auto file = std::filesystem::absolute(options.matrix).lexically_normal();
+  if (prepared->data_hash.empty()) {
+    throw Error(ErrorKind::kData,
+                "the data is not prepared yet, and every task would prepare it; next: roclip-bench data prepare " +
+                    file.string() + ", on a disk that all nodes see (ROCLIP_BENCH_CACHE)");
+  }
+  const auto cells = select(prepared->cells, options.only);
+  SlurmArray array{.name = matrix.name,
+                   .out = std::filesystem::absolute(out.root).lexically_normal(),
+                   .run = {start_file().string(), "run", file.string()},
+                   .cells = std::ssize(cells),
+                   .tasks = std::min(emit.tasks, static_cast<std::int64_t>(most_shards(cells, prepared->trainings))),
+                   .at_once = emit.at_once,
+                   .sbatch = emit.sbatch};
+  for (const auto& folder : options.plugin_path) {
+    array.run.insert(array.run.end(), {"--plugin-path", std::filesystem::absolute(folder).string()});
+  }
+  array.run.insert(array.run.end(), {"--device", options.device, "--jobs",
+                                     std::to_string(std::max<std::int64_t>(1, options.jobs)), "--progress", "none"});
+  for (const auto& terms : options.only) array.run.insert(array.run.end(), {"--only", terms});
+  std::filesystem::create_directories(array.out);
+  std::cout << slurm_script(array);
+  return 0;
+}
+
+int plan_command(const RunOptions& options) {
+  const Matrix matrix = load_matrix(options.matrix);
+  const auto out = folder_of(matrix, options);
+  int signal = 0;
+  const auto prepared = look_at(matrix, out, options, signal);
   if (!prepared) return 128 + signal;
 
   const auto selected = select(prepared->cells, options.only);
@@ -163,39 +192,6 @@ int plan_command(const RunOptions& options) {
     print_detectable(*prepared, seeds.size());
   }
   return code;
-}
-
-int status_command(const std::filesystem::path& out, bool json, bool color) {
-  const OutputFolder folder{out};
-  if (!std::filesystem::exists(folder.status_file())) {
-    throw Error(ErrorKind::kData, folder.status_file().string() +
-                                      ": no such file; expected the output folder of a run, "
-                                      "such as out");
-  }
-  Json snapshot = read_status(folder.status_file());
-  const auto holder = FolderLock::holder(out);
-  const bool dead = !holder && (snapshot.at("phase") == "running" || snapshot.at("phase") == "stopping");
-  if (dead) {
-    snapshot["phase"] = "died";
-    snapshot["running"] = Json::array();
-    snapshot["seconds_left"] = 0;
-    snapshot["cells"]["running"] = 0;
-  }
-  if (json) {
-    std::cout << snapshot.dump(2) << "\n";
-    return 0;
-  }
-  const auto text = [](const Json& place, const char* key) { return escape_text(place.at(key).get<std::string>()); };
-  std::printf("%s: %s%s, started %s, last update %s\n", text(snapshot, "name").c_str(), text(snapshot, "phase").c_str(),
-              holder ? (" in " + *holder).c_str() : "", text(snapshot, "started_at").c_str(),
-              text(snapshot, "updated_at").c_str());
-  for (const auto& line : status_lines(snapshot, 0, color)) std::puts(line.c_str());
-  for (const auto& cell : snapshot.at("trouble")) {
-    std::printf("%s  %s\n         %s\n", colored(text(cell, "status"), text(cell, "status"), color).c_str(),
-                text(cell, "id").c_str(), escape_lines(cell.at("reason").get<std::string>()).c_str());
-  }
-  if (dead) std::puts("The run was killed. Start it again: it continues where it stopped.");
-  return 0;
 }
 
 std::filesystem::path find_cell(const std::string& cell, const std::filesystem::path& out) {

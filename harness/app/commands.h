@@ -17,8 +17,18 @@ using Paths = std::vector<std::filesystem::path>;
 /// Lists the cells: ids, which are done, which share a training, estimated time, statistical power. Writes nothing.
 int plan_command(const RunOptions& options);
 
-/// Progress of a running or finished run in this folder. @return 0
-int status_command(const std::filesystem::path& out, bool json, bool color);
+struct EmitOptions {
+  std::string emit;  ///< "slurm", or "" for none
+  std::int64_t tasks = 1000, at_once = 0;
+  std::vector<std::string> sbatch;
+};
+/// Prints the script of SlurmArray for these cells, and makes the output folder, where Slurm puts the logs. @return 0.
+/// @throws Error(kData) if the data is not prepared: tasks would all do it
+int emit_command(const RunOptions& options, const EmitOptions& emit);
+
+/// Progress of a running or finished run in this folder; of several, such as those of a job array, the sums and what
+/// went wrong. @param json that of one folder, or a list of them with their "folder". @return 0
+int status_command(const Paths& outs, bool json, bool color);
 
 /// The file of a cell: a path, or an id or the beginning of one in an output folder. @throws Error(kEmpty)
 std::filesystem::path find_cell(const std::string& cell, const std::filesystem::path& out);

@@ -123,11 +123,37 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   const auto options = std::make_shared<RunOptions>();
   auto* plan =
       add_command(app, "plan", "list the cells: done, to run, shared trainings, estimated time, statistical power",
-                  {"matrix.json", "matrix.json --json"});
+                  {"matrix.json", "matrix.json --json",
+                   "matrix.json --out /shared/out --emit slurm --sbatch=--time=4:00:00 > study.sh"});
   add_matrix_options(plan, *options);
-  plan->add_flag("--json", options->json, "as JSON, with every parameter");
-  plan->callback([options, &invocation] {
+  const auto emit = std::make_shared<EmitOptions>();
+  auto* json = plan->add_flag("--json", options->json, "as JSON, with every parameter");
+  auto* slurm =
+      plan->add_option("--emit", emit->emit, "print a script for sbatch instead: a job array that runs the cells")
+          ->check(CLI::IsMember({"slurm"}))
+          ->excludes(json);
+  plan->add_option("--tasks", emit->tasks,
+                   "of the job array, at most; each runs several cells, those of one training together")
+      ->needs(slurm)
+      ->check(CLI::Range(1, 4000000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  plan->add_option("--at-once", emit->at_once, "tasks that run at the same time, at most; 0 = as many as Slurm likes")
+      ->needs(slurm)
+      ->check(CLI::Range(0, 4000000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  plan->add_option("--sbatch", emit->sbatch,
+                   "an option of sbatch, such as --sbatch=--gpus=1; may be given again for more")
+      ->needs(slurm)
+      ->type_name("OPTION")
+      ->allow_extra_args(false);
+  plan->callback([options, emit, &invocation] {
     options->plugin_path = invocation.plugin_path;
+    if (!emit->emit.empty()) {
+      invocation.code = emit_command(*options, *emit);
+      return;
+    }
     invocation.code = plan_command(*options);
   });
 }
@@ -146,12 +172,17 @@ std::shared_ptr<CellOptions> add_cell_options(CLI::App* command) {
 }
 
 void add_looks(CLI::App& app, Invocation& invocation) {
-  const auto of_run = std::make_shared<CellOptions>();
-  auto* status = add_command(app, "status", "progress of a running or finished run", {"out"});
-  status->add_option("out", of_run->out, "output folder")->required()->type_name("FOLDER");
-  status->add_flag("--json", of_run->json, "as JSON");
-  status->callback(
-      [of_run, &invocation] { invocation.code = status_command(of_run->out, of_run->json, invocation.use_color()); });
+  struct StatusOptions {
+    Paths outs;
+    bool json = false;
+  };
+  const auto of_runs = std::make_shared<StatusOptions>();
+  auto* status = add_command(app, "status", "progress of running or finished runs", {"out", "out/part-*"});
+  status->add_option("out", of_runs->outs, "output folders; of several, the sums")->required()->type_name("FOLDER...");
+  status->add_flag("--json", of_runs->json, "as JSON");
+  status->callback([of_runs, &invocation] {
+    invocation.code = status_command(of_runs->outs, of_runs->json, invocation.use_color());
+  });
 
   auto* show = add_command(app, "show", "show all that is recorded about one cell",
                            {"badnets-clip --out out", "out/cells/<id>.json --json"});

@@ -75,15 +75,34 @@ std::vector<const Cell*> select(const std::vector<Cell>& cells, const std::vecto
   return selected;
 }
 
-std::vector<const Cell*> shard_of(const std::vector<const Cell*>& cells,
-                                  const std::map<std::string, std::string>& trainings, Shard shard) {
-  std::map<std::string, std::size_t> groups;  // in the order of their first cells
-  std::vector<const Cell*> part;
+namespace {
+
+/// Of each cell, the number of its group: those that share a training, in the order of their first cells.
+std::vector<std::size_t> groups_of(const std::vector<const Cell*>& cells,
+                                   const std::map<std::string, std::string>& trainings) {
+  std::map<std::string, std::size_t> numbers;
+  std::vector<std::size_t> groups;
   for (const auto* cell : cells) {
     const auto training = trainings.find(cell->id);
     const auto& key = training == trainings.end() || training->second.empty() ? cell->id : training->second;
-    const auto group = groups.try_emplace(key, groups.size()).first->second;
-    if (group % shard.count == shard.index - 1) part.push_back(cell);
+    groups.push_back(numbers.try_emplace(key, numbers.size()).first->second);
+  }
+  return groups;
+}
+
+}  // namespace
+
+std::size_t most_shards(const std::vector<const Cell*>& cells, const std::map<std::string, std::string>& trainings) {
+  const auto groups = groups_of(cells, trainings);
+  return groups.empty() ? 0 : *std::ranges::max_element(groups) + 1;
+}
+
+std::vector<const Cell*> shard_of(const std::vector<const Cell*>& cells,
+                                  const std::map<std::string, std::string>& trainings, Shard shard) {
+  const auto groups = groups_of(cells, trainings);
+  std::vector<const Cell*> part;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (groups[i] % shard.count == shard.index - 1) part.push_back(cells[i]);
   }
   return part;
 }

@@ -17,6 +17,9 @@ namespace roclip::bench {
 /// Error(kEmpty) for a selector that selects nothing
 std::vector<const Cell*> select(const std::vector<Cell>& cells, const std::vector<std::string>& selectors);
 
+/// How many groups of cells share no training: more parts than these would be empty. @param trainings as in shard_of()
+std::size_t most_shards(const std::vector<const Cell*>& cells, const std::map<std::string, std::string>& trainings);
+
 /// One of several parts of a run.
 struct Shard {
   std::size_t index = 1, count = 1;  ///< 1 <= index <= count

@@ -102,7 +102,7 @@ TEST_CASE("a mistake on the command line is met with what was meant", "[app]") {
              Contains("unknown option --job; did you mean \"--jobs\"?") && Contains("See roclip-bench run --help"));
   CHECK_THAT(Table().refusal({"--only", "seed=1", "run", "m.json"}), Contains("--only belongs behind its subcommand"));
   CHECK_THAT(Table().refusal({"plugin", "inof"}), Contains("did you mean \"info\"?"));
-  CHECK_THAT(Table().refusal({"status", "a", "b"}), Contains("unexpected argument \"b\""));
+  CHECK_THAT(Table().refusal({"show", "a", "b"}), Contains("unexpected argument \"b\""));
   CHECK_THAT(Table().refusal({"run"}), Contains("run: matrix is required"));
   CHECK_THAT(Table().refusal({}), Contains("expected a subcommand: run, plan"));
 }

@@ -225,6 +225,7 @@ TEST_CASE("the shards of a run have every cell once, and cells of one training t
     }
     CHECK(seen == cells.size());
     CHECK(shard_of_training.size() == 6);
+    CHECK(most_shards(all, trainings) == 6);
     CHECK(largest <= 2 * ((6 + count - 1) / count));
   }
 }

@@ -1,0 +1,67 @@
+#include "harness/run/slurm.h"
+
+#include <boost/algorithm/string/replace.hpp>
+
+namespace roclip::bench {
+
+namespace {
+
+/// As one word of a shell.
+std::string quoted(const std::string& word) {
+  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  return "'" + boost::replace_all_copy(word, "'", "'\\''") + "'";
+}
+
+/// Of a comment or a name in a line: a new line would end it.
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string slurm_script(const SlurmArray& array) {
+  const auto tasks = std::to_string(array.tasks);
+  std::string run;
+  for (const auto& word : array.run) run += quoted(word) + " ";
+  std::string script = "#!/bin/bash\n# " + one_line(array.name) + ": " + std::to_string(array.cells) + " cells in " +
+                       tasks + " tasks. Submit it with sbatch. To look at the results of all:\n#   " +
+                       quoted(array.run.front()) + " report " + quoted(array.out.string()) + "/part-*\n";
+  const auto option = [&](const std::string& text) { script += "#SBATCH " + one_line(text) + "\n"; };
+  option("--job-name=" + quoted(array.name));
+  option("--array=1-" + tasks + (array.at_once > 0 ? "%" + std::to_string(array.at_once) : ""));
+  option("--output=" + quoted(array.out.string() + "/part-%a.log"));
+  option("--open-mode=append");
+  option("--requeue");            // after pre-emption and after the failure of a node
+  option("--signal=B:USR1@120");  // two minutes before the end of its time
+  for (const auto& of_site : array.sbatch) option(of_site);
+  script += R"(
+# The end of its time is near: checkpoints are written, and the task is queued again.
+out_of_time() {
+  trap '' USR1
+  kill -TERM "$run"
+  wait "$run"
+  scontrol requeue "$SLURM_JOB_ID"
+}
+trap out_of_time USR1
+trap 'kill -TERM "$run"' TERM
+
+)" + run + "--out " +
+            quoted(array.out.string()) + "/part-\"$SLURM_ARRAY_TASK_ID\" --shard \"$SLURM_ARRAY_TASK_ID\"/" + tasks +
+            R"( &
+run=$!
+wait "$run"
+ended=$?
+while kill -0 "$run" 2>/dev/null; do  # a signal ended the waiting, not the run
+  wait "$run"
+  ended=$?
+done
+exit "$ended"
+)";
+  return script;
+}
+
+}  // namespace roclip::bench
