@@ -20,7 +20,6 @@
 #include "harness/report/significance.h"
 #include "harness/run/folder_lock.h"
 #include "harness/run/preparation.h"
-#include "harness/run/slurm.h"
 #include "harness/run/supervisor.h"
 #include "harness/study/matrix.h"
 #include "harness/study/select.h"
@@ -62,64 +61,17 @@ void print_table(const Json& object, const std::string& indent) {
   }
 }
 
-/// What plan_command() and emit_command() begin with; writes nothing.
-std::optional<Preparation> look_at(const Matrix& matrix, const OutputFolder& out, const RunOptions& options,
-                                   int& signal) {
-  const Signals signals;
-  ProgressView view(ProgressStyle::kAuto, false);
-  return prepare(matrix,
-                 {.out = out.root, .plugin_path = options.plugin_path, .device = options.device, .make_data = false},
-                 signals, view, signal);
-}
-
-OutputFolder folder_of(const Matrix& matrix, const RunOptions& options) {
-  return {options.out.empty() ? default_out(matrix) : options.out};
-}
-
-/// The program as another shell calls it: in a bundle, that is the script that finds LibTorch.
-std::filesystem::path start_file() {
-  const auto script = program_dir().parent_path() / "roclip-bench";
-  return std::filesystem::is_regular_file(script) ? script : program_dir() / "roclip-bench";
-}
-
 }  // namespace
-
-int emit_command(const RunOptions& options, const EmitOptions& emit) {
-  const Matrix matrix = load_matrix(options.matrix);
-  const auto out = folder_of(matrix, options);
-  int signal = 0;
-  const auto prepared = look_at(matrix, out, options, signal);
-  if (!prepared) return 128 + signal;
-  const auto file = std::filesystem::absolute(options.matrix).lexically_normal();
-  if (prepared->data_hash.empty()) {
-    throw Error(ErrorKind::kData,
-                "the data is not prepared yet, and every task would prepare it; next: roclip-bench data prepare " +
-                    file.string() + ", on a disk that all nodes see (ROCLIP_BENCH_CACHE)");
-  }
-  const auto cells = select(prepared->cells, options.only);
-  SlurmArray array{.name = matrix.name,
-                   .out = std::filesystem::absolute(out.root).lexically_normal(),
-                   .run = {start_file().string(), "run", file.string()},
-                   .cells = std::ssize(cells),
-                   .tasks = std::min(emit.tasks, static_cast<std::int64_t>(most_shards(cells, prepared->trainings))),
-                   .at_once = emit.at_once,
-                   .sbatch = emit.sbatch};
-  for (const auto& folder : options.plugin_path) {
-    array.run.insert(array.run.end(), {"--plugin-path", std::filesystem::absolute(folder).string()});
-  }
-  array.run.insert(array.run.end(), {"--device", options.device, "--jobs",
-                                     std::to_string(std::max<std::int64_t>(1, options.jobs)), "--progress", "none"});
-  for (const auto& terms : options.only) array.run.insert(array.run.end(), {"--only", terms});
-  std::filesystem::create_directories(array.out);
-  std::cout << slurm_script(array);
-  return 0;
-}
 
 int plan_command(const RunOptions& options) {
   const Matrix matrix = load_matrix(options.matrix);
-  const auto out = folder_of(matrix, options);
+  const OutputFolder out{options.out.empty() ? default_out(matrix) : options.out};
+  const Signals signals;
+  ProgressView view(ProgressStyle::kAuto, false);
   int signal = 0;
-  const auto prepared = look_at(matrix, out, options, signal);
+  const auto prepared = prepare(
+      matrix, {.out = out.root, .plugin_path = options.plugin_path, .device = options.device, .make_data = false},
+      signals, view, signal);
   if (!prepared) return 128 + signal;
 
   const auto selected = select(prepared->cells, options.only);

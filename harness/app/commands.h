@@ -17,18 +17,24 @@ using Paths = std::vector<std::filesystem::path>;
 /// Lists the cells: ids, which are done, which share a training, estimated time, statistical power. Writes nothing.
 int plan_command(const RunOptions& options);
 
-struct EmitOptions {
-  std::string emit;  ///< "slurm", or "" for none
+/// As in SlurmArray.
+struct SlurmOptions {
   std::int64_t tasks = 1000, at_once = 0;
   std::vector<std::string> sbatch;
+  bool cancel = false;  ///< the job, when the run that watches it is interrupted
 };
 /// Prints the script of SlurmArray for these cells, and makes the output folder, where Slurm puts the logs. @return 0.
 /// @throws Error(kData) if the data is not prepared: tasks would all do it
-int emit_command(const RunOptions& options, const EmitOptions& emit);
+int emit_command(const RunOptions& options, const SlurmOptions& slurm);
+/// Submits that script, unless a job of this folder is alive, and watches until no task is left; then prints the grid.
+/// @return as run_matrix(). @throws as emit_command(), and Error(kData) if Slurm refuses
+int run_on_slurm(const RunOptions& options, const SlurmOptions& slurm);
 
 /// Progress of a running or finished run in this folder; of several, such as those of a job array, the sums and what
 /// went wrong. @param json that of one folder, or a list of them with their "folder". @return 0
 int status_command(const Paths& outs, bool json, bool color);
+/// What it says of several: lines of how many folders are how far, and of how many cells.
+std::string sums_of(const Paths& outs);
 
 /// The file of a cell: a path, or an id or the beginning of one in an output folder. @throws Error(kEmpty)
 std::filesystem::path find_cell(const std::string& cell, const std::filesystem::path& out);

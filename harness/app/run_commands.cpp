@@ -57,9 +57,34 @@ void add_matrix_options(CLI::App* command, RunOptions& options) {
       ->allow_extra_args(false);
 }
 
+/// @param with_slurm the option that they belong to
+void add_slurm_options(CLI::App* command, SlurmOptions& options, CLI::Option* with_slurm) {
+  command
+      ->add_option("--tasks", options.tasks,
+                   "of the job array, at most; each runs several cells, those of one training together")
+      ->needs(with_slurm)
+      ->check(CLI::Range(1, 4000000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      ->add_option("--at-once", options.at_once, "tasks that run at the same time, at most; 0 = as many as Slurm likes")
+      ->needs(with_slurm)
+      ->check(CLI::Range(0, 4000000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      ->add_option("--sbatch", options.sbatch,
+                   "an option of sbatch, such as --sbatch=--gpus=1; may be given again for more")
+      ->needs(with_slurm)
+      ->type_name("OPTION")
+      ->allow_extra_args(false);
+}
+
 void add_run(CLI::App& app, Invocation& invocation) {
   struct Choices {
     RunOptions run;
+    SlurmOptions slurm;
+    std::string executor = "local";
     std::vector<std::string> retry;
     std::string progress = "auto";
     bool fail_fast = false, until_decided = false;
@@ -75,6 +100,13 @@ void add_run(CLI::App& app, Invocation& invocation) {
          "--shard", [choices](const std::string& text) { choices->run.shard = parse_shard(text); },
          "the I-th of N parts of these cells, for several machines; `report` takes all their folders")
       ->type_name("I/N");
+  auto* executor =
+      run->add_option("--executor", choices->executor,
+                      "slurm = submit a job array, watch it and print the grid; Ctrl-C only stops watching")
+          ->check(CLI::IsMember({"local", "slurm"}))
+          ->capture_default_str();
+  add_slurm_options(run, choices->slurm, executor);
+  run->add_flag("--cancel", choices->slurm.cancel, "Ctrl-C cancels the job")->needs(executor);
   auto* rerun = run->add_flag("--rerun", options.rerun, "also run cells that are done");
   run->add_option("--retry", choices->retry,
                   "which cells that failed in an earlier run to run again: their statuses, joined by commas; default: "
@@ -115,6 +147,18 @@ void add_run(CLI::App& app, Invocation& invocation) {
     if (!choices->retry.empty()) chosen.retry = choices->retry;
     if (choices->fail_fast) chosen.max_fail = 1;
     chosen.command_line = invocation.words;
+    if (choices->executor == "slurm") {
+      const bool fits = !chosen.rerun && !chosen.retry && chosen.shard.count == 1 && chosen.max_fail == 0 &&
+                        !choices->until_decided && !chosen.json && !chosen.trace;
+      if (!fits) {
+        throw Error(
+            ErrorKind::kUsage,
+            "--executor slurm does not take --rerun, --retry, --shard, --fail-fast, --max-fail, --until-decided, "
+            "--json or --trace; next: leave it out, or change the script of `roclip-bench plan FILE --emit slurm`");
+      }
+      invocation.code = run_on_slurm(chosen, choices->slurm);
+      return;
+    }
     invocation.code = choices->until_decided ? run_until_decided(chosen, choices->most_seeds) : run_matrix(chosen);
   });
 }
@@ -126,35 +170,16 @@ void add_plan(CLI::App& app, Invocation& invocation) {
                   {"matrix.json", "matrix.json --json",
                    "matrix.json --out /shared/out --emit slurm --sbatch=--time=4:00:00 > study.sh"});
   add_matrix_options(plan, *options);
-  const auto emit = std::make_shared<EmitOptions>();
   auto* json = plan->add_flag("--json", options->json, "as JSON, with every parameter");
-  auto* slurm =
-      plan->add_option("--emit", emit->emit, "print a script for sbatch instead: a job array that runs the cells")
-          ->check(CLI::IsMember({"slurm"}))
-          ->excludes(json);
-  plan->add_option("--tasks", emit->tasks,
-                   "of the job array, at most; each runs several cells, those of one training together")
-      ->needs(slurm)
-      ->check(CLI::Range(1, 4000000).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-  plan->add_option("--at-once", emit->at_once, "tasks that run at the same time, at most; 0 = as many as Slurm likes")
-      ->needs(slurm)
-      ->check(CLI::Range(0, 4000000).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-  plan->add_option("--sbatch", emit->sbatch,
-                   "an option of sbatch, such as --sbatch=--gpus=1; may be given again for more")
-      ->needs(slurm)
-      ->type_name("OPTION")
-      ->allow_extra_args(false);
-  plan->callback([options, emit, &invocation] {
+  const auto slurm = std::make_shared<SlurmOptions>();
+  const auto to = std::make_shared<std::string>();
+  auto* emit = plan->add_option("--emit", *to, "print a script for sbatch instead: a job array that runs the cells")
+                   ->check(CLI::IsMember({"slurm"}))
+                   ->excludes(json);
+  add_slurm_options(plan, *slurm, emit);
+  plan->callback([options, slurm, to, &invocation] {
     options->plugin_path = invocation.plugin_path;
-    if (!emit->emit.empty()) {
-      invocation.code = emit_command(*options, *emit);
-      return;
-    }
-    invocation.code = plan_command(*options);
+    invocation.code = to->empty() ? plan_command(*options) : emit_command(*options, *slurm);
   });
 }
 

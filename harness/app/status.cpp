@@ -67,45 +67,51 @@ void print_status(const Json& snapshot, const std::filesystem::path& out, bool c
   if (snapshot.at("phase") == "died") std::puts("The run was killed. Start it again: it continues where it stopped.");
 }
 
-/// @param snapshots of runs that began @param folders how many were asked for
-void print_sums(const std::vector<Json>& snapshots, std::size_t folders, bool color) {
+/// @param folders how many were asked for; not in all has a run begun
+std::string sums(const std::vector<Json>& snapshots, std::size_t folders) {
   std::map<std::string, std::int64_t> phases, cells;
   for (const auto& snapshot : snapshots) {
     ++phases[snapshot.at("phase").get<std::string>()];
     for (const auto& [what, count] : snapshot.at("cells").items()) cells[what] += count.get<std::int64_t>();
   }
-  if (const auto not_begun = folders - snapshots.size(); not_begun > 0) {
-    phases["not begun"] = static_cast<std::int64_t>(not_begun);
+  if (folders > snapshots.size()) phases["not begun"] = static_cast<std::int64_t>(folders - snapshots.size());
+  std::string lines = counted(static_cast<std::int64_t>(folders), "folder") + ":";
+  for (const auto& [phase, count] : phases) {
+    lines += (lines.back() == ':' ? " " : ", ") + std::to_string(count) + " " + phase;
   }
-  std::string parts;
-  for (const auto& [phase, count] : phases) parts += (parts.empty() ? "" : ", ") + std::to_string(count) + " " + phase;
-  std::printf("%s: %s\n", counted(static_cast<std::int64_t>(folders), "folder").c_str(), parts.c_str());
-  std::printf("%s: %lld ok, %lld not ok, %lld running, %lld left\n", counted(cells["total"], "cell").c_str(),
-              static_cast<long long>(cells["ok"]), static_cast<long long>(cells["not_ok"]),
-              static_cast<long long>(cells["running"]), static_cast<long long>(cells["left"]));
-  for (const auto& snapshot : snapshots) print_trouble(snapshot, color);
+  const auto some = [&](const char* what) { return std::to_string(cells[what]); };
+  return lines + "\n" + counted(cells["total"], "cell") + ": " + some("ok") + " ok, " + some("not_ok") + " not ok, " +
+         some("running") + " running, " + some("left") + " left\n";
+}
+
+std::vector<Json> snapshots_of(const Paths& outs) {
+  std::vector<Json> snapshots;
+  for (const auto& out : outs) {
+    auto snapshot = snapshot_of(out);
+    if (!snapshot) continue;
+    if (outs.size() > 1) (*snapshot)["folder"] = out.string();
+    snapshots.push_back(std::move(*snapshot));
+  }
+  return snapshots;
 }
 
 }  // namespace
 
+std::string sums_of(const Paths& outs) { return sums(snapshots_of(outs), outs.size()); }
+
 int status_command(const Paths& outs, bool json, bool color) {
-  std::vector<Json> snapshots;
-  for (const auto& out : outs) {
-    auto snapshot = snapshot_of(out);
-    if (!snapshot && outs.size() == 1) {
-      throw Error(ErrorKind::kData, OutputFolder{out}.status_file().string() +
-                                        ": no such file; expected the output folder of a run, such as out");
-    }
-    if (!snapshot) continue;
-    if (outs.size() > 1) (*snapshot)["folder"] = out.string();
-    snapshots.push_back(std::move(*snapshot));
+  const auto snapshots = snapshots_of(outs);
+  if (snapshots.empty() && outs.size() == 1) {
+    throw Error(ErrorKind::kData, OutputFolder{outs.front()}.status_file().string() +
+                                      ": no such file; expected the output folder of a run, such as out");
   }
   if (json) {
     std::cout << (outs.size() == 1 ? snapshots.front() : Json(snapshots)).dump(2) << "\n";
   } else if (outs.size() == 1) {
     print_status(snapshots.front(), outs.front(), color);
   } else {
-    print_sums(snapshots, outs.size(), color);
+    std::fputs(sums(snapshots, outs.size()).c_str(), stdout);
+    for (const auto& snapshot : snapshots) print_trouble(snapshot, color);
   }
   return 0;
 }

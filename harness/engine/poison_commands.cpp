@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <set>
 
@@ -14,6 +13,7 @@
 #include "harness/poison/export.h"
 #include "harness/poison/inspect.h"
 #include "harness/poison/poison_set.h"
+#include "harness/record/escape.h"
 #include "harness/record/files.h"
 #include "harness/study/matrix.h"
 #include "harness/study/select.h"
@@ -39,15 +39,6 @@ Json clean_data(const std::string& name) {
 PoisonSet set_of(const Json& task) {
   return open_poison_set(task.at("set").get<std::string>(), clean_data(task.at("data")), registry_of(task),
                          show_progress());
-}
-
-/// As a shell takes it for one word.
-std::string shell_word(const std::string& text) {
-  const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || std::strchr("/._-+,:@%=", c) != nullptr; };
-  if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
 }
 
 /// A label as the name of a folder: "my_trigger-rate-0.01".

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include <boost/algorithm/string/trim_all.hpp>
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <torch/version.h>
@@ -61,11 +62,14 @@ Json gpu_info(torch::Device device) {
   if (device.is_cpu()) return nullptr;
   const fs::path driver = "/proc/driver/nvidia";
   Json info = Json::array();
+  const auto add = [&](const fs::path& file, const char* key) {
+    for (const auto& line : lines_of(file, key)) {
+      info.push_back(boost::trim_all_copy(line.substr(line.find(':') + 1)));  // "Model: \t\t NVIDIA H100"
+    }
+  };
   std::error_code none;
-  for (const auto& gpu : fs::directory_iterator(driver / "gpus", none)) {
-    for (const auto& line : lines_of(gpu.path() / "information", "Model")) info.push_back(line);
-  }
-  for (const auto& line : lines_of(driver / "version", "NVRM")) info.push_back(line);
+  for (const auto& gpu : fs::directory_iterator(driver / "gpus", none)) add(gpu.path() / "information", "Model");
+  add(driver / "version", "NVRM");
   return info;
 }
 

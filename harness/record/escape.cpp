@@ -1,7 +1,9 @@
 #include "harness/record/escape.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -104,6 +106,20 @@ std::string csv_field(std::string_view text) {
 std::string spreadsheet_field(std::string_view text) {
   const bool formula = !text.empty() && std::string_view("=+-@\t\r\n").find(text.front()) != std::string_view::npos;
   return csv_field((formula ? "'" : "") + escape_text(text));
+}
+
+std::string shell_word(const std::string& text) {
+  const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || std::strchr("/._-+,:@%=", c) != nullptr; };
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
+}
+
+std::string shell_command(const std::vector<std::string>& words) {
+  std::string command;
+  for (const auto& word : words) command += (command.empty() ? "" : " ") + shell_word(word);
+  return command;
 }
 
 }  // namespace roclip::bench

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace roclip::bench {
 
@@ -22,6 +23,10 @@ std::string escape_markdown(std::string_view text);
 std::string escape_latex(std::string_view text);
 /// escape_lines(), with &, <, >, " and ' as entities: for HTML, SVG and JUnit.
 std::string escape_xml(std::string_view text);
+/// As one word of a POSIX shell, quoted where it has to be.
+std::string shell_word(const std::string& text);
+/// The command that these words are.
+std::string shell_command(const std::vector<std::string>& words);
 /// A field of comma-separated values (RFC 4180) with exactly this content, for programs.
 std::string csv_field(std::string_view text);
 /// escape_text() as such a field, for people: a spreadsheet takes no content for a formula, since an apostrophe stands

@@ -10,6 +10,7 @@
 
 #include <boost/algorithm/string/join.hpp>
 
+#include "harness/record/escape.h"
 #include "harness/record/files.h"
 #include "harness/report/check.h"
 #include "harness/report/render.h"
@@ -26,15 +27,6 @@ bool must_run(const std::optional<CellRecord>& stored, const RunOptions& options
   if (!stored || options.rerun) return true;
   if (stored->ok()) return false;
   return !options.retry || std::ranges::find(*options.retry, to_string(stored->status)) != options.retry->end();
-}
-
-std::string quoted(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) {
-    const bool plain = word.find_first_of(" \t\"'\\$&|;<>()*?") == std::string::npos && !word.empty();
-    text += (text.empty() ? "" : " ") + (plain ? word : "'" + word + "'");
-  }
-  return text;
 }
 
 /// What the output folder holds of other configurations, data or code: a sentence each. @param replaced results of
@@ -205,7 +197,7 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
   }
   if (supervisor.signal() != 0 || supervisor.stopped_by_failures()) {
     view.notice("stopped: " + std::to_string(state.ok()) + " of " + std::to_string(selected.size()) +
-                " cells done; checkpoints are kept, to continue:\n  " + quoted(options.command_line));
+                " cells done; checkpoints are kept, to continue:\n  " + shell_command(options.command_line));
   }
   return code;
 }

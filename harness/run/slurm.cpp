@@ -1,17 +1,10 @@
 #include "harness/run/slurm.h"
 
-#include <boost/algorithm/string/replace.hpp>
+#include "harness/record/escape.h"
 
 namespace roclip::bench {
 
 namespace {
-
-/// As one word of a shell.
-std::string quoted(const std::string& word) {
-  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  return "'" + boost::replace_all_copy(word, "'", "'\\''") + "'";
-}
 
 /// Of a comment or a name in a line: a new line would end it.
 std::string one_line(std::string text) {
@@ -25,15 +18,13 @@ std::string one_line(std::string text) {
 
 std::string slurm_script(const SlurmArray& array) {
   const auto tasks = std::to_string(array.tasks);
-  std::string run;
-  for (const auto& word : array.run) run += quoted(word) + " ";
   std::string script = "#!/bin/bash\n# " + one_line(array.name) + ": " + std::to_string(array.cells) + " cells in " +
                        tasks + " tasks. Submit it with sbatch. To look at the results of all:\n#   " +
-                       quoted(array.run.front()) + " report " + quoted(array.out.string()) + "/part-*\n";
+                       shell_word(array.run.front()) + " report " + shell_word(array.out.string()) + "/part-*\n";
   const auto option = [&](const std::string& text) { script += "#SBATCH " + one_line(text) + "\n"; };
-  option("--job-name=" + quoted(array.name));
+  option("--job-name=" + shell_word(array.name));
   option("--array=1-" + tasks + (array.at_once > 0 ? "%" + std::to_string(array.at_once) : ""));
-  option("--output=" + quoted(array.out.string() + "/part-%a.log"));
+  option("--output=" + shell_word(array.out.string() + "/part-%a.log"));
   option("--open-mode=append");
   option("--requeue");            // after pre-emption and after the failure of a node
   option("--signal=B:USR1@120");  // two minutes before the end of its time
@@ -49,8 +40,9 @@ out_of_time() {
 trap out_of_time USR1
 trap 'kill -TERM "$run"' TERM
 
-)" + run + "--out " +
-            quoted(array.out.string()) + "/part-\"$SLURM_ARRAY_TASK_ID\" --shard \"$SLURM_ARRAY_TASK_ID\"/" + tasks +
+)" + shell_command(array.run) +
+            " --out " + shell_word(array.out.string()) +
+            "/part-\"$SLURM_ARRAY_TASK_ID\" --shard \"$SLURM_ARRAY_TASK_ID\"/" + tasks +
             R"( &
 run=$!
 wait "$run"

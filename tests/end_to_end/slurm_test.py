@@ -1,4 +1,5 @@
 """A study as a job array on a real Slurm, which is started here: tests/platforms/slurm runs this. Needs root rights."""
+import json
 import os
 import pathlib
 import resource
@@ -9,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from program import bits, read, run, write_matrix
+from program import bits, read, run, start, write_matrix
 
 CONFIGURATION = """
 ClusterName=test
@@ -114,17 +115,24 @@ class Slurm(unittest.TestCase):
     def idle(self):
         return not command("squeue", "-h").split()
 
-    def is_training(self, out):
-        return [file for file in out.glob("part-*/checkpoints/*/*.ckpt")]
+    def checkpoints(self, out):
+        return list(out.glob("part-*/checkpoints/*/*.ckpt"))
 
-    def test_a_study_with_a_lost_node_and_a_task_out_of_time_ends_with_the_same_bits(self):
-        matrix = write_matrix(self.folder, attacks=["none", {"plugin": "badnets", "target_class": "fruit", "rate": 0.04}], defenses=["clip", "roclip"], seeds=[1, 2],
-                              training={"epochs": 6, "batch_size": 64}, checkpoint={"every_s": 0.5})
+    def test_a_study_with_a_lost_node_a_task_out_of_time_and_a_lost_watcher_ends_with_the_same_bits(self):
+        matrix = write_matrix(self.folder, attacks=["none", {"plugin": "badnets", "target_class": "fruit", "rate": 0.04}],
+                              defenses=["clip", "roclip"], seeds=[1, 2], training={"epochs": 6, "batch_size": 64},
+                              checkpoint={"every_s": 0.5})
         alone, out = self.folder / "alone", self.folder / "with slurm"
         undisturbed = run("run", matrix, "--out", alone)
         self.assertEqual(undisturbed.returncode, 0, undisturbed.stderr)
-        self.submit(matrix, out, "--tasks", 4, "--sbatch=--time=30", "--at-once", 2)
-        until("both nodes have written checkpoints", lambda: len(self.is_training(out)) >= 2 and self.running("c2"))
+        words = ("run", matrix, "--out", out, "--executor", "slurm", "--tasks", 4, "--sbatch=--time=30", "--at-once", 2)
+        watcher = start(*words)
+        self.addCleanup(watcher.kill)
+        until("both nodes have written checkpoints", lambda: len(self.checkpoints(out)) >= 2 and self.running("c2"))
+        watcher.send_signal(signal.SIGINT)
+        _, told = watcher.communicate(timeout=60)
+        self.assertEqual(watcher.returncode, 130, told)
+        self.assertRegex(told, r"job \d+ goes on")
 
         (lost,) = self.running("c2")
         node = self.daemons["c2"]
@@ -136,7 +144,11 @@ class Slurm(unittest.TestCase):
         command("scancel", "--signal=USR1", "--batch", late)  # as Slurm does before the time of a task ends
         self.daemon("c2", "slurmd", "-D", "-N", "c2")
         command("scontrol", "update", "NodeName=c2", "State=RESUME")
-        until("all tasks have ended", self.idle)
+        again = run(*words)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn("runs this study already", again.stderr)
+        self.assertIn("4 folders: 4 finished\n8 cells: 8 ok, 0 not ok, 0 running, 0 left\n", again.stderr)
+        self.assertIn("zero_shot/1", again.stdout)
 
         parts = sorted(out.glob("part-*/"))
         self.assertEqual(len(parts), 4)
@@ -146,8 +158,24 @@ class Slurm(unittest.TestCase):
         self.assertEqual(together, bits(alone))
         resumed = [cell["training"]["resumed"] for part in parts for cell in map(read, (part / "cells").glob("*.json"))]
         self.assertGreaterEqual(sum(resumed), 2)
-        status = run("status", *parts)
-        self.assertIn("4 folders: 4 finished\n8 cells: 8 ok, 0 not ok, 0 running, 0 left\n", status.stdout)
+        self.assertEqual(json.loads(run("status", *parts, "--json").stdout)[0]["phase"], "finished")
+
+    def test_ctrl_c_cancels_the_job_if_that_is_asked(self):
+        matrix = write_matrix(self.folder, training={"epochs": 50, "batch_size": 64})
+        watcher = start("run", matrix, "--out", self.folder / "cancelled", "--executor", "slurm", "--cancel")
+        self.addCleanup(watcher.kill)
+        until("the task runs", lambda: self.running("c1") or self.running("c2"))
+        watcher.send_signal(signal.SIGINT)
+        _, told = watcher.communicate(timeout=60)
+        self.assertRegex(told, r"job \d+ is cancelled")
+        until("the task is gone", self.idle)
+
+    def test_what_sbatch_refuses_is_told(self):
+        refused = run("run", write_matrix(self.folder), "--out", self.folder / "refused", "--executor", "slurm",
+                      "--sbatch=--partition=nowhere")
+        self.assertEqual(refused.returncode, 6)
+        self.assertIn("sbatch does not take", refused.stderr)
+        self.assertIn("partition", refused.stderr)
 
     def test_ten_thousand_cells_are_planned_submitted_and_shown(self):
         matrix = write_matrix(self.folder, seeds=list(range(1, 10001)))
