@@ -18,7 +18,6 @@
 #include "harness/report/card.h"
 #include "harness/report/render.h"
 #include "harness/report/significance.h"
-#include "harness/run/folder_lock.h"
 #include "harness/run/preparation.h"
 #include "harness/run/supervisor.h"
 #include "harness/study/matrix.h"
@@ -64,9 +63,9 @@ void print_table(const Json& object, const std::string& indent) {
 }  // namespace
 
 int plan_command(const RunOptions& options) {
+  const Signals signals;
   const Matrix matrix = load_matrix(options.matrix);
   const OutputFolder out{options.out.empty() ? default_out(matrix) : options.out};
-  const Signals signals;
   ProgressView view(ProgressStyle::kAuto, false);
   int signal = 0;
   const auto prepared = prepare(

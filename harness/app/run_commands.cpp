@@ -202,7 +202,7 @@ void add_looks(CLI::App& app, Invocation& invocation) {
     bool json = false;
   };
   const auto of_runs = std::make_shared<StatusOptions>();
-  auto* status = add_command(app, "status", "progress of running or finished runs", {"out", "out/part-*"});
+  auto* status = add_command(app, "status", "progress of running or finished runs", {"out", "out/part-*/"});
   status->add_option("out", of_runs->outs, "output folders; of several, the sums")->required()->type_name("FOLDER...");
   status->add_flag("--json", of_runs->json, "as JSON");
   status->callback([of_runs, &invocation] {

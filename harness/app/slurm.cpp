@@ -13,6 +13,7 @@
 #include "harness/record/paths.h"
 #include "harness/record/signals.h"
 #include "harness/report/render.h"
+#include "harness/run/folder_lock.h"
 #include "harness/run/preparation.h"
 #include "harness/run/slurm.h"
 #include "harness/study/select.h"
@@ -82,14 +83,18 @@ Answer ask(const std::vector<std::string>& words) {
   return answer;
 }
 
-/// Whether Slurm has tasks of the job that have not ended.
+/// Whether Slurm has tasks of the job that have not ended. @throws Error(kData) if it does not say
 bool is_alive(const std::string& job) {
   const auto answer = ask({"squeue", "--noheader", "--jobs", job});
-  return answer.status == 0 && !answer.text.empty();
+  if (answer.status == 0) return !answer.text.empty();
+  if (answer.text.find("Invalid job id") != std::string::npos) return false;  // forgotten: it ended long ago
+  throw Error(ErrorKind::kData, "squeue does not tell of job " + job + ": " + answer.text);
 }
 
-/// The job that runs this study already, or a new one. @throws Error(kData) if sbatch refuses it
+/// The job that runs this study already, or a new one. @throws Error(kData) if Slurm does not answer or refuses it, or
+/// while another process submits it
 std::string job_of(const SlurmArray& array) {
+  const FolderLock lock(array.out);
   const auto id_file = array.out / "slurm.job";
   std::string job;
   if (std::ifstream stored(id_file); stored >> job && is_alive(job)) {
@@ -130,10 +135,17 @@ int run_on_slurm(const RunOptions& options, const SlurmOptions& slurm) {
   for (std::int64_t task = 1; task <= array->tasks; ++task)
     parts.push_back(array->out / ("part-" + std::to_string(task)));
   std::string told;
-  while (is_alive(job)) {
-    if (const auto now = sums_of(parts); now != told) std::fputs((told = now).c_str(), stderr);
+  for (;;) {
+    std::string now;
+    try {
+      if (!is_alive(job)) break;
+      now = sums_of(parts);
+    } catch (const Error& e) {  // the controller restarts, or a file is being written: it will answer again
+      now = std::string(e.what()) + "; still watching\n";
+    }
+    if (now != told) std::fputs((told = now).c_str(), stderr);
     pollfd wait{signals.descriptor(), POLLIN, 0};
-    ::poll(&wait, 1, /*ms=*/2000);
+    ::poll(&wait, 1, /*ms=*/5000);
     const auto taken = signals.take();
     if (!taken) continue;
     if (slurm.cancel) ask({"scancel", job});

@@ -47,7 +47,7 @@ class TransformerTextTower final : public TextTower {
 
   torch::Tensor words(const torch::Tensor& tokens, const Packing& packing) override {
     auto ids = tokens.flatten().index_select(0, packing.rows) - first_id_;
-    if (packing.has_padding()) ids = ids.clamp_min(0);  // of padding any: nothing attends to it
+    if (packing.has_padding()) ids = ids.clamp_min(0);  // padding takes the first embedding, and nothing attends to it
     const auto x = token_embedding_(ids) + torch::embedding(positions_, packing.places);
     const auto attention = [packing, causal = spec_.causal](const torch::Tensor& qkv, std::int64_t heads) {
       return packed_attention(qkv, packing, heads, causal);

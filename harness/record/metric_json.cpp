@@ -9,8 +9,7 @@ namespace roclip::bench {
 
 namespace {
 
-const std::vector<std::string> kMeasures = {"attack_success", "clean_accuracy", "detection", "model_detection",
-                                            "other"};
+const std::vector<std::string> kMeasures(kMeasureNames.begin(), kMeasureNames.end());
 const std::vector<std::string> kDirections = {"higher", "lower"};
 
 // Counts

@@ -139,29 +139,22 @@ class Autocast {
 /// The time of a GPU, by its events.
 class GpuTimeline final : public DeviceTimeline {
  public:
-  explicit GpuTimeline(torch::Device device) : device_(device) {}
+  explicit GpuTimeline(torch::Device device) : device_(device) { mark(); }
   void mark() override {
     marks_.emplace_back(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
     marks_.back().record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
   }
   std::vector<double> take(std::size_t count) override {
+    marks_[count].synchronize();
     std::vector<double> wall_s;
-    marks_[count - (is_first_ ? 1 : 0)].synchronize();
-    for (; wall_s.size() < count; is_first_ = false) {
-      if (is_first_) {
-        wall_s.push_back(0);
-        continue;
-      }
-      wall_s.push_back(marks_[0].elapsedTime(marks_[1]) / 1e3);
-      marks_.pop_front();
-    }
+    for (std::size_t i = 0; i < count; ++i) wall_s.push_back(marks_[i].elapsedTime(marks_[i + 1]) / 1e3);
+    marks_.erase(marks_.begin(), marks_.begin() + static_cast<std::ptrdiff_t>(count));
     return wall_s;
   }
 
  private:
   torch::Device device_;
-  std::deque<c10::Event> marks_;  ///< the last one that was taken, if any was, and those that were not
-  bool is_first_ = true;
+  std::deque<c10::Event> marks_;  ///< the last one that was taken, or that of construction, and those after it
 };
 #endif
 

@@ -20,7 +20,7 @@ std::string slurm_script(const SlurmArray& array) {
   const auto tasks = std::to_string(array.tasks);
   std::string script = "#!/bin/bash\n# " + one_line(array.name) + ": " + std::to_string(array.cells) + " cells in " +
                        tasks + " tasks. Submit it with sbatch. To look at the results of all:\n#   " +
-                       shell_word(array.run.front()) + " report " + shell_word(array.out.string()) + "/part-*\n";
+                       shell_word(array.run.front()) + " report " + shell_word(array.out.string()) + "/part-*/\n";
   const auto option = [&](const std::string& text) { script += "#SBATCH " + one_line(text) + "\n"; };
   option("--job-name=" + shell_word(array.name));
   option("--array=1-" + tasks + (array.at_once > 0 ? "%" + std::to_string(array.at_once) : ""));

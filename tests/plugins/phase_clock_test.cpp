@@ -6,7 +6,7 @@ using namespace roclip;
 
 namespace {
 
-/// A device whose marks are a second apart, and then two, and so on.
+/// A device that takes a second until its first mark, then two, and so on.
 class SlowDevice final : public DeviceTimeline {
  public:
   explicit SlowDevice(std::size_t& waiting) : waiting_(waiting) {}
@@ -21,7 +21,7 @@ class SlowDevice final : public DeviceTimeline {
 
  private:
   std::size_t& waiting_;
-  double taken_ = 0;
+  double taken_ = 1;
 };
 
 }  // namespace

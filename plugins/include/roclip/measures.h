@@ -2,6 +2,8 @@
 /// by it where the number stands. No header of LibTorch is needed.
 #pragma once
 
+#include <array>
+
 namespace roclip {
 
 enum class Better { kLower, kHigher };
@@ -15,5 +17,8 @@ enum class Measures {
   kModelDetection,  ///< how well backdoored models are told from clean ones; its headline is a score of one model
   kOther,
 };
+/// The names that results store, in the order of Measures.
+inline constexpr std::array kMeasureNames = {"attack_success", "clean_accuracy", "detection", "model_detection",
+                                             "other"};
 
 }  // namespace roclip

@@ -27,7 +27,7 @@ class DeviceTimeline {
   /// Marks the moment when the device has done all that was asked of it so far. Does not wait for it.
   virtual void mark() = 0;
   /// Forgets the oldest `count` marks, once the device has passed them. @return seconds before each of them, since the
-  /// mark before it; 0 for the first of all. @pre there are as many
+  /// mark before it; before the first of all, since construction. @pre there are as many
   virtual std::vector<double> take(std::size_t count) = 0;
 };
 
@@ -37,9 +37,7 @@ class PhaseClock {
  public:
   PhaseClock() = default;
   /// @param device null: the host's time counts
-  explicit PhaseClock(std::unique_ptr<DeviceTimeline> device) : device_(std::move(device)) {
-    if (device_) lap("");
-  }
+  explicit PhaseClock(std::unique_ptr<DeviceTimeline> device) : device_(std::move(device)) {}
 
   /// Ends a phase, which began when the one before it ended. A name may come several times in a step. On a GPU the host
   /// does not wait for it.
@@ -73,7 +71,7 @@ class PhaseClock {
   void settle(std::size_t count) const {
     if (count == 0) return;
     for (const double wall_s : device_->take(count)) {
-      if (!pending_.front().empty()) phases_[pending_.front()] += wall_s;
+      phases_[pending_.front()] += wall_s;
       pending_.pop_front();
     }
   }
