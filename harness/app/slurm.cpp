@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <set>
 
 #include <poll.h>
 
@@ -31,10 +32,15 @@ fs::path start_file() {
   return fs::is_regular_file(script) ? script : program_dir() / "roclip-bench";
 }
 
+struct Planned {
+  SlurmArray array;
+  std::set<std::string> ids;  ///< of the cells
+};
+
 /// @param signals may stop the look at the matrix. @return none if one did, which is then in `signal`
 /// @throws Error(kData) if the data is not prepared: tasks would all do it
-std::optional<SlurmArray> array_of(const RunOptions& options, const SlurmOptions& slurm, const Signals& signals,
-                                   int& signal) {
+std::optional<Planned> planned(const RunOptions& options, const SlurmOptions& slurm, const Signals& signals,
+                               int& signal) {
   const Matrix matrix = load_matrix(options.matrix);
   const auto out = fs::absolute(options.out.empty() ? default_out(matrix) : options.out).lexically_normal();
   ProgressView view(options.progress, options.color);
@@ -64,7 +70,9 @@ std::optional<SlurmArray> array_of(const RunOptions& options, const SlurmOptions
   if (options.keep_weights) array.run.push_back("--keep-weights");
   for (const auto& terms : options.only) array.run.insert(array.run.end(), {"--only", terms});
   fs::create_directories(array.out);
-  return array;
+  Planned found{std::move(array), {}};
+  for (const auto* cell : cells) found.ids.insert(cell->id);
+  return found;
 }
 
 struct Answer {
@@ -119,21 +127,22 @@ std::string job_of(const SlurmArray& array) {
 int emit_command(const RunOptions& options, const SlurmOptions& slurm) {
   const Signals signals;
   int signal = 0;
-  const auto array = array_of(options, slurm, signals, signal);
-  if (!array) return 128 + signal;
-  std::cout << slurm_script(*array);
+  const auto found = planned(options, slurm, signals, signal);
+  if (!found) return 128 + signal;
+  std::cout << slurm_script(found->array);
   return 0;
 }
 
 int run_on_slurm(const RunOptions& options, const SlurmOptions& slurm) {
   const Signals signals;
   int signal = 0;
-  const auto array = array_of(options, slurm, signals, signal);
-  if (!array) return 128 + signal;
-  const auto job = job_of(*array);
+  const auto found = planned(options, slurm, signals, signal);
+  if (!found) return 128 + signal;
+  const auto& array = found->array;
+  const auto job = job_of(array);
   Paths parts;
-  for (std::int64_t task = 1; task <= array->tasks; ++task)
-    parts.push_back(array->out / ("part-" + std::to_string(task)));
+  for (std::int64_t task = 1; task <= array.tasks; ++task)
+    parts.push_back(array.out / ("part-" + std::to_string(task)));
   std::string told;
   for (;;) {
     std::string now;
@@ -158,12 +167,13 @@ int run_on_slurm(const RunOptions& options, const SlurmOptions& slurm) {
   std::fputs(sums_of(parts).c_str(), stderr);
   std::erase_if(parts, [](const fs::path& part) { return !fs::exists(OutputFolder{part}.results_file()); });
   if (parts.empty()) {
-    throw Error(ErrorKind::kData, "no task has results; their output is in " + array->out.string() + "/part-*.log");
+    throw Error(ErrorKind::kData, "no task has results; their output is in " + array.out.string() + "/part-*.log");
   }
   const auto study = load_study(parts);
   std::fputs(render_text(summarise(study)).c_str(), stdout);
-  const auto ended_ok = std::ranges::count_if(study.cells, [](const auto& cell) { return cell.status == Status::kOk; });
-  return ended_ok == array->cells ? 0 : kCellNotOk;
+  const auto ended_ok =
+      std::ranges::count_if(study.cells, [&](const auto& cell) { return found->ids.contains(cell.id) && cell.ok(); });
+  return ended_ok == array.cells ? 0 : kCellNotOk;
 }
 
 }  // namespace roclip::bench

@@ -199,21 +199,33 @@ torch::Tensor CheckedDefense::choose_samples(TrainContext& context) {
   });
 }
 
+namespace {
+
+constexpr const char* kFixPixels = "return f32 of the shape of the argument, in 0..1: clamp at the end";
+
+}  // namespace
+
 torch::Tensor CheckedDefense::augment_images(const torch::Tensor& pixels, TrainContext& context) {
   return call("augment_images()", [&] {
     auto augmented = defense_->augment_images(pixels, context);
-    const std::string fix = "return f32 of the shape of the argument, in 0..1: clamp at the end";
     expect(augmented.defined() && augmented.sizes() == pixels.sizes() && augmented.scalar_type() == torch::kFloat,
-           "augment_images() gives another shape or type", fix);
-    const std::int64_t look_every = augmented.is_cpu() ? 1 : 32;  // the host waits for a GPU to see a value
-    if (augmented_++ % look_every != 0) return augmented;
-    const auto [low, high] = torch::aminmax(augmented);
-    const auto least = low.item<double>(), most = high.item<double>();
-    constexpr double kRounding = 1e-5;
-    expect(least >= -kRounding && most <= 1 + kRounding,
-           format("augment_images() gives pixels from %g to %g", least, most), fix);
+           "augment_images() gives another shape or type", kFixPixels);
+    const auto [low, high] = torch::aminmax(augmented.detach());
+    darkest_ = not_looked_at_ == 0 ? low : torch::minimum(darkest_, low);
+    brightest_ = not_looked_at_ == 0 ? high : torch::maximum(brightest_, high);
+    const auto look_every = look_every_ > 0 ? look_every_ : augmented.is_cpu() ? 1 : 32;
+    if (++not_looked_at_ >= look_every) look_at_pixels();
     return augmented;
   });
+}
+
+void CheckedDefense::look_at_pixels() {
+  if (not_looked_at_ == 0) return;
+  not_looked_at_ = 0;
+  const auto least = darkest_.item<double>(), most = brightest_.item<double>();
+  constexpr double kRounding = 1e-5;
+  expect(least >= -kRounding && most <= 1 + kRounding,
+         format("augment_images() gives pixels from %g to %g", least, most), kFixPixels);
 }
 
 torch::Tensor CheckedDefense::step(const Batch& batch, TrainContext& context) {

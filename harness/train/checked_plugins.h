@@ -89,8 +89,11 @@ class CheckedDefense final : public Defense {
 
  public:
   /// @param clock laps every hook, if there is one
-  CheckedDefense(std::unique_ptr<Defense> defense, std::string name, PhaseClock* clock = nullptr)
-      : defense_(std::move(defense)), name_(std::move(name)), clock_(clock) {}
+  /// @param look_every batches whose augmented pixels are looked at together; 0: 1 on the CPU, else 32, for the host
+  /// waits whenever it looks at a GPU's
+  CheckedDefense(std::unique_ptr<Defense> defense, std::string name, PhaseClock* clock = nullptr,
+                 std::int64_t look_every = 0)
+      : defense_(std::move(defense)), name_(std::move(name)), clock_(clock), look_every_(look_every) {}
   Capability capability() const override { return defense_->capability(); }
   std::vector<Stage> stages(const Stage& training) const override;
   void before_stage(TrainContext& context) override {
@@ -110,6 +113,7 @@ class CheckedDefense final : public Defense {
     call("after_step()", [&] { defense_->after_step(context); });
   }
   void after_epoch(TrainContext& context) override {
+    call("augment_images()", [&] { look_at_pixels(); });
     call("after_epoch()", [&] { defense_->after_epoch(context); });
   }
   void after_stage(TrainContext& context) override {
@@ -126,10 +130,15 @@ class CheckedDefense final : public Defense {
   }
 
  private:
+  /// Of the batches since the last look. @throws ContractViolation
+  void look_at_pixels();
+
   std::unique_ptr<Defense> defense_;
   std::string name_;
   PhaseClock* clock_;
-  std::int64_t augmented_ = 0;  ///< batches
+  std::int64_t look_every_;
+  std::int64_t not_looked_at_ = 0;     ///< batches
+  torch::Tensor darkest_, brightest_;  ///< f32 [], of these, on the device
 };
 
 /// Evaluates without gradient, in evaluation mode, and holds the result and the model to metric.h.

@@ -137,11 +137,12 @@ void Trainer::ready_images(const TrainHooks& hooks) {
   const auto memory = gpu_memory(model_.device());
   const bool fits =
       memory && static_cast<double>(pairs.size()) * 3 * side * side < kShareOfMemory * memory->free * 1048576;
-  if (!hooks.resident.value_or(fits) && !on_gpu && !pairs.is_slow()) return;
+  const bool resident = hooks.resident.value_or(fits);
+  if (!resident && !on_gpu && !pairs.is_slow()) return;
   constexpr std::int64_t kAhead = 4;
   loader_ = std::make_unique<Loader>(pairs, hooks.loader_threads, std::max<std::int64_t>(kAhead, hooks.loader_threads),
                                      /*pinned=*/on_gpu);
-  if (!hooks.resident.value_or(fits)) return;
+  if (!resident) return;
   constexpr std::int64_t kChunk = 64;
   const auto count = pairs.size(), whole = count / kChunk * kChunk;
   resident_ = torch::empty({count, 3, pairs.image_px(), pairs.image_px()},

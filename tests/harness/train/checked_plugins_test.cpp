@@ -138,3 +138,28 @@ TEST_CASE("stages are checked before training", "[contract]") {
                     Contains("after a stage that is not"));
   CHECK_THROWS_WITH(refused({Stage{.name = "a", .epochs = 0}})(), Contains("out of range"));
 }
+
+TEST_CASE("pixels beyond their range are found where several batches are looked at together, as on a GPU",
+          "[contract][gpu]") {
+  struct Bright final : Defense {
+    float add = 0;
+    torch::Tensor augment_images(const torch::Tensor& pixels, TrainContext&) override { return pixels + add; }
+  };
+  auto owned = std::make_unique<Bright>();
+  auto* bright = owned.get();
+  CheckedDefense checked(std::move(owned), "bad/1", nullptr, /*look_every=*/3);
+  FakeClip model({{"red", {1, 0}}});
+  ToySurroundings toy(model, {"red", "red"});
+  const auto pixels = torch::rand({2, 3, 4, 4});
+  const auto batch = [&](float add) {
+    bright->add = add;
+    return [&] { checked.augment_images(pixels, toy.context); };
+  };
+  CHECK_NOTHROW(batch(0)());
+  CHECK_NOTHROW(batch(2)());
+  CHECK_THROWS_WITH(batch(0)(), Contains("augment_images() gives pixels from"));
+  CHECK_NOTHROW(batch(2)());
+  CHECK_THROWS_WITH(checked.after_epoch(toy.context), Contains("augment_images() gives pixels from"));
+  CHECK_NOTHROW(checked.after_epoch(toy.context));
+  for (int i = 0; i < 6; ++i) CHECK_NOTHROW(batch(0)());
+}
