@@ -1,11 +1,13 @@
 #include "harness/model/clip.h"
 
 #include <cmath>
+#include <functional>
 
 #include <torch/nn/module.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "harness/model/batch_norm.h"
 #include "harness/model/recompute.h"
 #include "harness/model/towers.h"
 #include "harness/record/files.h"
@@ -39,25 +41,31 @@ class Clip final : public TrainableClip {
   }
 
   torch::Tensor image_features(const torch::Tensor& pixels) override {
-    const Autocast autocast(device_, use_.bf16);
-    return image_tower_->features(pixels).to(torch::kFloat);
+    return shared_out([this](const torch::Tensor& rows) { return image_tower_->features(rows).to(torch::kFloat); },
+                      pixels);
   }
   torch::Tensor encode_image(const torch::Tensor& pixels) override { return encode(*image_tower_, pixels); }
   torch::Tensor encode_text(const torch::Tensor& tokens) override { return encode(*text_tower_, tokens); }
   torch::Tensor image_parts(const torch::Tensor& pixels) override {
-    const Autocast autocast(device_, use_.bf16);
-    const auto places = image_tower_->places(pixels);  // [B, T, F]
-    return unit_rows_f32(image_tower_->project(places.flatten(0, 1))).view({places.size(0), -1, spec_.embedding_dim});
+    const auto parts = [this](const torch::Tensor& rows) {
+      const auto places = image_tower_->places(rows);  // [B, T, F]
+      return unit_rows_f32(image_tower_->project(places.flatten(0, 1))).view({places.size(0), -1, spec_.embedding_dim});
+    };
+    return shared_out(parts, pixels);
   }
   torch::Tensor text_parts(const torch::Tensor& tokens) override {
-    const Autocast autocast(device_, use_.bf16);
-    const auto packing = pack(tokens != 0);
-    const auto words = unit_rows_f32(text_tower_->project(text_tower_->words(tokens, packing)));  // [T, D]
-    const auto padded = torch::zeros({tokens.numel(), words.size(1)}, words.options());
-    const auto parts = padded.index_copy(0, packing.rows, words).view({tokens.size(0), tokens.size(1), -1});
-    return packing.has_padding() ? parts * packing.is_token.unsqueeze(2) : parts;
+    const auto parts = [this](const torch::Tensor& rows) {
+      const auto packing = pack(rows != 0);
+      const auto words = unit_rows_f32(text_tower_->project(text_tower_->words(rows, packing)));  // [T, D]
+      const auto padded = torch::zeros({rows.numel(), words.size(1)}, words.options());
+      const auto filled = padded.index_copy(0, packing.rows, words).view({rows.size(0), rows.size(1), -1});
+      return packing.has_padding() ? filled * packing.is_token.unsqueeze(2) : filled;
+    };
+    return shared_out(parts, tokens);
   }
-  torch::Tensor logit_scale() override { return logit_scale_.exp(); }
+  torch::Tensor logit_scale() override {
+    return (use_.ranks != nullptr ? use_.ranks->used_by_all(logit_scale_) : logit_scale_).exp();
+  }
   torch::Tensor tokenize(std::span<const std::string> captions) const override {
     const auto context = spec_.text.context_length;
     const auto tokens = tokenizer_->tokenize(captions, context);
@@ -79,6 +87,9 @@ class Clip final : public TrainableClip {
     use_ = use;
     image_tower_->recompute_layers(use.recompute_layers);
     text_tower_->recompute_layers(use.recompute_layers);
+    for (const auto& module : parts_.modules(/*include_self=*/false)) {
+      if (auto* norm = module->as<BatchNorm>()) norm->over(use.ranks);
+    }
     for (auto& parameter : image_tower_->parameters()) parameter.requires_grad_(use.image_rate > 0);
     for (auto& parameter : text_tower_->parameters()) parameter.requires_grad_(use.text_rate > 0);
   }
@@ -125,13 +136,19 @@ class Clip final : public TrainableClip {
  private:
   static torch::Tensor unit_rows_f32(const torch::Tensor& rows) { return unit_rows(rows.to(torch::kFloat)); }
 
+  /// A function of a tower, in the precision that is wanted; with ranks, on the rows of each.
+  torch::Tensor shared_out(const std::function<torch::Tensor(const torch::Tensor&)>& f, const torch::Tensor& input) {
+    const Autocast autocast(device_, use_.bf16);
+    return use_.ranks != nullptr ? use_.ranks->shared_out(f, input) : f(input);
+  }
+
   /// @param input of the tower
   template <class T>
   torch::Tensor encode(T& tower, const torch::Tensor& input) {
-    const auto whole = [this, &tower](const torch::Tensor& part) {
-      const Autocast autocast(device_, use_.bf16);
+    const auto rows = [&tower](const torch::Tensor& part) {
       return unit_rows_f32(tower.project(tower.features(part)));
     };
+    const auto whole = [this, rows](const torch::Tensor& part) { return shared_out(rows, part); };
     if (use_.micro_batch == 0 || input.size(0) <= use_.micro_batch) return whole(input);
     std::vector<torch::Tensor> parts;
     for (const auto& part : input.split(use_.micro_batch)) {

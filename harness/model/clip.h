@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/model/ranks.h"
 #include "harness/model/spec.h"
 #include "harness/model/tokenizer.h"
 #include "roclip/clip_model.h"
@@ -20,6 +21,7 @@ struct ModelUse {
   bool bf16 = false;              ///< products and convolutions; embeddings are f32 all the same
   bool recompute_layers = false;  ///< of both towers, in the backward pass (recompute.h): less memory, more time
   std::int64_t micro_batch = 0;   ///< pairs whose activations are kept at once (recompute.h); 0 = all of a batch
+  const Ranks* ranks = nullptr;   ///< that the rows of each batch are shared out to (ranks.h); null: alone
 };
 
 /// The model that the trainer needs: what plugins see, and the rest of its state.

@@ -72,7 +72,7 @@ torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight, s
 }
 
 ConvBlockImpl::ConvBlockImpl(const ConvOptions& options)
-    : options_(options), norm_(register_module("norm", torch::nn::BatchNorm2d(options.out))) {
+    : options_(options), norm_(register_module("norm", BatchNorm(options.out))) {
   auto weight = torch::empty({options.out, options.in, options.kernel, options.kernel});
   torch::nn::init::kaiming_normal_(weight, 0.0, torch::kFanIn, torch::kReLU);
   weight_ = register_parameter("weight", weight.permute({2, 3, 1, 0}).contiguous());

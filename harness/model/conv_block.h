@@ -3,8 +3,10 @@
 
 #include <cstdint>
 
-#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/module.h>
 #include <torch/types.h>
+
+#include "harness/model/batch_norm.h"
 
 namespace roclip::bench {
 
@@ -31,7 +33,7 @@ class ConvBlockImpl : public torch::nn::Module {
  private:
   ConvOptions options_;
   torch::Tensor weight_;  ///< f32 [kernel, kernel, in, out], as the kernels read it
-  torch::nn::BatchNorm2d norm_;
+  BatchNorm norm_;
 };
 TORCH_MODULE(ConvBlock);
 

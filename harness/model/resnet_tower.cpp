@@ -1,12 +1,12 @@
 #include <cmath>
 
 #include <torch/nn/init.h>
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/utils.h>
 
+#include "harness/model/batch_norm.h"
 #include "harness/model/recompute.h"
 #include "harness/model/towers.h"
 #include "harness/record/torch_compat.h"
@@ -30,7 +30,7 @@ class BottleneckImpl : public nn::Module {
     const auto out = kExpansion * width;
     const auto add = [&](const std::string& number, const nn::Conv2d& conv) {
       convs_.push_back(register_module("conv" + number, conv));
-      norms_.push_back(register_module("bn" + number, nn::BatchNorm2d(conv->options.out_channels())));
+      norms_.push_back(register_module("bn" + number, BatchNorm(conv->options.out_channels())));
     };
     add("1", convolution(in, width, 1));
     add("2", convolution(width, width, 3));
@@ -38,7 +38,7 @@ class BottleneckImpl : public nn::Module {
     nn::init::zeros_(norms_.back()->weight);
     if (stride > 1 || in != out) {
       downsample_->push_back(convolution(in, out, 1));
-      downsample_->push_back(nn::BatchNorm2d(out));
+      downsample_->push_back(BatchNorm(out));
       register_module("downsample", downsample_);
     }
   }
@@ -51,7 +51,7 @@ class BottleneckImpl : public nn::Module {
     auto identity = x;
     if (!downsample_->is_empty()) {
       identity = downsample_->at<nn::Conv2dImpl>(0).forward(pooled(x));
-      identity = downsample_->at<nn::BatchNorm2dImpl>(1).forward(identity);
+      identity = downsample_->at<BatchNormImpl>(1).forward(identity);
     }
     return torch::relu(y + identity);
   }
@@ -59,7 +59,7 @@ class BottleneckImpl : public nn::Module {
  private:
   std::int64_t stride_;
   std::vector<nn::Conv2d> convs_;
-  std::vector<nn::BatchNorm2d> norms_;
+  std::vector<BatchNorm> norms_;
   nn::ModuleList downsample_;
 };
 TORCH_MODULE(Bottleneck);
@@ -120,7 +120,7 @@ class ResNetTower final : public ImageTower {
     const auto width = spec.width;
     const auto add = [&](const std::string& number, const nn::Conv2d& conv) {
       stem_.push_back(register_module("conv" + number, conv));
-      stem_norms_.push_back(register_module("bn" + number, nn::BatchNorm2d(conv->options.out_channels())));
+      stem_norms_.push_back(register_module("bn" + number, BatchNorm(conv->options.out_channels())));
     };
     add("1", convolution(3, width / 2, 3, 2));
     add("2", convolution(width / 2, width / 2, 3));
@@ -165,7 +165,7 @@ class ResNetTower final : public ImageTower {
 
   PixelNorm norm_;
   std::vector<nn::Conv2d> stem_;
-  std::vector<nn::BatchNorm2d> stem_norms_;
+  std::vector<BatchNorm> stem_norms_;
   std::vector<nn::ModuleList> stages_;
   AttentionPool attnpool_{nullptr};
 };

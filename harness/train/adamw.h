@@ -7,6 +7,7 @@
 
 #include <torch/types.h>
 
+#include "harness/model/ranks.h"
 #include "roclip/params.h"
 
 namespace torch::serialize {
@@ -34,12 +35,14 @@ class AdamW {
   /// @pre all on one device, f32, without gaps
   /// @param rates factors on the learning rate, one for each parameter; empty = all 1
   /// @param in_arena whether gradients are added up in the arena, which the CPU is faster with; else they are taken
-  /// from where autograd makes them, which spares a GPU a kernel for each. Given: for tests
+  /// from where autograd makes them, which spares a GPU a kernel for each. Given: with ranks, and for tests
   AdamW(const std::vector<torch::Tensor>& parameters, const AdamWOptions& options,
         const std::vector<double>& rates = {}, std::optional<bool> in_arena = {});
 
   /// Also gives back to the parameters their gradients in the arena, should somebody have put others there.
   void zero_grad();
+  /// Of all ranks. @pre in_arena
+  void sum_gradients(const Ranks& ranks) { ranks.sum_in_place(gradients_); }
   /// Scales all gradients so that together they are at most `longest` long (Pascanu et al. 2013, arXiv 1211.5063).
   void shorten_gradient(double longest);
   /// A parameter without gradient in this step counts as gradient zero: it still decays and keeps its momentum, as

@@ -61,21 +61,22 @@ void CheckpointStore::save(std::int64_t step, const std::function<void(torch::se
   for (std::size_t i = kKept; i < files.size(); ++i) fs::remove(files[i], error);
 }
 
-bool CheckpointStore::load(const std::function<void(torch::serialize::InputArchive&)>& take) const {
+std::string CheckpointStore::newest() const {
   for (const auto& file : files_of(folder_)) {
-    std::istringstream stream;
     try {
-      stream.str(checked_content(file));
+      return checked_content(file);
     } catch (const Error& e) {
       std::fprintf(stderr, "%s\n", e.what());
-      continue;
     }
-    torch::serialize::InputArchive archive;
-    archive.load_from(stream, torch::Device(torch::kCPU));  // whoever wants them elsewhere moves them
-    take(archive);
-    return true;
   }
-  return false;
+  return "";
+}
+
+torch::serialize::InputArchive opened(std::string checkpoint) {
+  torch::serialize::InputArchive archive;
+  std::istringstream stream(std::move(checkpoint));
+  archive.load_from(stream, torch::Device(torch::kCPU));  // whoever wants them elsewhere moves them
+  return archive;
 }
 
 }  // namespace roclip::bench

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 
 #include "harness/record/cell.h"
 
@@ -28,13 +29,16 @@ class CheckpointStore {
 
   /// Writes what `fill` puts into the archive, then deletes all but the newest two. @throws Error(kData)
   void save(std::int64_t step, const std::function<void(torch::serialize::OutputArchive&)>& fill) const;
-  /// Hands the newest whole checkpoint to `take`; a damaged one is named on stderr and passed over.
-  /// @return false if there is none
-  bool load(const std::function<void(torch::serialize::InputArchive&)>& take) const;
+  /// The newest whole checkpoint; "" if there is none. A damaged one is named on stderr and passed over.
+  std::string newest() const;
+  const std::filesystem::path& folder() const { return folder_; }
 
  private:
   std::filesystem::path folder_;
   CheckpointPolicy policy_;
 };
+
+/// Of newest(): what save() was given, on the CPU.
+torch::serialize::InputArchive opened(std::string checkpoint);
 
 }  // namespace roclip::bench

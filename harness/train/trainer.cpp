@@ -12,6 +12,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "harness/record/text.h"
 #include "harness/record/torch_compat.h"
 
 namespace roclip::bench {
@@ -81,6 +82,7 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
     : model_(model),
       defense_(defense),
       params_(params),
+      ranks_(inputs.ranks),
       stages_(defense.stages(params.stage())),
       defense_rng_(stream(inputs.seed, role::kDefense)),
       augmentation_rng_(stream(inputs.seed, role::kAugmentation)),
@@ -95,24 +97,36 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
                .augmentation_rng = augmentation_rng_,
                .order_rng = order_rng_,
                .clock = clock_} {
-  model_.use({.image_rate = params.image_rate,
-              .text_rate = params.text_rate,
-              .bf16 = params.precision == "bf16",
-              .recompute_layers = params.recompute_layers,
-              .micro_batch = params.micro_batch});
+  model_.use(model_use());
   if (!model_.device().is_cpu()) set_gpu_policy(params.precision == "tf32", params.deterministic);
   for (const auto& stage : stages_) {
-    if (inputs.pairs.size() >= stage.batch_size) continue;
-    throw Error(ErrorKind::kMatrix, "training/batch_size: " + std::to_string(stage.batch_size) + " is more than the " +
-                                        std::to_string(inputs.pairs.size()) + " training pairs");
+    const auto key = "training/batch_size: " + std::to_string(stage.batch_size);
+    if (inputs.pairs.size() < stage.batch_size) {
+      throw Error(ErrorKind::kMatrix,
+                  key + " is more than the " + std::to_string(inputs.pairs.size()) + " training pairs");
+    }
+    if (ranks_ != nullptr && stage.batch_size % ranks_->size() != 0) {
+      throw Error(ErrorKind::kMatrix, key + " is no multiple of the " + std::to_string(ranks_->size()) +
+                                          " ranks that share it out");
+    }
   }
   const bool resets = std::ranges::find(stages_, Stage::Weights::kReset, &Stage::weights) != stages_.end();
   if (!resets) return;
   for (const auto& tensor : state_of(model_)) initial_.push_back(tensor.detach().clone());
 }
 
+ModelUse Trainer::model_use() const {
+  return {.image_rate = params_.image_rate,
+          .text_rate = params_.text_rate,
+          .bf16 = params_.precision == "bf16",
+          .recompute_layers = params_.recompute_layers,
+          .micro_batch = params_.micro_batch,
+          .ranks = ranks_};
+}
+
 TrainReport Trainer::run(const TrainHooks& hooks) {
   resume(hooks);
+  expect_equal_weights("before the first step");
   ready_images(hooks);
   lap_ = last_saved_ = Clock::now();
   while (stage_ < stages_.size()) {
@@ -124,6 +138,9 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
     end_stage(hooks);
   }
   model_.train(false);
+  auto alone = model_use();
+  alone.ranks = nullptr;
+  model_.use(alone);
   report_.phase_s = clock_.phases();
   return report_;
 }
@@ -173,7 +190,7 @@ void Trainer::begin_stage() {
 void Trainer::make_optimizer() {
   optimizer_ = std::make_unique<AdamW>(
       model_.trainable(), AdamWOptions{params_.beta1, params_.beta2, params_.epsilon, params_.weight_decay},
-      model_.rates());
+      model_.rates(), ranks_ != nullptr ? std::optional(true) : std::nullopt);
 }
 
 void Trainer::train_epoch(const TrainHooks& hooks) {
@@ -184,7 +201,13 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
   batches_ = order_.size(0) / stage().batch_size;
   if (loader_) {
     const auto done = position_ * stage().batch_size;
-    loader_->start(order_.narrow(0, done, batches_ * stage().batch_size - done), stage().batch_size);
+    const auto ahead = order_.narrow(0, done, batches_ * stage().batch_size - done);
+    if (ranks_ != nullptr) {  // each reads its part of every batch
+      const auto by_place = ahead.view({-1, stage().batch_size}).t();
+      loader_->start(ranks_->own_part(by_place).t().flatten(), stage().batch_size / ranks_->size());
+    } else {
+      loader_->start(ahead, stage().batch_size);
+    }
   }
   const auto losses_at_once = hooks.losses_at_once > 0 ? hooks.losses_at_once : model_.device().is_cpu() ? 1 : 32;
   clock_.lap("epoch_setup");
@@ -194,13 +217,15 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
     tell(hooks);
     if (hooks.after_step) hooks.after_step(report_.steps());
     auto* store = store_of(hooks, stage_);
-    if (hooks.stop_requested && hooks.stop_requested()) {
+    const bool stops = hooks.stop_requested && hooks.stop_requested();
+    if (ranks_ != nullptr ? ranks_->any(stops) : stops) {
       checkpoint(store);
       throw Interrupted();
     }
     if (store && store->due(seconds_since(last_saved_))) checkpoint(store);
   }
   read_losses();
+  expect_equal_weights("after epoch " + std::to_string(context_.epoch) + " of stage " + stage().name);
   hooked().after_epoch(context_);
   report_.epochs.push_back({stage().name, context_.epoch,
                             loss_sum_ / static_cast<double>(std::max<std::int64_t>(batches_, 1)),
@@ -237,7 +262,7 @@ void Trainer::step(const torch::Tensor& indices) {
   Batch batch;
   batch.indices = indices;  // 1. sample
   const auto images = resident_.defined() ? resident_.index_select(0, to_device(indices, model_.device()))
-                      : loader_           ? loader_->next()
+                      : loader_           ? (ranks_ != nullptr ? ranks_->gathered(loader_->next()) : loader_->next())
                                           : context_.pairs.images(batch.indices);
   clock_.lap("data");
   batch.pixels = hooked().augment_images(to_pixels(images, model_.device()), context_);  // 2. augment
@@ -250,6 +275,7 @@ void Trainer::step(const torch::Tensor& indices) {
   clock_.lap("loss");
   optimizer_->zero_grad();  // 4. backward
   loss.backward();
+  if (ranks_ != nullptr) optimizer_->sum_gradients(*ranks_);
   if (params_.max_gradient > 0) optimizer_->shorten_gradient(params_.max_gradient);
   clock_.lap("backward");
   optimizer_->step(learning_rate());  // 5. update
@@ -291,7 +317,7 @@ double Trainer::learning_rate() const {
 }
 
 void Trainer::tell(const TrainHooks& hooks) {
-  if (!hooks.progress || (seconds_since(last_told_) < 0.1 && position_ < batches_)) return;
+  if (!is_first() || !hooks.progress || (seconds_since(last_told_) < 0.1 && position_ < batches_)) return;
   read_losses();
   last_told_ = Clock::now();
   std::int64_t epochs = 0, epoch = context_.epoch, steps_left = 0;
@@ -311,7 +337,7 @@ CheckpointStore* Trainer::store_of(const TrainHooks& hooks, std::size_t stage) c
 }
 
 void Trainer::checkpoint(CheckpointStore* store) {
-  if (!store) return;
+  if (!store || !is_first()) return;
   read_losses();
   try {
     store->save(report_.steps(), [&](torch::serialize::OutputArchive& archive) { save(archive); });
@@ -322,10 +348,25 @@ void Trainer::checkpoint(CheckpointStore* store) {
   clock_.lap("checkpoint");
 }
 
+/// Each rank has them by gradients that it has shared with the others.
+void Trainer::expect_equal_weights(const std::string& when) const {
+  if (ranks_ == nullptr) return;
+  const auto own = model_.weights_hash();
+  if (!ranks_->any(ranks_->from_first(own) != own)) return;
+  throw Error(ErrorKind::kInternal,
+              "the ranks' weights differ " + when + ": their programs, data or processors are not alike, or the defense " +
+                  "changes weights by gradients of its own; train this cell in one process");
+}
+
 void Trainer::resume(const TrainHooks& hooks) {
+  std::string checkpoint;
   for (auto* store : {hooks.checkpoints, hooks.shared_checkpoints}) {
-    if (store && store->load([&](torch::serialize::InputArchive& archive) { load(archive); })) return;
+    if (store && checkpoint.empty() && is_first()) checkpoint = store->newest();
   }
+  if (ranks_ != nullptr) checkpoint = ranks_->from_first(checkpoint);
+  if (checkpoint.empty()) return;
+  auto archive = opened(std::move(checkpoint));
+  load(archive);
 }
 
 void Trainer::save(torch::serialize::OutputArchive& archive) const {
@@ -336,6 +377,7 @@ void Trainer::save(torch::serialize::OutputArchive& archive) const {
                          {"loss_sum", loss_sum_},
                          {"epoch_s", epoch_s_},
                          {"rng", {defense_rng_.state(), augmentation_rng_.state(), order_rng_.state()}},
+                         {"ranks", ranks_ != nullptr ? ranks_->size() : 1},
                          {"trained", to_json(trained)},
                          {"phase_s", clock_.phases()}};
   archive.write("position", c10::IValue(position.dump()));
@@ -359,6 +401,12 @@ void Trainer::load(torch::serialize::InputArchive& archive) {
   c10::IValue text;
   archive.read("position", text);
   const Json position = Json::parse(text.toStringRef());
+  const int ranks = ranks_ != nullptr ? ranks_->size() : 1, before = position.at("ranks");
+  if (ranks != before) {  // numbers are rounded in another order
+    throw Error(ErrorKind::kMatrix, "the checkpoint is of " + counted(before, "rank") + ", not of " +
+                                        std::to_string(ranks) + "; go on with --ranks " + std::to_string(before) +
+                                        ", or delete the output folder's checkpoints to start again");
+  }
   stage_ = position.at("stage");
   context_.epoch = position.at("epoch");
   context_.stage = stages_.at(std::min(stage_, stages_.size() - 1));

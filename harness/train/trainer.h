@@ -12,6 +12,7 @@
 
 #include "harness/data/loader.h"
 #include "harness/model/clip.h"
+#include "harness/model/ranks.h"
 #include "harness/record/cell_record.h"
 #include "harness/record/progress.h"
 #include "harness/train/adamw.h"
@@ -92,21 +93,25 @@ struct TrainInputs {
   const std::vector<bool>& poisoned;              ///< of each pair; empty unless the defense may know
   const std::vector<std::string>& vocabulary;     ///< words that text augmentation may insert
   std::uint64_t seed;                             ///< of the cell
+  const Ranks* ranks = nullptr;                   ///< that train the same; null: alone
 };
 
 /// Trains a model under a defense, stage by stage. All arguments must outlive it. [one thread]
 class Trainer {
  public:
-  /// The last incomplete batch of an epoch is dropped. @param params epochs and learning rate are those of `stages`
+  /// The last incomplete batch of an epoch is dropped. With ranks, all of them do the same, and rank 0 reads and writes
+  /// checkpoints for all. @param params epochs and learning rate are those of `stages`
   /// @param model untrained
-  /// @throws Error(kMatrix) for a batch larger than the data, and whatever the defense throws
+  /// @throws Error(kMatrix) for a batch that is larger than the data or cannot be shared out to the ranks, and whatever
+  /// the defense throws
   Trainer(TrainableClip& model, Defense& defense, const TrainingParams& params, const TrainInputs& inputs);
 
   /// From the newest checkpoint if there is one, else from the start, to the end of training; a last checkpoint at the
   /// end of training and of the shared stages. The model is left in evaluation mode. A checkpoint that cannot be
   /// written is told on stderr.
   /// @throws Diverged naming the step of the first loss that is not finite, before anything of that step or of those
-  /// after it is kept; Interrupted, and whatever the defense throws
+  /// after it is kept; Interrupted, if any rank was asked to stop; Error(kMatrix) for a checkpoint of another number of
+  /// ranks; Error(kInternal) if ranks are lost or their weights differ; and whatever the defense throws
   TrainReport run(const TrainHooks& hooks);
 
   /// Wall time by phase of a step, so far.
@@ -124,6 +129,8 @@ class Trainer {
   void step(const torch::Tensor& indices);
   void read_losses();
   double learning_rate() const;
+  bool is_first() const { return ranks_ == nullptr || ranks_->is_first(); }
+  void expect_equal_weights(const std::string& when) const;
   void resume(const TrainHooks& hooks);
   void tell(const TrainHooks& hooks);
   std::map<std::string, double> watched(const TrainHooks& hooks);
@@ -131,11 +138,13 @@ class Trainer {
   void checkpoint(CheckpointStore* store);
   void save(torch::serialize::OutputArchive& archive) const;
   void load(torch::serialize::InputArchive& archive);
+  ModelUse model_use() const;
 
   TrainableClip& model_;
   Defense& defense_;
   Defense plain_;
   TrainingParams params_;
+  const Ranks* ranks_;
   std::vector<Stage> stages_;
   std::vector<torch::Tensor> initial_;  ///< weights and buffers; empty if no stage resets them
   Rng defense_rng_, augmentation_rng_, order_rng_;

@@ -1,0 +1,48 @@
+#include "harness/model/batch_norm.h"
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "harness/model/ranks.h"
+
+namespace roclip::bench {
+
+namespace {
+
+constexpr double kMomentum = 0.1, kEpsilon = 1e-5;
+
+}  // namespace
+
+BatchNormImpl::BatchNormImpl(std::int64_t channels) {
+  weight = register_parameter("weight", torch::ones({channels}));
+  bias_ = register_parameter("bias", torch::zeros({channels}));
+  mean_ = register_buffer("running_mean", torch::zeros({channels}));
+  variance_ = register_buffer("running_var", torch::ones({channels}));
+  batches_ = register_buffer("num_batches_tracked", torch::tensor(0, torch::kLong));
+}
+
+torch::Tensor BatchNormImpl::forward(const torch::Tensor& x) {
+  if (is_training()) batches_ += 1;
+  if (is_training() && ranks_ != nullptr) return forward_over_ranks(x);
+  return torch::batch_norm(x, weight, bias_, mean_, variance_, is_training(), kMomentum, kEpsilon,
+                           at::globalContext().userEnabledCuDNN());
+}
+
+torch::Tensor BatchNormImpl::forward_over_ranks(const torch::Tensor& x) {
+  const auto by_channel = [](const torch::Tensor& values) { return values.view({1, -1, 1, 1}); };
+  const auto total = [&](const torch::Tensor& values) { return ranks_->sum(values.sum({0, 2, 3})); };  // [C]
+  const auto y = x.to(torch::kFloat);
+  const auto count = ranks_->sum(torch::full({1}, static_cast<double>(y.numel() / y.size(1)), y.options()));
+  const auto mean = total(y) / count;
+  const auto centred = y - by_channel(mean);
+  const auto variance = total(centred * centred) / count;
+  {
+    const torch::NoGradGuard no_grad;
+    mean_.lerp_(mean, kMomentum);
+    variance_.lerp_(variance * count / (count - 1), kMomentum);
+  }
+  const auto scale = weight * (variance + kEpsilon).rsqrt();
+  return (centred * by_channel(scale) + by_channel(bias_)).to(x.scalar_type());
+}
+
+}  // namespace roclip::bench

@@ -1,0 +1,85 @@
+/// Processes that train one model together, over LibTorch's c10d.
+///
+/// Every rank does the same: it draws the same batches, calls the same hooks and computes the same loss over all
+/// embeddings. What they share out are the rows of a batch within the towers, so that each computes and keeps the
+/// activations of its own. Embeddings are gathered with their gradients (the "local loss" of Cherti et al. 2023, arXiv
+/// 2212.07143, would gather them without), so the sum of all ranks' gradients of a weight is the gradient of one process
+/// on the whole batch, and a defense need not know of ranks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <torch/types.h>
+
+#include "harness/record/rank_place.h"
+
+namespace roclip::bench {
+
+/// Where ranks find each other and rank 0 says what is to be done. [one thread]
+class Meeting {
+ public:
+  /// Rank 0 listens there, unless torchrun does; the others connect. @throws Error(kInternal) if they cannot
+  explicit Meeting(const RankPlace& place);
+  ~Meeting();
+  /// By rank 0. @param number greater than any before
+  void announce(std::int64_t number, const std::string& work);
+  /// By the others: waits for work with another number than `last`.
+  /// @throws Error(kInternal) if rank 0 cannot be reached for as long as the ranks have patience
+  std::pair<std::int64_t, std::string> await(std::int64_t last);
+
+ private:
+  friend class Ranks;
+  struct Store;
+  void connect();
+  RankPlace place_;
+  std::unique_ptr<Store> store_;
+};
+
+/// The group that does one piece of work. All calls are collective: every rank makes the same ones in the same order, and
+/// waits in them for the others. They throw Error(kInternal) naming the ranks that are gone. [one thread]
+class Ranks {
+ public:
+  /// Returns when all are there. @param meeting outlives it @param work its number
+  Ranks(Meeting& meeting, const RankPlace& place, std::int64_t work);
+  ~Ranks();
+
+  int size() const { return place_.size; }
+  bool is_first() const { return place_.rank == 0; }
+
+  // Differentiable.
+  /// f on this rank's rows, about n / size() of them, as if it had been on all. @param input [n, ...], equal on all ranks
+  /// @param f of n rows makes n rows, each of its own row, batch statistics of sum() aside @throws Error(kMatrix) for
+  /// fewer rows than ranks while gradients are recorded; without gradients each rank computes them all
+  torch::Tensor shared_out(const std::function<torch::Tensor(const torch::Tensor&)>& f, const torch::Tensor& input) const;
+  /// Over the ranks. Each uses the sum, so that gradients are summed, too.
+  torch::Tensor sum(const torch::Tensor& x) const;
+  /// x, a weight that every rank uses for the same on the whole batch: of its gradient, this rank's share.
+  torch::Tensor used_by_all(const torch::Tensor& x) const;
+
+  // Without gradient.
+  void sum_in_place(torch::Tensor& x) const;
+  /// [n, ...] of each rank, equal shapes -> [size * n, ...], in the order of the ranks
+  torch::Tensor gathered(const torch::Tensor& own) const;
+  /// Whether any rank says so.
+  bool any(bool own) const;
+  /// What rank 0 has. @param own ignored elsewhere
+  std::string from_first(const std::string& own) const;
+  /// This rank's rows of n, equally many on all. @pre n is a multiple of size()
+  torch::Tensor own_part(const torch::Tensor& rows) const;
+
+ private:
+  struct Group;
+  torch::Tensor own_rows(const torch::Tensor& rows) const;
+  torch::Tensor all_rows(const torch::Tensor& own, std::int64_t count) const;
+  void done(const std::function<void()>& collective) const;
+  [[noreturn]] void give_up(const std::string& why) const;
+
+  RankPlace place_;
+  std::unique_ptr<Group> group_;
+};
+
+}  // namespace roclip::bench
