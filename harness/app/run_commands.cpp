@@ -1,4 +1,5 @@
 #include <charconv>
+#include <cstdlib>
 #include <map>
 #include <system_error>
 
@@ -57,6 +58,28 @@ void add_matrix_options(CLI::App* command, RunOptions& options) {
       ->allow_extra_args(false);
 }
 
+void add_ranks_option(CLI::App* command, int& ranks, const char* more) {
+  command
+      ->add_option("--ranks", ranks,
+                   std::string("processes that train each cell together, a core or a GPU each") + more)
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+/// The ranks of one run, if torchrun or its like started this process.
+/// @return where this process stands among them; size 1: alone @throws Error(kUsage)
+RankPlace place_among_ranks(const RunOptions& options, bool until_decided) {
+  const auto place = rank_place(::getenv);
+  if (!place) return {};
+  if (options.ranks > 1 || options.jobs > 1 || until_decided) {
+    throw Error(ErrorKind::kUsage,
+                "RANK and WORLD_SIZE are set, as torchrun does: a run of " + std::to_string(place->size) +
+                    " ranks takes no --ranks, --jobs or --until-decided; leave them out, or unset RANK");
+  }
+  return *place;
+}
+
 /// @param with_slurm the option that they belong to
 void add_slurm_options(CLI::App* command, SlurmOptions& options, CLI::Option* with_slurm) {
   command
@@ -106,6 +129,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
           ->check(CLI::IsMember({"local", "slurm"}))
           ->capture_default_str();
   add_slurm_options(run, choices->slurm, executor);
+  add_ranks_option(run, options.ranks, "; or start this command with torchrun, on one machine or several");
   run->add_flag("--cancel", choices->slurm.cancel, "Ctrl-C cancels the job")->needs(executor);
   auto* rerun = run->add_flag("--rerun", options.rerun, "also run cells that are done");
   run->add_option("--retry", choices->retry,
@@ -159,6 +183,12 @@ void add_run(CLI::App& app, Invocation& invocation) {
       invocation.code = run_on_slurm(chosen, choices->slurm);
       return;
     }
+    chosen.place = place_among_ranks(chosen, choices->until_decided);
+    if (chosen.place.rank > 0) {
+      invocation.code = join_ranks(chosen.place, chosen.plugin_path);
+      return;
+    }
+    if (chosen.place.size > 1) chosen.jobs = 1;
     invocation.code = choices->until_decided ? run_until_decided(chosen, choices->most_seeds) : run_matrix(chosen);
   });
 }
@@ -177,6 +207,7 @@ void add_plan(CLI::App& app, Invocation& invocation) {
                    ->check(CLI::IsMember({"slurm"}))
                    ->excludes(json);
   add_slurm_options(plan, *slurm, emit);
+  add_ranks_option(plan, options->ranks, ", in the script of --emit");
   plan->callback([options, slurm, to, &invocation] {
     options->plugin_path = invocation.plugin_path;
     invocation.code = to->empty() ? plan_command(*options) : emit_command(*options, *slurm);

@@ -67,6 +67,7 @@ std::optional<Planned> planned(const RunOptions& options, const SlurmOptions& sl
   }
   array.run.insert(array.run.end(), {"--device", options.device, "--jobs",
                                      std::to_string(std::max<std::int64_t>(1, options.jobs)), "--progress", "none"});
+  if (options.ranks > 1) array.run.insert(array.run.end(), {"--ranks", std::to_string(options.ranks)});
   if (options.keep_weights) array.run.push_back("--keep-weights");
   for (const auto& terms : options.only) array.run.insert(array.run.end(), {"--only", terms});
   fs::create_directories(array.out);

@@ -26,6 +26,9 @@ struct CellSurroundings {
   CheckpointPolicy checkpoint;
   bool keep_weights = false;              ///< in the output folder
   std::vector<std::string> command_line;  ///< for the record
+  const Ranks* ranks = nullptr;           ///< that train this cell together; null: this process alone
+
+  bool is_first() const { return ranks == nullptr || ranks->is_first(); }
 };
 
 /// "poisoned_pairs" or "clean_subset".
@@ -50,7 +53,8 @@ TrainingKeys training_keys(const Json& config, const std::string& data_hash, con
 std::map<std::string, std::string> plugin_builds(const Json& config, const Registry& registry);
 
 /// Poisons, trains and evaluates. Single-threaded on the CPU: the same cell gives the same bits. What is thrown becomes
-/// a record: "failed", "diverged", "oom" or "skipped". @return nothing if it was interrupted
+/// a record: "failed", "diverged", "oom" or "skipped". Of ranks, the first one alone evaluates and writes files, and
+/// the record of the others tells their status only. @return nothing if it was interrupted
 std::optional<CellRecord> run_cell(const Cell& cell, const CellSurroundings& around, TrainHooks hooks) noexcept;
 
 }  // namespace roclip::bench

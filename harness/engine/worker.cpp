@@ -95,7 +95,7 @@ torch::Device take_device(const std::string& device, const Cell& cell) {
   return wanted.is_cpu() ? wanted : torch::Device(wanted.type(), 0);
 }
 
-int prepare(const PrepareTask& task) {
+int do_task(const PrepareTask& task) {
   load_gpu_support();
   const auto devices = parse_devices(task.device);
   if (const auto warning = slow_blas_warning(); !warning.empty()) tell(Warning{warning});
@@ -176,7 +176,8 @@ std::function<void(std::int64_t)> tracer(const std::filesystem::path& file) {
   };
 }
 
-int run_one(const CellTask& task) {
+/// @param ranks that train the cell; null: this process alone
+int run_one(const CellTask& task, const Ranks* ranks) {
   ::signal(SIGTERM, [](int) { stop_requested = true; });
   if (task.cpu >= 0) pin_to(task.cpu);
   const Registry registry(plugin_search_path(task.plugin_path));
@@ -193,14 +194,51 @@ int run_one(const CellTask& task) {
                                 .out = {task.out},
                                 .checkpoint = task.checkpoint,
                                 .keep_weights = task.keep_weights,
-                                .command_line = task.command_line},
+                                .command_line = task.command_line,
+                                .ranks = ranks},
                                std::move(hooks));
   if (!record) {
     tell(Stopped{});
     return 0;
   }
-  tell(Finished{to_json(*record)});
+  if (task.ranks.rank == 0 || !record->ok()) tell(Finished{to_json(*record)});
   return record->ok() ? 0 : kCellNotOk;
+}
+
+int do_task(const CellTask& task) {
+  if (task.ranks.size == 1) return run_one(task, nullptr);
+  Meeting meeting(task.ranks);
+  meeting.announce(task.work, write_task(task));
+  const Ranks ranks(meeting, task.ranks, task.work);
+  return run_one(task, &ranks);
+}
+
+int do_task(const RankTask& task) {
+  Meeting meeting(task.ranks);
+  const auto [number, work] = meeting.await(task.last);
+  if (work.empty()) {
+    tell(Joined{number, ""});
+    return 0;
+  }
+  auto cell = std::get<CellTask>(read_task(Json::parse(work)));
+  tell(Joined{number, cell.cell.id});
+  if (!task.device.empty()) {
+    cell.device = task.device;
+  } else if (cell.device != "cpu") {
+    cell.device = "cuda:" + std::to_string(task.ranks.local);
+  }
+  cell.ranks = task.ranks;
+  cell.plugin_path = task.plugin_path;
+  cell.cpu = task.cpu;
+  cell.loader_threads = task.loader_threads;
+  cell.trace.clear();
+  const Ranks ranks(meeting, task.ranks, number);
+  return run_one(cell, &ranks);
+}
+
+int do_task(const DismissTask& task) {
+  Meeting(task.ranks).dismiss();
+  return 0;
 }
 
 int do_task(const Json& json) {
@@ -211,8 +249,7 @@ int do_task(const Json& json) {
   try {
     const Task task = read_task(json);
     std::visit([](const auto& kind) { settle(kind.supervisor); }, task);
-    const auto* cell = std::get_if<CellTask>(&task);
-    return cell != nullptr ? run_one(*cell) : prepare(std::get<PrepareTask>(task));
+    return std::visit([](const auto& kind) { return do_task(kind); }, task);
   } catch (const Error& e) {
     return fail(e.kind(), e.what());
   } catch (const std::exception& e) {

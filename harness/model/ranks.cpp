@@ -33,6 +33,7 @@ using torch::autograd::variable_list;
 
 /// How long ranks that have lost another wait for each other's word.
 constexpr auto kRollCall = std::chrono::seconds(10);
+constexpr std::int64_t kNone = -2;  // number of no work
 
 std::chrono::milliseconds patience(const RankPlace& place) {
   return std::chrono::milliseconds(std::llround(place.patience_s * 1000));
@@ -78,8 +79,7 @@ struct Both : torch::CustomClassHolder {
   Function forward, backward;
 };
 struct Differentiable : torch::autograd::Function<Differentiable> {
-  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
-                               const c10::intrusive_ptr<Both>& both) {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, const c10::intrusive_ptr<Both>& both) {
     context->saved_data["both"] = c10::IValue::make_capsule(both);
     return both->forward(x);
   }
@@ -124,6 +124,16 @@ void Meeting::announce(std::int64_t number, const std::string& work) {
   store_->tcp->set("work", bytes_of(std::to_string(number) + "\n" + work));
 }
 
+void Meeting::dismiss() {
+  announce(kNone, "");
+  std::vector<std::string> gone;
+  for (int rank = 1; rank < place_.size; ++rank) gone.push_back("gone " + std::to_string(rank));
+  try {
+    store_->tcp->wait(gone, kRollCall);
+  } catch (const std::exception&) {  // whoever does not hear it finds nobody here
+  }
+}
+
 std::pair<std::int64_t, std::string> Meeting::await(std::int64_t last) {
   constexpr auto kPause = std::chrono::milliseconds(100);
   for (;; std::this_thread::sleep_for(kPause)) {
@@ -131,9 +141,11 @@ std::pair<std::int64_t, std::string> Meeting::await(std::int64_t last) {
       if (!store_->tcp->check({"work"})) continue;
       const auto text = text_of(store_->tcp->get("work"));
       const auto end = text.find('\n');
-      if (const std::int64_t number = std::stoll(text.substr(0, end)); number != last) {
-        return {number, text.substr(end + 1)};
-      }
+      const std::int64_t number = std::stoll(text.substr(0, end));
+      if (number == last) continue;
+      const auto work = text.substr(end + 1);
+      if (work.empty()) store_->tcp->set("gone " + std::to_string(place_.rank), bytes_of("1"));
+      return {number, work};
     } catch (const std::exception&) {  // whoever listened there has ended: the next one comes, or nobody
       connect();
     }
@@ -169,13 +181,14 @@ torch::Tensor Ranks::shared_out(const Function& f, const torch::Tensor& input) c
   return differentiable(f(differentiable(input, to_own, to_all)), to_all, to_own);
 }
 
-torch::Tensor Ranks::sum(const torch::Tensor& x) const {
-  const auto add = [this](const torch::Tensor& own) {
-    auto total = own.clone();
-    sum_in_place(total);
-    return total;
-  };
-  return differentiable(x, add, add);
+torch::Tensor Ranks::of_all(const torch::Tensor& x) const {
+  return differentiable(
+      x, [this](const torch::Tensor& own) { return gathered(own.unsqueeze(0)); },
+      [this](const torch::Tensor& gradients) {
+        auto total = gradients.clone();
+        sum_in_place(total);
+        return total[place_.rank];
+      });
 }
 
 torch::Tensor Ranks::used_by_all(const torch::Tensor& x) const {
@@ -285,8 +298,9 @@ void Ranks::give_up(const std::string& why) const {
   }
   std::string names;
   for (const int rank : gone) names += (names.empty() ? "rank " : ", rank ") + std::to_string(rank);
-  throw Error(ErrorKind::kInternal,
-              (gone.empty() ? "the ranks have lost each other" : names + " has ended or cannot be reached") + ": " + why);
+  throw Error(
+      ErrorKind::kInternal,
+      (gone.empty() ? "the ranks have lost each other" : names + " has ended or cannot be reached") + ": " + why);
 }
 
 }  // namespace roclip::bench

@@ -3,8 +3,8 @@
 /// Every rank does the same: it draws the same batches, calls the same hooks and computes the same loss over all
 /// embeddings. What they share out are the rows of a batch within the towers, so that each computes and keeps the
 /// activations of its own. Embeddings are gathered with their gradients (the "local loss" of Cherti et al. 2023, arXiv
-/// 2212.07143, would gather them without), so the sum of all ranks' gradients of a weight is the gradient of one process
-/// on the whole batch, and a defense need not know of ranks.
+/// 2212.07143, would gather them without), so the sum of all ranks' gradients of a weight is the gradient of one
+/// process on the whole batch, and a defense need not know of ranks.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,10 @@ class Meeting {
   /// Rank 0 listens there, unless torchrun does; the others connect. @throws Error(kInternal) if they cannot
   explicit Meeting(const RankPlace& place);
   ~Meeting();
-  /// By rank 0. @param number greater than any before
+  /// By rank 0. @param number not negative; another than the last one
   void announce(std::int64_t number, const std::string& work);
+  /// By rank 0, in the end: announces work "", and waits a while for the others to hear of it.
+  void dismiss();
   /// By the others: waits for work with another number than `last`.
   /// @throws Error(kInternal) if rank 0 cannot be reached for as long as the ranks have patience
   std::pair<std::int64_t, std::string> await(std::int64_t last);
@@ -39,8 +41,8 @@ class Meeting {
   std::unique_ptr<Store> store_;
 };
 
-/// The group that does one piece of work. All calls are collective: every rank makes the same ones in the same order, and
-/// waits in them for the others. They throw Error(kInternal) naming the ranks that are gone. [one thread]
+/// The group that does one piece of work. All calls are collective: every rank makes the same ones in the same order,
+/// and waits in them for the others. They throw Error(kInternal) naming the ranks that are gone. [one thread]
 class Ranks {
  public:
   /// Returns when all are there. @param meeting outlives it @param work its number
@@ -51,12 +53,14 @@ class Ranks {
   bool is_first() const { return place_.rank == 0; }
 
   // Differentiable.
-  /// f on this rank's rows, about n / size() of them, as if it had been on all. @param input [n, ...], equal on all ranks
-  /// @param f of n rows makes n rows, each of its own row, batch statistics of sum() aside @throws Error(kMatrix) for
+  /// f on this rank's rows, about n / size() of them, as if it had been on all. @param input [n, ...], equal on all
+  /// ranks
+  /// @param f of n rows makes n rows, each of its own row, batch statistics aside @throws Error(kMatrix) for
   /// fewer rows than ranks while gradients are recorded; without gradients each rank computes them all
-  torch::Tensor shared_out(const std::function<torch::Tensor(const torch::Tensor&)>& f, const torch::Tensor& input) const;
-  /// Over the ranks. Each uses the sum, so that gradients are summed, too.
-  torch::Tensor sum(const torch::Tensor& x) const;
+  torch::Tensor shared_out(const std::function<torch::Tensor(const torch::Tensor&)>& f,
+                           const torch::Tensor& input) const;
+  /// Of each rank, for use by each, so that gradients are summed. [K] -> [size(), K]
+  torch::Tensor of_all(const torch::Tensor& x) const;
   /// x, a weight that every rank uses for the same on the whole batch: of its gradient, this rank's share.
   torch::Tensor used_by_all(const torch::Tensor& x) const;
 

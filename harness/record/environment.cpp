@@ -13,10 +13,10 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
-#include <boost/algorithm/string/trim_all.hpp>
 #include <torch/types.h>
 #include <torch/utils.h>
 #include <torch/version.h>
+#include <boost/algorithm/string/trim_all.hpp>
 
 #include "harness/record/build_info.h"
 #include "harness/record/files.h"

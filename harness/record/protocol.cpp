@@ -4,7 +4,9 @@ namespace roclip::bench {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareTask, matrix, file, out, plugin_path, device, make_data, supervisor)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CellTask, cell, out, plugin_path, device, checkpoint, cpu, loader_threads, trace,
-                                   keep_weights, command_line, supervisor)
+                                   keep_weights, command_line, ranks, work, supervisor)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankTask, ranks, last, plugin_path, device, cpu, loader_threads, supervisor)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DismissTask, ranks, supervisor)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Warning, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareProgress, what, done, total)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataReady, data_hash, trainings, checkpoints)
@@ -12,6 +14,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Planning, attack)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Planned, attack, trials)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanFailed, attack, reason)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Finished, record)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Joined, work, cell)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TaskFailed, kind, message)
 
 static void to_json(Json& json, const Expanded& event) {

@@ -22,6 +22,7 @@
 
 #include "harness/record/cell.h"
 #include "harness/record/progress.h"
+#include "harness/record/rank_place.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -53,10 +54,30 @@ struct CellTask {
   std::filesystem::path trace;            ///< file for a Chrome trace of a few steps; empty = none
   bool keep_weights = false;              ///< in the output folder
   std::vector<std::string> command_line;  ///< for the record
+  RankPlace ranks;                        ///< of rank 0, if others train with it; they get their tasks from it
+  std::int64_t work = 0;                  ///< number of this task among those of these ranks
   pid_t supervisor = 0;                   ///< the parent, with which the engine ends; 0 = it lives on its own
 };
 
-using Task = std::variant<PrepareTask, CellTask>;
+/// Trains a cell with rank 0, which says what cell. Events: Joined, then Finished if it did not end ok.
+struct RankTask {
+  static constexpr const char* kName = "rank";
+  RankPlace ranks;
+  std::int64_t last = -1;  ///< number of the work that this place did last
+  std::vector<std::filesystem::path> plugin_path;
+  std::string device = "cpu";        ///< "auto", "cuda": of several GPUs, by LOCAL_RANK
+  int cpu = -1, loader_threads = 1;  ///< as in CellTask
+  pid_t supervisor = 0;              ///< as in CellTask
+};
+
+/// By rank 0: tells the others that no work is left. No events.
+struct DismissTask {
+  static constexpr const char* kName = "dismiss";
+  RankPlace ranks;
+  pid_t supervisor = 0;  ///< as in CellTask
+};
+
+using Task = std::variant<PrepareTask, CellTask, RankTask, DismissTask>;
 
 inline constexpr int kCellNotOk = 10;  ///< exit code, also of a run in which some cell did not end ok
 
@@ -110,6 +131,12 @@ struct Finished {
 struct Stopped {
   static constexpr const char* kName = "stopped";
 };
+/// A rank knows what to do.
+struct Joined {
+  static constexpr const char* kName = "joined";
+  std::int64_t work = 0;  ///< its number
+  std::string cell;       ///< its id; "" = no work is left
+};
 /// The end of a task that could not be done.
 struct TaskFailed {
   static constexpr const char* kName = "task_failed";
@@ -118,7 +145,7 @@ struct TaskFailed {
 };
 
 using Event = std::variant<Warning, Expanded, PrepareProgress, DataReady, Planning, Planned, PlanFailed, TrainProgress,
-                           Finished, Stopped, TaskFailed>;
+                           Finished, Stopped, Joined, TaskFailed>;
 
 /// `roclip-bench doctor`: front of the line with the engine's findings, among whatever plugins print.
 inline constexpr std::string_view kFindings = "roclip-bench findings: ";

@@ -30,6 +30,7 @@ std::optional<RankPlace> rank_place(const std::function<const char*(const char*)
   RankPlace place{.size = number("WORLD_SIZE", 1, 4096)};
   if (place.size == 1) return std::nullopt;
   place.rank = number("RANK", 0, place.size - 1);
+  if (variable("LOCAL_RANK") != nullptr) place.local = number("LOCAL_RANK", 0, place.rank);
   place.address = variable("MASTER_ADDR");
   place.port = number("MASTER_PORT", 1, 65535);
   const char* host = variable("TORCHELASTIC_USE_AGENT_STORE");

@@ -60,11 +60,15 @@ int run_again(const CellRecord& then, const ScratchOutput& scratch, const std::v
   ProgressView view(ProgressStyle::kAuto, color);
   ResultTable results(matrix, cells, scratch.out);
   const std::string device = then.environment.at("device");
+  const int ranks = then.environment.value("ranks", 1);
   const std::vector<const Cell*> waiting = {&cells[0]};
   RunState state(matrix.name, device, {.cells = 1});
   Supervisor supervisor(signals, scratch.out,
-                        {.devices = {device}, .plugin_path = plugin_path, .keep_weights = keep_weights}, results, state,
-                        view);
+                        {.devices = std::vector(static_cast<std::size_t>(ranks), device),
+                         .plugin_path = plugin_path,
+                         .keep_weights = keep_weights,
+                         .ranks = ranks},
+                        results, state, view);
   supervisor.run(waiting);
   view.ended(state);
   if (supervisor.signal() != 0) return 128 + supervisor.signal();

@@ -8,6 +8,8 @@
 #include <set>
 #include <tuple>
 
+#include <poll.h>
+
 #include <boost/algorithm/string/join.hpp>
 
 #include "harness/record/escape.h"
@@ -16,6 +18,7 @@
 #include "harness/report/render.h"
 #include "harness/run/folder_lock.h"
 #include "harness/run/supervisor.h"
+#include "harness/run/worker.h"
 #include "harness/study/gates.h"
 #include "roclip/error.h"
 
@@ -99,6 +102,27 @@ namespace {
 /// Row, column and seed of a cell.
 using Place = std::tuple<std::string, std::string, std::int64_t>;
 
+/// Lets the other ranks go in the end, however that comes.
+class Dismissal {
+ public:
+  explicit Dismissal(RankPlace place) : place_(std::move(place)) {}
+  ~Dismissal() {
+    if (place_.size == 1) return;
+    try {
+      Worker worker(DismissTask{.ranks = place_}, /*log=*/"");
+      pollfd end{worker.end_descriptor(), POLLIN, 0};
+      ::poll(&end, 1, /*forever*/ -1);
+      worker.reap();
+    } catch (const Error&) {  // then they find nobody at the meeting place
+    }
+  }
+  Dismissal(const Dismissal&) = delete;
+  Dismissal& operator=(const Dismissal&) = delete;
+
+ private:
+  RankPlace place_;
+};
+
 /// @param places the cells to run; empty: those of options.only
 int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Place>& places) {
   const Signals signals;
@@ -139,14 +163,15 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
       other_builds.look_at(*stored, prepared->builds);
     }
   }
-  const auto devices = job_devices(options.jobs, *prepared, waiting.size());
+  const auto devices = job_devices(options.jobs, *prepared, waiting.size(), options.ranks);
+  const auto jobs = std::ssize(devices) / options.ranks;
+  const auto ranks = std::max(options.ranks, options.place.size);
   RunState state(matrix.name, prepared->devices.front(),
-                 {.cells = static_cast<std::int64_t>(selected.size()),
-                  .done = done,
-                  .jobs = static_cast<std::int64_t>(devices.size())});
+                 {.cells = static_cast<std::int64_t>(selected.size()), .done = done, .jobs = jobs});
   view.notice(matrix.name + ": " + counted(std::ssize(selected), "cell") + ", " + std::to_string(done) +
               " already done, " + std::to_string(waiting.size()) + " to run on " + prepared->devices.front() + ", " +
-              std::to_string(devices.size()) + " at a time; results in " + out.root.string());
+              std::to_string(jobs) + " at a time" + (ranks > 1 ? ", each in " + std::to_string(ranks) + " ranks" : "") +
+              "; results in " + out.root.string());
   if (const auto told = other_builds.told(); !told.empty()) view.notice(told);
   for (const auto& told : old_files(out, *prepared, replaced)) view.notice(told);
   view.begun(state, out.status_file());
@@ -165,10 +190,12 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
                          .command_line = options.command_line,
                          .trace = options.trace,
                          .keep_weights = options.keep_weights,
-                         .max_fail = options.max_fail},
+                         .max_fail = options.max_fail,
+                         .ranks = options.ranks,
+                         .place = options.place},
                         results, state, view);
   supervisor.run(std::move(waiting));
-  const double wall_s = state.wall_s(), slots_s = wall_s * static_cast<double>(devices.size());
+  const double wall_s = state.wall_s(), slots_s = wall_s * static_cast<double>(jobs);
   state.set_phase(supervisor.signal() != 0 || supervisor.stopped_by_failures() ? "interrupted" : "finished");
   view.ended(state);
   const bool all_ok =
@@ -185,7 +212,7 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
     const Json summary = {{"name", matrix.name},
                           {"exit_code", code},
                           {"results", out.results_file().string()},
-                          {"jobs", devices.size()},
+                          {"jobs", jobs},
                           {"wall_s", wall_s},
                           {"cells_s", supervisor.cells_s()},
                           {"scheduling_overhead", slots_s > 0 ? 1 - supervisor.cells_s() / slots_s : 0},
@@ -204,7 +231,10 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
 
 }  // namespace
 
-int run_matrix(const RunOptions& options) { return run_cells(load_matrix(options.matrix), options, {}); }
+int run_matrix(const RunOptions& options) {
+  const Dismissal dismissal(options.place);
+  return run_cells(load_matrix(options.matrix), options, {});
+}
 
 int run_until_decided(const RunOptions& options, std::int64_t most_seeds) {
   Matrix matrix = load_matrix(options.matrix);

@@ -21,6 +21,8 @@ struct RunOptions {
   std::vector<std::filesystem::path> plugin_path;
   std::string device = "auto";
   std::int64_t jobs = 0;                          ///< 0: one a core on the CPU, one on each GPU
+  int ranks = 1;                                  ///< workers that train a cell together
+  RankPlace place = {};                           ///< if its size is not 1: of this process, the first; one job only
   std::vector<std::string> only;                  ///< selectors, see select()
   Shard shard = {};                               ///< of these
   bool rerun = false;                             ///< also cells that are done
@@ -55,6 +57,11 @@ std::filesystem::path default_out(const Matrix& matrix);
 /// @return 0; 10 if some selected cell did not end ok; 128 + n if signal n stopped it. @throws Error before anything
 /// runs
 int run_matrix(const RunOptions& options);
+
+/// The part of another rank than the first in its run_matrix(): trains the cells that rank 0 does with it.
+/// @return 0 when rank 0 needs it no more, whatever became of the cells; 128 + n if signal n stopped it
+/// @throws Error(kInternal) if rank 0 cannot be reached
+int join_ranks(const RankPlace& place, const std::vector<std::filesystem::path>& plugin_path);
 
 /// run_matrix(), then seed after seed of the cells whose gate is inconclusive (harness/report/check.h), until every
 /// gate is decided, none of them can be decided by more seeds, or `most_seeds` are reached. The gates are judged at

@@ -33,19 +33,28 @@ std::int64_t oom_kills() {
   return 0;
 }
 
+bool has_ended(const Worker& worker) {
+  pollfd end{worker.end_descriptor(), POLLIN, 0};
+  return ::poll(&end, 1, 0) > 0;
+}
+
 std::string mib(double value) { return format("%.0f MiB", value); }
 
 }  // namespace
 
-std::vector<std::string> job_devices(std::int64_t jobs, const Expanded& plan, std::size_t cells) {
+std::vector<std::string> job_devices(std::int64_t jobs, const Expanded& plan, std::size_t cells, int ranks) {
   const auto& devices = plan.devices;
   if (jobs == 0) {
     const auto cores = std::max<std::int64_t>(1, std::ssize(allowed_cpus())), gpus = std::ssize(devices);
-    jobs = devices.front() == "cpu" ? cores : std::clamp(plan.cells_a_gpu * gpus, gpus, std::max(gpus, cores));
+    if (devices.front() == "cpu") {
+      jobs = cores / ranks;
+    } else {
+      jobs = ranks > 1 ? gpus / ranks : std::clamp(plan.cells_a_gpu * gpus, gpus, std::max(gpus, cores));
+    }
   }
   jobs = std::clamp<std::int64_t>(jobs, 1, std::max<std::int64_t>(1, static_cast<std::int64_t>(cells)));
   std::vector<std::string> result;
-  while (std::ssize(result) < jobs) result.push_back(devices[result.size() % devices.size()]);
+  while (std::ssize(result) < jobs * ranks) result.push_back(devices[result.size() % devices.size()]);
   return result;
 }
 
@@ -98,13 +107,13 @@ Supervisor::Supervisor(const Signals& signals, const OutputFolder& out, Supervis
       results_(results),
       state_(state),
       view_(view),
-      busy_(options_.devices.size(), false),
+      busy_(options_.devices.size() / static_cast<std::size_t>(options_.ranks), false),
       oom_kills_(oom_kills()) {
   // Only where the run takes the whole machine: otherwise two runs would pin their workers to the same processors.
   const auto cpus = allowed_cpus();
   constexpr std::size_t kMostThreads = 16;  // more do not help one cell
-  loader_threads_ = static_cast<int>(std::clamp(cpus.size() / busy_.size(), std::size_t{1}, kMostThreads));
-  if (options_.devices.front() == "cpu" && cpus.size() > 1 && cpus.size() == busy_.size()) cpus_ = cpus;
+  loader_threads_ = static_cast<int>(std::clamp(cpus.size() / options_.devices.size(), std::size_t{1}, kMostThreads));
+  if (options_.devices.front() == "cpu" && cpus.size() > 1 && cpus.size() == options_.devices.size()) cpus_ = cpus;
 }
 
 void Supervisor::run(std::vector<const Cell*> waiting) {
@@ -125,9 +134,9 @@ void Supervisor::run(std::vector<const Cell*> waiting) {
     }
     if (stopping_ && Clock::now() > stop_deadline_) stop(/*at_once=*/true);
     for (auto running = running_.begin(); running != running_.end();) {
-      pollfd end{running->worker->end_descriptor(), POLLIN, 0};
-      const bool ended = ::poll(&end, 1, 0) > 0;
-      take_events(*running);
+      const bool ended = has_ended(running->first());
+      for (std::size_t rank = 0; rank < running->workers.size(); ++rank) take_events(*running, rank);
+      if (!ended) look_after_ranks(*running);
       if (!ended) enforce_limits(*running);
       if (ended) finish(*running, waiting);
       running = ended ? running_.erase(running) : std::next(running);
@@ -155,61 +164,106 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
     }
     Cell limited = cell;
     if (limited.limits.memory_mib <= 0) limited.limits.memory_mib = kMemoryShare * machine_memory_mib();
-    const CellTask task{.cell = limited,
-                        .out = out_.root,
-                        .plugin_path = options_.plugin_path,
-                        .device = options_.devices[slot],
-                        .checkpoint = options_.checkpoint,
-                        .cpu = cpus_.empty() ? -1 : cpus_[slot],
-                        .loader_threads = loader_threads_,
-                        .trace = options_.trace ? out_.trace_file(cell.id) : "",
-                        .keep_weights = options_.keep_weights,
-                        .command_line = options_.command_line};
-    std::unique_ptr<Worker> worker;
+    std::vector<std::unique_ptr<Worker>> workers;
     try {
-      worker = std::make_unique<Worker>(task, out_.log_file(cell.id));
+      workers = start_workers(limited, slot);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::kData) throw;  // without an engine no cell can run
       store(cell, cell_record(cell, Status::kFailed, e.what()), waiting);
       continue;
     }
-    state_.started(cell, worker->pid());
+    state_.started(cell, workers.front()->pid());
     running_.push_back(
-        {.cell = &cell, .slot = slot, .memory_mib = limited.limits.memory_mib, .worker = std::move(worker)});
+        {.cell = &cell, .slot = slot, .memory_mib = limited.limits.memory_mib, .workers = std::move(workers)});
     busy_[slot] = true;
     view_.started(state_, cell);
   }
 }
 
+std::vector<std::unique_ptr<Worker>> Supervisor::start_workers(const Cell& cell, std::size_t slot) {
+  const auto ranks = static_cast<std::size_t>(options_.ranks), at = slot * ranks;
+  auto place = options_.place;
+  if (ranks > 1) place = {.size = options_.ranks, .port = free_port()};
+  const auto cpu = [&](std::size_t rank) { return cpus_.empty() ? -1 : cpus_[at + rank]; };
+  std::vector<std::unique_ptr<Worker>> workers;
+  workers.push_back(std::make_unique<Worker>(CellTask{.cell = cell,
+                                                      .out = out_.root,
+                                                      .plugin_path = options_.plugin_path,
+                                                      .device = options_.devices[at],
+                                                      .checkpoint = options_.checkpoint,
+                                                      .cpu = cpu(0),
+                                                      .loader_threads = loader_threads_,
+                                                      .trace = options_.trace ? out_.trace_file(cell.id) : "",
+                                                      .keep_weights = options_.keep_weights,
+                                                      .command_line = options_.command_line,
+                                                      .ranks = place,
+                                                      .work = works_++},
+                                             out_.log_file(cell.id)));
+  for (std::size_t rank = 1; rank < ranks; ++rank) {
+    place.rank = static_cast<int>(rank);
+    workers.push_back(std::make_unique<Worker>(RankTask{.ranks = place,
+                                                        .plugin_path = options_.plugin_path,
+                                                        .device = options_.devices[at + rank],
+                                                        .cpu = cpu(rank),
+                                                        .loader_threads = loader_threads_},
+                                               out_.log_file(cell.id + ".rank-" + std::to_string(rank))));
+  }
+  return workers;
+}
+
 void Supervisor::wait() {
   std::vector<pollfd> descriptors = {{signals_.descriptor(), POLLIN, 0}};
   for (const auto& running : running_) {
-    descriptors.push_back({running.worker->events_descriptor(), POLLIN, 0});
-    descriptors.push_back({running.worker->end_descriptor(), POLLIN, 0});
+    for (const auto& worker : running.workers) {
+      if (worker->pid() < 0) continue;  // a rank that has ended before the first
+      descriptors.push_back({worker->events_descriptor(), POLLIN, 0});
+      descriptors.push_back({worker->end_descriptor(), POLLIN, 0});
+    }
   }
   ::poll(descriptors.data(), descriptors.size(), kTickMs);
 }
 
-void Supervisor::take_events(Running& running) {
-  for (auto& event : running.worker->read()) {
+void Supervisor::take_events(Running& running, std::size_t rank) {
+  auto& found = rank == 0 ? running.record : running.rank_record;
+  const auto keep = [&](CellRecord record) {
+    if (rank > 0 && (found || running.record)) return;  // the first failure is the cause
+    if (rank > 0) record.reason = "rank " + std::to_string(rank) + ": " + record.reason;
+    found = std::move(record);
+  };
+  for (auto& event : running.workers[rank]->read()) {
     if (const auto* finished = std::get_if<Finished>(&event)) {
       // A plugin that writes to this descriptor cannot pass for its cell by accident.
       const Json& record = finished->record;
       if (!record.is_object() || record.value("id", Json()) != running.cell->id) continue;
       try {
-        running.record = read_cell_record(CheckedJson(record, "the worker's result", ""));
+        keep(read_cell_record(CheckedJson(record, "the worker's result", "")));
       } catch (const Error& e) {
-        running.record = cell_record(*running.cell, Status::kFailed, e.what());
+        keep(cell_record(*running.cell, Status::kFailed, e.what()));
       }
     } else if (std::holds_alternative<Stopped>(event)) {
-      running.interrupted = true;
+      running.interrupted |= rank == 0;
     } else if (const auto* failed = std::get_if<TaskFailed>(&event)) {
-      running.record = cell_record(*running.cell, Status::kFailed, failed->message);
+      keep(cell_record(*running.cell, Status::kFailed, failed->message));
     } else if (const auto* progress = std::get_if<TrainProgress>(&event)) {
-      if (!running.first_step_s) running.first_step_s = running.worker->running_s();
+      if (!running.first_step_s) running.first_step_s = running.first().running_s();
       state_.progressed(*running.cell, *progress);
     }
   }
+}
+
+/// The first rank hears of the end of another as soon as it waits for it; or it is ended, too.
+void Supervisor::look_after_ranks(Running& running) {
+  for (std::size_t rank = 1; rank < running.workers.size(); ++rank) {
+    auto& worker = *running.workers[rank];
+    if (worker.pid() < 0 || !has_ended(worker)) continue;
+    const int status = worker.reap();
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;  // trained, or asked to stop
+    running.last_moment = Clock::now() + kGrace;
+    if (running.rank_record || running.record) continue;
+    running.rank_record = crashed(*running.cell, "rank " + std::to_string(rank), worker, status);
+    running.first().signal(SIGKILL);
+  }
+  if (running.last_moment && Clock::now() > *running.last_moment) running.first().signal(SIGKILL);
 }
 
 void Supervisor::enforce_limits(Running& running) {
@@ -217,16 +271,18 @@ void Supervisor::enforce_limits(Running& running) {
   const auto kill = [&](Status status, const std::string& why) {
     running.killed = true;
     if (!running.record) running.record = cell_record(*running.cell, status, why);
-    running.worker->signal(SIGKILL);
+    running.signal_all(SIGKILL);
   };
   const double limit_s = running.cell->limits.time_s;
-  if (limit_s > 0 && running.worker->running_s() > limit_s) {
+  if (limit_s > 0 && running.first().running_s() > limit_s) {
     return kill(Status::kTimeout, "took more than " + show_duration(limit_s) + ", the limit of limits/time_s");
   }
-  if (const double used = running.worker->memory_mib(); used > running.memory_mib) {
-    kill(Status::kOutOfMemory,
-         "took " + mib(used) + " of memory, more than " + mib(running.memory_mib) +
-             (running.cell->limits.memory_mib > 0 ? ", the limit of limits/memory_mib" : ", 90 % of the machine's"));
+  for (const auto& worker : running.workers) {
+    const double used = worker->memory_mib();
+    if (used <= running.memory_mib) continue;
+    return kill(Status::kOutOfMemory, "took " + mib(used) + " of memory, more than " + mib(running.memory_mib) +
+                                          (running.cell->limits.memory_mib > 0 ? ", the limit of limits/memory_mib"
+                                                                               : ", 90 % of the machine's"));
   }
 }
 
@@ -239,15 +295,21 @@ void Supervisor::stop(bool at_once) {
   stopping_ = true;
   state_.set_phase("stopping");
   for (auto& running : running_) {
-    if (at_once) running.interrupted = true;
-    running.worker->signal(at_once ? SIGKILL : SIGTERM);
+    if (at_once) {
+      running.interrupted = true;
+      running.signal_all(SIGKILL);
+    } else {
+      running.first().signal(SIGTERM);  // the ranks agree before each step
+    }
   }
 }
 
 void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
-  const int status = running.worker->reap();
+  const int status = running.first().reap();
   end_orphans([&](pid_t pid) {
-    return std::ranges::any_of(running_, [&](const Running& other) { return other.worker->pid() == pid; });
+    return std::ranges::any_of(running_, [&](const Running& other) {
+      return std::ranges::any_of(other.workers, [&](const auto& worker) { return worker->pid() == pid; });
+    });
   });
   busy_[running.slot] = false;
   // Asked to stop before it could hear it: no fault of the cell.
@@ -261,24 +323,32 @@ void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
   store(*running.cell, record_of(running, status), waiting);
 }
 
-CellRecord Supervisor::record_of(Running& running, int wait_status) const {
-  const std::string output = running.worker->last_output();
-  if (!running.record) {
-    Status status = Status::kCrashed;
-    std::string why = "the worker " + how_it_ended(wait_status) + " and left no result";
-    if (WIFSIGNALED(wait_status)) {
-      const bool kernel = WTERMSIG(wait_status) == SIGKILL && oom_kills() > oom_kills_;
-      const bool thrown = WTERMSIG(wait_status) == SIGABRT && output.find("std::bad_alloc") != std::string::npos;
-      if (kernel || thrown) status = Status::kOutOfMemory;
-      if (kernel) why += "; the kernel ran out of memory meanwhile";
-      if (status == Status::kCrashed) why += "; `roclip-bench plugin test` can find the cause if it is a plugin";
-    }
-    running.record = cell_record(*running.cell, status, why);
+CellRecord Supervisor::crashed(const Cell& cell, const std::string& who, const Worker& worker, int wait_status) const {
+  Status status = Status::kCrashed;
+  std::string why = who + " " + how_it_ended(wait_status) + " and left no result";
+  if (WIFSIGNALED(wait_status)) {
+    const bool kernel = WTERMSIG(wait_status) == SIGKILL && oom_kills() > oom_kills_;
+    const bool thrown =
+        WTERMSIG(wait_status) == SIGABRT && worker.last_output().find("std::bad_alloc") != std::string::npos;
+    if (kernel || thrown) status = Status::kOutOfMemory;
+    if (kernel) why += "; the kernel ran out of memory meanwhile";
+    if (status == Status::kCrashed) why += "; `roclip-bench plugin test` can find the cause if it is a plugin";
   }
-  CellRecord record = std::move(*running.record);
+  return cell_record(cell, status, why);
+}
+
+CellRecord Supervisor::record_of(Running& running, int wait_status) const {
+  const auto& of_rank = running.rank_record;
+  CellRecord record = running.record ? std::move(*running.record)
+                      : of_rank      ? *of_rank
+                                     : crashed(*running.cell, "the worker", running.first(), wait_status);
+  if (of_rank && !record.ok() && !of_rank->reason.ends_with(": " + record.reason)) {  // all may fail alike
+    record.status = of_rank->status;
+    record.reason = of_rank->reason;
+  }
   record.cost.first_step_s = running.first_step_s;
   record.log = "logs/" + running.cell->id + ".log";
-  record.output = output;
+  record.output = running.first().last_output();
   return record;
 }
 

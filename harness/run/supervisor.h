@@ -36,11 +36,12 @@ class ResultTable {
 };
 
 /// The device of each job, the devices in turn. @param jobs 0: one a core on the CPU, `cells_a_gpu` on each GPU as far
-/// as there is a core for each
-std::vector<std::string> job_devices(std::int64_t jobs, const Expanded& plan, std::size_t cells);
+/// as there is a core for each. With ranks, each rank of a job has a core or a GPU of these.
+/// @return the devices of the first job's ranks, then of the next one's
+std::vector<std::string> job_devices(std::int64_t jobs, const Expanded& plan, std::size_t cells, int ranks = 1);
 
 struct SupervisorOptions {
-  std::vector<std::string> devices;  ///< of each job; as many as there are jobs
+  std::vector<std::string> devices;  ///< of each rank of each job
   std::vector<std::filesystem::path> plugin_path;
   std::map<std::string, std::string> trainings = {};  ///< as in Preparation
   CheckpointPolicy checkpoint = {};
@@ -48,6 +49,8 @@ struct SupervisorOptions {
   bool trace = false;         ///< a Chrome trace of a few steps of each cell
   bool keep_weights = false;  ///< of each cell that ends ok
   std::int64_t max_fail = 0;  ///< stop when as many cells did not end ok; 0 = never
+  int ranks = 1;              ///< workers that train a cell together, all on this machine
+  RankPlace place = {};       ///< if its size is not 1: rank 0, whose others are started elsewhere
 };
 
 /// [one thread]
@@ -73,20 +76,30 @@ class Supervisor {
   struct Running {
     const Cell* cell;
     std::size_t slot;
-    double memory_mib;  ///< limit
-    std::unique_ptr<Worker> worker;
-    std::optional<CellRecord> record = {};    ///< what the worker reported, or why it was killed
-    bool interrupted = false;                 ///< it says so, or we killed it because the run stops
-    std::optional<double> first_step_s = {};  ///< from the start of the worker to its first step
-    bool killed = false;                      ///< it broke a limit
+    double memory_mib;                             ///< limit
+    std::vector<std::unique_ptr<Worker>> workers;  ///< one a rank
+    std::optional<CellRecord> record = {};         ///< what the first rank reported, or why it was killed
+    std::optional<CellRecord> rank_record = {};    ///< of the first of the others that did not end ok
+    bool interrupted = false;                      ///< it says so, or we killed it because the run stops
+    std::optional<double> first_step_s = {};       ///< from the start of the worker to its first step
+    std::optional<std::chrono::steady_clock::time_point> last_moment = {};  ///< of the first rank, without another
+    bool killed = false;                                                    ///< it broke a limit
+
+    Worker& first() const { return *workers.front(); }
+    void signal_all(int number) const {
+      for (const auto& worker : workers) worker->signal(number);
+    }
   };
 
   void start_cells(std::vector<const Cell*>& waiting);
+  std::vector<std::unique_ptr<Worker>> start_workers(const Cell& cell, std::size_t slot);
   void wait();
-  void take_events(Running& running);
+  void take_events(Running& running, std::size_t rank);
+  void look_after_ranks(Running& running);
   void enforce_limits(Running& running);
   void stop(bool at_once);
   void finish(Running& running, std::vector<const Cell*>& waiting);
+  CellRecord crashed(const Cell& cell, const std::string& who, const Worker& worker, int wait_status) const;
   CellRecord record_of(Running& running, int wait_status) const;
   void store(const Cell& cell, CellRecord record, const std::vector<const Cell*>& waiting);
   std::string training(const Cell& cell) const;
@@ -105,7 +118,7 @@ class Supervisor {
   std::int64_t oom_kills_;  ///< the kernel's count when the run began
   bool stopping_ = false;
   int signal_ = 0;
-  std::int64_t failures_ = 0;
+  std::int64_t failures_ = 0, works_ = 0;
   std::chrono::steady_clock::time_point stop_deadline_{};
   double cells_s_ = 0, idle_at_end_s_ = 0;
 };

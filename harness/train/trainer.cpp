@@ -106,8 +106,8 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
                   key + " is more than the " + std::to_string(inputs.pairs.size()) + " training pairs");
     }
     if (ranks_ != nullptr && stage.batch_size % ranks_->size() != 0) {
-      throw Error(ErrorKind::kMatrix, key + " is no multiple of the " + std::to_string(ranks_->size()) +
-                                          " ranks that share it out");
+      throw Error(ErrorKind::kMatrix,
+                  key + " is no multiple of the " + std::to_string(ranks_->size()) + " ranks that share it out");
     }
   }
   const bool resets = std::ranges::find(stages_, Stage::Weights::kReset, &Stage::weights) != stages_.end();
@@ -353,9 +353,9 @@ void Trainer::expect_equal_weights(const std::string& when) const {
   if (ranks_ == nullptr) return;
   const auto own = model_.weights_hash();
   if (!ranks_->any(ranks_->from_first(own) != own)) return;
-  throw Error(ErrorKind::kInternal,
-              "the ranks' weights differ " + when + ": their programs, data or processors are not alike, or the defense " +
-                  "changes weights by gradients of its own; train this cell in one process");
+  throw Error(ErrorKind::kInternal, "the ranks' weights differ " + when +
+                                        ": their programs, data or processors are not alike, or the defense " +
+                                        "changes weights by gradients of its own; train this cell in one process");
 }
 
 void Trainer::resume(const TrainHooks& hooks) {

@@ -55,7 +55,7 @@ TEST_CASE("what ranks share out is as it would be in one process, with its gradi
       return {y.detach(), x.grad(), weight, scalar};
     };
     const auto alone = run(nullptr);
-    for (const auto& result : over_ranks<Tensors>(4, [&](const Ranks& ranks, int) { return run(&ranks); })) {
+    for (const auto& result : over_ranks<Tensors>(4, [&](const Ranks&ranks, int) { return run(&ranks); })) {
       INFO(result.error);
       REQUIRE(result.value.size() == alone.size());
       for (std::size_t i = 0; i < alone.size(); ++i) {
@@ -68,13 +68,13 @@ TEST_CASE("what ranks share out is as it would be in one process, with its gradi
 
 TEST_CASE("fewer rows than ranks are computed by each where nothing is learned, and refused where it is", "[ranks]") {
   const auto twice = [](const torch::Tensor& rows) { return rows * 2; };
-  for (const auto& result : over_ranks<torch::Tensor>(2, [&](const Ranks& ranks, int) {
+  for (const auto& result : over_ranks<torch::Tensor>(2, [&](const Ranks&ranks, int) {
          const torch::NoGradGuard no_grad;
          return ranks.shared_out(twice, torch::ones({1, 3}));
        })) {
     CHECK(result.value.equal(torch::full({1, 3}, 2.0F)));
   }
-  for (const auto& result : over_ranks<torch::Tensor>(2, [&](const Ranks& ranks, int) {
+  for (const auto& result : over_ranks<torch::Tensor>(2, [&](const Ranks&ranks, int) {
          return ranks.shared_out(twice, torch::ones({1, 3}));
        })) {
     CHECK_THAT(result.error, Catch::Contains("a batch of 1 cannot be shared out over 2 ranks"));
@@ -108,7 +108,7 @@ TEST_CASE("batch norm over ranks is that of one process: values, gradients and r
   };
   const auto alone = run(nullptr);
   REQUIRE(alone.size() == 8);
-  for (const auto& result : over_ranks<Tensors>(2, [&](const Ranks& ranks, int) { return run(&ranks); })) {
+  for (const auto& result : over_ranks<Tensors>(2, [&](const Ranks&ranks, int) { return run(&ranks); })) {
     INFO(result.error);
     REQUIRE(result.value.size() == alone.size());
     for (std::size_t i = 0; i < alone.size(); ++i) {
@@ -141,8 +141,8 @@ TEST_CASE("without the first rank the others say so", "[ranks]") {
 
 TEST_CASE("ranks are given their work by the first, each piece once", "[ranks]") {
   const int port = free_port();
-  const RankPlace first{.rank = 0, .size = 2, .port = port, .patience_s = 30}, second{.rank = 1, .size = 2, .port = port,
-                                                                                    .patience_s = 30};
+  const RankPlace first{.rank = 0, .size = 2, .port = port, .patience_s = 30},
+      second{.rank = 1, .size = 2, .port = port, .patience_s = 30};
   std::vector<std::string> heard;
   auto host = std::make_unique<Meeting>(first);
   host->announce(0, "one");

@@ -43,6 +43,7 @@ TEST_CASE("every event is read as it was written", "[record][protocol]") {
       TrainProgress{.stage = "plain", .epoch = 1, .epochs = 2, .step = 3, .steps = 4, .loss = 0.5, .pairs_per_s = 6});
   comes_back(Finished{{{"status", "ok"}}});
   comes_back(Stopped{});
+  comes_back(Joined{3, cell().id});
   comes_back(TaskFailed{ErrorKind::kData, "no such file"});
 }
 
@@ -56,6 +57,8 @@ TEST_CASE("every task is read as it was written, and what is none is named", "[r
                       .trace = "",
                       .keep_weights = true,
                       .command_line = {},
+                      .ranks = {.size = 2, .port = 5},
+                      .work = 6,
                       .supervisor = 4};
   const auto text = write_task(task);
   const auto read = read_task(Json::parse(text));
@@ -64,6 +67,10 @@ TEST_CASE("every task is read as it was written, and what is none is named", "[r
   const auto prepare =
       write_task(PrepareTask{.matrix = {{"name", "m"}}, .file = "m.json", .out = "out", .plugin_path = {}});
   CHECK(write_task(read_task(Json::parse(prepare))) == prepare);
+  for (const Task& of_ranks :
+       {Task(RankTask{.ranks = {.rank = 1, .size = 2}, .plugin_path = {"mine"}}), Task(DismissTask{})}) {
+    CHECK(write_task(read_task(Json::parse(write_task(of_ranks)))) == write_task(of_ranks));
+  }
   CHECK_THROWS_WITH(read_task({{"task", "nonsense"}}), "unknown task \"nonsense\"");
   CHECK_THROWS_AS(read_task({{"task", "cell"}}), Error);
 }

@@ -40,6 +40,8 @@ TEST_CASE("ranks are told their place by torchrun's variables", "[ranks]") {
   CHECK(place->address == "node7");
   CHECK(place->port == 29500);
   CHECK(!place->has_host);
+  CHECK(place->local == 0);
+  CHECK(place_of(with("LOCAL_RANK", "1"))->local == 1);
   CHECK(place_of(with("TORCHELASTIC_USE_AGENT_STORE", "True"))->has_host);
 }
 

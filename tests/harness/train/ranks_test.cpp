@@ -78,7 +78,8 @@ TEST_CASE("ranks that stop go on from the first one's checkpoint to the bits of 
   const auto whole = trained_over(2, augmented);
   const ScratchFolder folder;
   CheckpointStore checkpoints(folder / "checkpoints", {});
-  for (const auto& rank : trained_over(2, augmented, stopping_after(10, checkpoints))) CHECK(rank.error == "interrupted");
+  for (const auto& rank : trained_over(2, augmented, stopping_after(10, checkpoints)))
+    CHECK(rank.error == "interrupted");
   TrainHooks going_on;
   going_on.checkpoints = &checkpoints;
   for (const auto& rank : trained_over(2, augmented, going_on)) {
@@ -120,7 +121,7 @@ TEST_CASE("a defense that changes weights by gradients of its own is found out a
       }
     }
   };
-  for (const auto& rank : over_ranks<Outcome>(2, [](const Ranks& ranks, int) {
+  for (const auto& rank : over_ranks<Outcome>(2, [](const Ranks&ranks, int) {
          Alone defense;
          return trained(defense, 1, {}, false, {&ranks});
        })) {
