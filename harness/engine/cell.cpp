@@ -27,12 +27,6 @@ namespace roclip::bench {
 
 namespace {
 
-/// A cell whose defense asks for more than the matrix grants.
-class Skipped : public Error {
- public:
-  using Error::Error;
-};
-
 std::unique_ptr<Defense> make_defense(const Registry& registry, const Json& config) {
   const auto id = plugin_of(config.at("defense"));
   return std::make_unique<CheckedDefense>(registry.make_defense(id, config.at("defense").at("params")), id);
@@ -344,6 +338,8 @@ std::optional<CellRecord> run_cell(const Cell& cell, const CellSurroundings& aro
     return std::nullopt;
   } catch (const Skipped& e) {
     failed(Status::kSkipped, e.what());
+  } catch (const RanksLost& e) {
+    failed(Status::kCrashed, e.what());
   } catch (const Diverged& e) {
     failed(Status::kDiverged, e.what());
   } catch (const std::bad_alloc&) {

@@ -32,7 +32,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 /// How long ranks that have lost another wait for each other's word.
-constexpr auto kRollCall = std::chrono::seconds(10);
+constexpr std::chrono::milliseconds kRollCall = std::chrono::seconds(10);
 constexpr std::int64_t kNone = -2;  // number of no work
 
 std::chrono::milliseconds patience(const RankPlace& place) {
@@ -47,7 +47,7 @@ std::string meeting_place(const RankPlace& place) { return place.address + ":" +
 /// The numeric address from which this machine speaks to another.
 std::string address_towards(const RankPlace& place) {
   const auto fail = [&](const std::string& why) {
-    throw Error(ErrorKind::kInternal, "no way to " + meeting_place(place) + ", where the ranks meet: " + why);
+    throw RanksLost("no way to " + meeting_place(place) + ", where the ranks meet: " + why);
   };
   addrinfo hints{}, *found = nullptr;
   hints.ai_socktype = SOCK_DGRAM;
@@ -114,9 +114,8 @@ void Meeting::connect() {
     store_->tcp.reset();
     store_->tcp = c10::make_intrusive<c10d::TCPStore>(place_.address, options);
   } catch (const std::exception& e) {
-    throw Error(ErrorKind::kInternal, options.isServer
-                                          ? "rank 0 cannot listen on " + meeting_place(place_) + ": " + e.what()
-                                          : "rank 0 cannot be reached at " + meeting_place(place_) + ": " + e.what());
+    throw RanksLost(options.isServer ? "rank 0 cannot listen on " + meeting_place(place_) + ": " + e.what()
+                                     : "rank 0 cannot be reached at " + meeting_place(place_) + ": " + e.what());
   }
 }
 
@@ -268,7 +267,7 @@ void Ranks::done(const std::function<void()>& collective) const {
 void Ranks::give_up(const std::string& why) const {
   group_->gloo.reset();  // ends the waiting of those that wait for this rank
   const auto key = [](const char* what, int rank) { return what + std::to_string(rank); };
-  const auto deadline = Clock::now() + kRollCall;
+  const auto deadline = Clock::now() + std::min(kRollCall, patience(place_));
   const auto hears = [&](const std::string& word) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     try {
@@ -298,9 +297,8 @@ void Ranks::give_up(const std::string& why) const {
   }
   std::string names;
   for (const int rank : gone) names += (names.empty() ? "rank " : ", rank ") + std::to_string(rank);
-  throw Error(
-      ErrorKind::kInternal,
-      (gone.empty() ? "the ranks have lost each other" : names + " has ended or cannot be reached") + ": " + why);
+  throw Error(ErrorKind::kInternal,
+              (gone.empty() ? "the ranks have lost each other" : names + " has ended or does not answer") + ": " + why);
 }
 
 }  // namespace roclip::bench

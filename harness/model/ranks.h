@@ -16,13 +16,20 @@
 #include <torch/types.h>
 
 #include "harness/record/rank_place.h"
+#include "roclip/error.h"
 
 namespace roclip::bench {
+
+/// Other ranks have ended, or cannot be reached. What was trained up to the last checkpoint is not lost.
+class RanksLost : public Error {
+ public:
+  explicit RanksLost(const std::string& what) : Error(ErrorKind::kInternal, what) {}
+};
 
 /// Where ranks find each other and rank 0 says what is to be done. [one thread]
 class Meeting {
  public:
-  /// Rank 0 listens there, unless torchrun does; the others connect. @throws Error(kInternal) if they cannot
+  /// Rank 0 listens there, unless torchrun does; the others connect. @throws RanksLost if they cannot
   explicit Meeting(const RankPlace& place);
   ~Meeting();
   /// By rank 0. @param number not negative; another than the last one
@@ -30,7 +37,7 @@ class Meeting {
   /// By rank 0, in the end: announces work "", and waits a while for the others to hear of it.
   void dismiss();
   /// By the others: waits for work with another number than `last`.
-  /// @throws Error(kInternal) if rank 0 cannot be reached for as long as the ranks have patience
+  /// @throws RanksLost if rank 0 cannot be reached for as long as the ranks have patience
   std::pair<std::int64_t, std::string> await(std::int64_t last);
 
  private:
@@ -42,7 +49,7 @@ class Meeting {
 };
 
 /// The group that does one piece of work. All calls are collective: every rank makes the same ones in the same order,
-/// and waits in them for the others. They throw Error(kInternal) naming the ranks that are gone. [one thread]
+/// and waits in them for the others. They throw RanksLost naming those that are gone. [one thread]
 class Ranks {
  public:
   /// Returns when all are there. @param meeting outlives it @param work its number

@@ -21,6 +21,9 @@ struct RankPlace {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankPlace, rank, size, local, address, port, has_host, patience_s)
 
+/// ROCLIP_BENCH_PATIENCE_S, else 600: how long ranks wait for each other. @throws Error(kUsage)
+double ranks_patience_s(const std::function<const char*(const char*)>& variable);
+
 /// What torchrun tells the processes that it starts: RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT, LOCAL_RANK and
 /// TORCHELASTIC_USE_AGENT_STORE. Nothing where one of the first four is missing, or for a single rank.
 /// @param variable as getenv(3) @throws Error(kUsage) naming a variable that makes no sense

@@ -183,7 +183,7 @@ void Supervisor::start_cells(std::vector<const Cell*>& waiting) {
 std::vector<std::unique_ptr<Worker>> Supervisor::start_workers(const Cell& cell, std::size_t slot) {
   const auto ranks = static_cast<std::size_t>(options_.ranks), at = slot * ranks;
   auto place = options_.place;
-  if (ranks > 1) place = {.size = options_.ranks, .port = free_port()};
+  if (ranks > 1) place = {.size = options_.ranks, .port = free_port(), .patience_s = ranks_patience_s(::getenv)};
   const auto cpu = [&](std::size_t rank) { return cpus_.empty() ? -1 : cpus_[at + rank]; };
   std::vector<std::unique_ptr<Worker>> workers;
   workers.push_back(std::make_unique<Worker>(CellTask{.cell = cell,
@@ -315,6 +315,10 @@ void Supervisor::finish(Running& running, std::vector<const Cell*>& waiting) {
   // Asked to stop before it could hear it: no fault of the cell.
   const bool deaf = stopping_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
   if (!running.record && (running.interrupted || deaf)) {
+    if (!stopping_ && options_.place.size > 1) {  // another rank was asked to stop
+      signal_ = SIGTERM;
+      stop(/*at_once=*/false);
+    }
     state_.interrupted(*running.cell);
     view_.interrupted(state_, *running.cell);
     waiting.insert(waiting.begin(), running.cell);
@@ -363,8 +367,8 @@ void Supervisor::store(const Cell& cell, CellRecord record, const std::vector<co
   const Status status = record.status;
   if (record.ok()) cells_s_ += record.cost.worker_s;
   // What a later attempt could go on from stays.
-  const bool useful =
-      status == Status::kCrashed || status == Status::kTimeout || status == Status::kOutOfMemory || !stored;
+  const bool useful = status == Status::kCrashed || status == Status::kTimeout || status == Status::kOutOfMemory ||
+                      status == Status::kSkipped || !stored;
   const auto key = training(cell);
   const bool wanted = std::ranges::any_of(waiting, [&](const Cell* other) { return training(*other) == key; });
   const auto forget = [&](const std::string& one) {

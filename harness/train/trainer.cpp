@@ -403,9 +403,9 @@ void Trainer::load(torch::serialize::InputArchive& archive) {
   const Json position = Json::parse(text.toStringRef());
   const int ranks = ranks_ != nullptr ? ranks_->size() : 1, before = position.at("ranks");
   if (ranks != before) {  // numbers are rounded in another order
-    throw Error(ErrorKind::kMatrix, "the checkpoint is of " + counted(before, "rank") + ", not of " +
-                                        std::to_string(ranks) + "; go on with --ranks " + std::to_string(before) +
-                                        ", or delete the output folder's checkpoints to start again");
+    throw Skipped(ErrorKind::kMatrix, "the checkpoint is of " + counted(before, "rank") + ", not of " +
+                                          std::to_string(ranks) + "; go on with --ranks " + std::to_string(before) +
+                                          ", or delete the output folder's checkpoints to start again");
   }
   stage_ = position.at("stage");
   context_.epoch = position.at("epoch");

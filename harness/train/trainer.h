@@ -59,6 +59,12 @@ class Interrupted : public Error {
   Interrupted() : Error(ErrorKind::kInternal, "interrupted") {}
 };
 
+/// A cell that the matrix, or this run, does not let run.
+class Skipped : public Error {
+ public:
+  using Error::Error;
+};
+
 /// What Trainer::run() calls or consults between two steps. All may be empty.
 struct TrainHooks {
   std::function<void(const TrainProgress&)> progress;
@@ -110,8 +116,8 @@ class Trainer {
   /// end of training and of the shared stages. The model is left in evaluation mode. A checkpoint that cannot be
   /// written is told on stderr.
   /// @throws Diverged naming the step of the first loss that is not finite, before anything of that step or of those
-  /// after it is kept; Interrupted, if any rank was asked to stop; Error(kMatrix) for a checkpoint of another number of
-  /// ranks; Error(kInternal) if ranks are lost or their weights differ; and whatever the defense throws
+  /// after it is kept; Interrupted, if any rank was asked to stop; Skipped for a checkpoint of another number of
+  /// ranks; RanksLost; Error(kInternal) if the ranks' weights differ; and whatever the defense throws
   TrainReport run(const TrainHooks& hooks);
 
   /// Wall time by phase of a step, so far.

@@ -120,15 +120,19 @@ TEST_CASE("batch norm over ranks is that of one process: values, gradients and r
 
 TEST_CASE("a rank that ends is named by the others, and none waits for ever", "[ranks]") {
   for (const int leaver : {1, 3}) {
-    const auto results = over_ranks<bool>(4, [&](const Ranks& ranks, int rank) {
-      ranks.any(false);
-      if (rank == leaver) throw Error(ErrorKind::kInternal, "leaves");
-      for (int i = 0; i < 3; ++i) ranks.any(false);
-      return true;
-    });
+    const auto results = over_ranks<bool>(
+        4,
+        [&](const Ranks& ranks, int rank) {
+          ranks.any(false);
+          if (rank == leaver) throw Error(ErrorKind::kInternal, "leaves");
+          for (int i = 0; i < 3; ++i) ranks.any(false);
+          return true;
+        },
+        /*patience_s=*/3);
     for (int rank = 0; rank < 4; ++rank) {
       CAPTURE(rank, leaver);
-      const auto expected = rank == leaver ? "leaves" : "rank " + std::to_string(leaver) + " has ended";
+      const auto expected =
+          rank == leaver ? "leaves" : "rank " + std::to_string(leaver) + " has ended or does not answer";
       CHECK_THAT(results[static_cast<std::size_t>(rank)].error, Catch::StartsWith(expected));
     }
   }
@@ -161,4 +165,26 @@ TEST_CASE("ranks are given their work by the first, each piece once", "[ranks]")
   host->announce(1, "two\nlines");
   worker.join();
   CHECK(heard == std::vector<std::string>{"one 0", "two\nlines 1"});
+}
+
+TEST_CASE("ranks meet where torchrun listens", "[ranks]") {
+  const RankPlace host{.rank = 0, .size = 2, .port = free_port(), .patience_s = 30};
+  const Meeting torchrun(host);
+  std::vector<std::string> sums(2);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank) {
+    threads.emplace_back([&, rank] {
+      auto place = host;
+      place.rank = rank;
+      place.has_host = true;
+      Meeting meeting(place);
+      if (rank == 0) meeting.announce(7, "work");
+      const auto work = rank == 0 ? 7 : meeting.await(-1).first;
+      auto sum = torch::full({1}, rank + 1.0);
+      Ranks(meeting, place, work).sum_in_place(sum);
+      sums[static_cast<std::size_t>(rank)] = std::to_string(sum.item<double>());
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(sums == std::vector<std::string>(2, std::to_string(3.0)));
 }

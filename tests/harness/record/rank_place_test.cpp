@@ -45,6 +45,12 @@ TEST_CASE("ranks are told their place by torchrun's variables", "[ranks]") {
   CHECK(place_of(with("TORCHELASTIC_USE_AGENT_STORE", "True"))->has_host);
 }
 
+TEST_CASE("how long ranks wait for each other can be told", "[ranks]") {
+  CHECK(place_of(kSecondOfFour)->patience_s == 600);
+  CHECK(place_of(with("ROCLIP_BENCH_PATIENCE_S", "20"))->patience_s == 20);
+  CHECK_THROWS_WITH(place_of(with("ROCLIP_BENCH_PATIENCE_S", "soon")), Catch::Contains("ROCLIP_BENCH_PATIENCE_S"));
+}
+
 TEST_CASE("a process alone has no rank", "[ranks]") {
   CHECK(!place_of({}));
   CHECK(!place_of({{"RANK", "1"}, {"WORLD_SIZE", "4"}}));  // of another program
