@@ -12,6 +12,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(RSVG REQUIRED librsvg-2.0)
 pkg_check_modules(ARCHIVE REQUIRED libarchive)
 pkg_check_modules(XXHASH REQUIRED libxxhash)
+find_path(GLOO_INCLUDE_DIR gloo/context.h REQUIRED)  # headers that LibTorch's own ask for; its libraries have the rest
 pkg_check_modules(UTF8PROC REQUIRED libutf8proc)
 find_package(ZLIB REQUIRED)
 

@@ -297,8 +297,7 @@ void Ranks::give_up(const std::string& why) const {
   }
   std::string names;
   for (const int rank : gone) names += (names.empty() ? "rank " : ", rank ") + std::to_string(rank);
-  throw Error(ErrorKind::kInternal,
-              (gone.empty() ? "the ranks have lost each other" : names + " has ended or does not answer") + ": " + why);
+  throw RanksLost((gone.empty() ? "the ranks have lost each other" : names + " has ended or does not answer") + ": " + why);
 }
 
 }  // namespace roclip::bench

@@ -96,6 +96,7 @@ void check_effective(const CheckedJson& json) {
 void check_environment(const CheckedJson& json) {
   for (const char* key : {"git", "libtorch", "blas", "cpu", "device"}) json.at(key).text();
   for (const auto& word : json.at("command").items()) word.text();
+  if (json.has("ranks")) json.at("ranks").integer(1);
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ class Dismissal {
       pollfd end{worker.end_descriptor(), POLLIN, 0};
       ::poll(&end, 1, /*forever*/ -1);
       worker.reap();
-    } catch (const Error&) {  // then they find nobody at the meeting place
+    } catch (const std::exception&) {  // then they find nobody at the meeting place
     }
   }
   Dismissal(const Dismissal&) = delete;

@@ -56,6 +56,8 @@ void rethrow_from(const std::string& plugin, const char* hook) {
     throw;
   } catch (const Diverged&) {
     throw;
+  } catch (const RanksLost&) {
+    throw;
   } catch (const ContractViolation& e) {
     throw ContractViolation(by + e.what(), e.fix());
   } catch (const Error& e) {

@@ -242,6 +242,7 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
 void Trainer::end_stage(const TrainHooks& hooks) {
   model_.train(false);
   hooked().after_stage(context_);
+  expect_equal_weights("after stage " + stage().name);
   model_.train(false);
   auto* store = store_of(hooks, stage_);
   ++stage_;

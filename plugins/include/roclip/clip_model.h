@@ -16,6 +16,11 @@ namespace roclip {
 
 /// Contrastive language-image model (Radford et al. 2021, arXiv 2103.00020). Owned by the harness.
 /// Not thread-safe. Whether gradients flow is the caller's choice (torch::NoGradGuard).
+///
+/// Where several processes (ranks) train one model, each runs all of a defense and computes a part of the rows of every
+/// batch; what these functions take and return is always the whole batch, equal on all ranks. So a defense need not know,
+/// with one exception: during training the gradients of trainable() are shares, which only the trainer adds up. A defense
+/// that makes steps of its own from them is found out after the epoch, and its cell ends with the reason.
 class ClipModel {
  public:
   virtual ~ClipModel() = default;

@@ -109,10 +109,17 @@ TEST_CASE("ranks refuse a batch that they cannot share out equally", "[train][ra
   }
 }
 
-TEST_CASE("a defense that changes weights by gradients of its own is found out after its first epoch",
+TEST_CASE("a defense that changes weights by gradients of its own is found out after its epoch or stage",
           "[train][ranks]") {
   struct Alone final : Defense {
+    bool in_the_end = false;
     void after_step(TrainContext& context) override {
+      if (!in_the_end) change(context);
+    }
+    void after_stage(TrainContext& context) override {
+      if (in_the_end) change(context);
+    }
+    static void change(TrainContext& context) {
       const auto weights = context.model.trainable();
       for (auto weight : weights) weight.mutable_grad() = torch::Tensor();
       context.model.encode_image(to_pixels(context.pairs.images(torch::arange(8)), torch::kCPU)).sum().backward();
@@ -122,11 +129,14 @@ TEST_CASE("a defense that changes weights by gradients of its own is found out a
       }
     }
   };
-  for (const auto& rank : over_ranks<Outcome>(2, [](const Ranks&ranks, int) {
-         Alone defense;
-         return trained(defense, 1, {}, false, {&ranks});
-       })) {
-    CHECK_THAT(rank.error, Catch::Contains("the ranks' weights differ after epoch 1 of stage train"));
+  for (const bool in_the_end : {false, true}) {
+    const std::string when = in_the_end ? "after stage train" : "after epoch 1 of stage train";
+    const auto ranks = over_ranks<Outcome>(2, [&](const Ranks& group, int) {
+      Alone defense;
+      defense.in_the_end = in_the_end;
+      return trained(defense, 1, {}, false, {&group});
+    });
+    for (const auto& rank : ranks) CHECK_THAT(rank.error, Catch::Contains("the ranks' weights differ " + when));
   }
 }
 
