@@ -10,7 +10,7 @@ namespace roclip::bench {
 
 void Limits::declare(ParamList& list) {
   list.add("time_s", time_s, Range{0, 1e9}, "s", "wall time of one worker; 0 = none", "ours");
-  list.add("memory_mib", memory_mib, Range{0, 1e9}, "MiB", "resident memory of one worker; 0 = 90 % of the machine's",
+  list.add("memory_mib", memory_mib, Range{0, 1e9}, "MiB", "resident memory of a cell's worker, or of its ranks together; 0 = 90 % of the machine's",
            "ours");
 }
 

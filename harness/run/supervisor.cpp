@@ -38,6 +38,10 @@ bool has_ended(const Worker& worker) {
   return ::poll(&end, 1, 0) > 0;
 }
 
+std::string log_name(const Cell& cell, std::size_t rank) {
+  return rank == 0 ? cell.id : cell.id + ".rank-" + std::to_string(rank);
+}
+
 std::string mib(double value) { return format("%.0f MiB", value); }
 
 }  // namespace
@@ -206,7 +210,7 @@ std::vector<std::unique_ptr<Worker>> Supervisor::start_workers(const Cell& cell,
                                                         .device = options_.devices[at + rank],
                                                         .cpu = cpu(rank),
                                                         .loader_threads = loader_threads_},
-                                               out_.log_file(cell.id + ".rank-" + std::to_string(rank))));
+                                               out_.log_file(log_name(cell, rank))));
   }
   return workers;
 }
@@ -227,7 +231,10 @@ void Supervisor::take_events(Running& running, std::size_t rank) {
   auto& found = rank == 0 ? running.record : running.rank_record;
   const auto keep = [&](CellRecord record) {
     if (rank > 0 && (found || running.record)) return;  // the first failure is the cause
-    if (rank > 0) record.reason = "rank " + std::to_string(rank) + ": " + record.reason;
+    if (rank > 0) {
+      record.reason = "rank " + std::to_string(rank) + ": " + record.reason;
+      running.failed_rank = rank;
+    }
     found = std::move(record);
   };
   for (auto& event : running.workers[rank]->read()) {
@@ -256,10 +263,12 @@ void Supervisor::look_after_ranks(Running& running) {
   for (std::size_t rank = 1; rank < running.workers.size(); ++rank) {
     auto& worker = *running.workers[rank];
     if (worker.pid() < 0 || !has_ended(worker)) continue;
+    take_events(running, rank);
     const int status = worker.reap();
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;  // trained, or asked to stop
     running.last_moment = Clock::now() + kGrace;
     if (running.rank_record || running.record) continue;
+    running.failed_rank = rank;
     running.rank_record = crashed(*running.cell, "rank " + std::to_string(rank), worker, status);
     running.first().signal(SIGKILL);
   }
@@ -277,12 +286,12 @@ void Supervisor::enforce_limits(Running& running) {
   if (limit_s > 0 && running.first().running_s() > limit_s) {
     return kill(Status::kTimeout, "took more than " + show_duration(limit_s) + ", the limit of limits/time_s");
   }
-  for (const auto& worker : running.workers) {
-    const double used = worker->memory_mib();
-    if (used <= running.memory_mib) continue;
-    return kill(Status::kOutOfMemory, "took " + mib(used) + " of memory, more than " + mib(running.memory_mib) +
-                                          (running.cell->limits.memory_mib > 0 ? ", the limit of limits/memory_mib"
-                                                                               : ", 90 % of the machine's"));
+  double used = 0;
+  for (const auto& worker : running.workers) used += worker->memory_mib();
+  if (used > running.memory_mib) {
+    kill(Status::kOutOfMemory,
+         "took " + mib(used) + " of memory, more than " + mib(running.memory_mib) +
+             (running.cell->limits.memory_mib > 0 ? ", the limit of limits/memory_mib" : ", 90 % of the machine's"));
   }
 }
 
@@ -346,13 +355,16 @@ CellRecord Supervisor::record_of(Running& running, int wait_status) const {
   CellRecord record = running.record ? std::move(*running.record)
                       : of_rank      ? *of_rank
                                      : crashed(*running.cell, "the worker", running.first(), wait_status);
-  if (of_rank && !record.ok() && !of_rank->reason.ends_with(": " + record.reason)) {  // all may fail alike
+  const bool alike = of_rank && of_rank->reason.ends_with(": " + record.reason);  // as when the loss diverges for all
+  std::size_t rank = 0;                                                           // whose end is the cell's
+  if (of_rank && !record.ok() && !alike) {
+    rank = running.failed_rank;
     record.status = of_rank->status;
     record.reason = of_rank->reason;
   }
   record.cost.first_step_s = running.first_step_s;
-  record.log = "logs/" + running.cell->id + ".log";
-  record.output = running.first().last_output();
+  record.log = out_.log_file(log_name(*running.cell, rank)).lexically_relative(out_.root).string();
+  record.output = running.workers[rank]->last_output();
   return record;
 }
 

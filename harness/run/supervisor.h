@@ -79,6 +79,7 @@ class Supervisor {
     double memory_mib;                             ///< limit
     std::vector<std::unique_ptr<Worker>> workers;  ///< one a rank
     std::optional<CellRecord> record = {};         ///< what the first rank reported, or why it was killed
+    std::size_t failed_rank = 0;                   ///< if another rank did not end ok: the first of them
     std::optional<CellRecord> rank_record = {};    ///< of the first of the others that did not end ok
     bool interrupted = false;                      ///< it says so, or we killed it because the run stops
     std::optional<double> first_step_s = {};       ///< from the start of the worker to its first step

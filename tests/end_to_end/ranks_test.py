@@ -9,7 +9,7 @@ import struct
 import time
 import unittest
 
-from program import InFolder, bits, read, run, start, write_matrix
+from program import InFolder, bits, read, results, run, start, write_matrix
 
 # So that rounding does not grow: Adam's usual epsilon makes whole steps of gradients that are nothing else.
 CALM = {"epochs": 2, "batch_size": 1024, "learning_rate": 1e-5, "epsilon": 1e-3}
@@ -56,12 +56,12 @@ class Ranks(InFolder):
         self.assertIsNone(process.poll(), process.communicate() if process.poll() is not None else "")
         return process, processes_of(process.pid)
 
-    def as_torchrun(self, size, *arguments, **environment):
-        """A run of each rank."""
+    def as_torchrun(self, size, *arguments, options=()):
+        """A run of each rank. @param options before `run`"""
         port = socket.create_server(("127.0.0.1", 0))
         place = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port.getsockname()[1])}
         port.close()
-        return [start("run", *arguments, RANK=str(rank), **place, **environment) for rank in range(size)]
+        return [start(*options, "run", *arguments, RANK=str(rank), **place) for rank in range(size)]
 
     def test_ranks_train_what_one_process_trains(self):
         defenses = ["clip", {"plugin": "roclip", "match_every": 2}]
@@ -97,6 +97,20 @@ class Ranks(InFolder):
         self.assertEqual(len(bits(by_hand)), 2)
         again = run("replay", "none-roclip", "--out", self.out)
         self.assert_code(again, 0)
+
+    def test_a_cell_that_fails_on_all_ranks_does_not_stop_the_others(self):
+        matrix = write_matrix(self.folder, defenses=["diverges", "clip"])
+        by_hand = self.folder / "by-hand"
+        rogues = ("--plugin-path", os.environ["ROCLIP_ROGUES"])
+        runs = self.as_torchrun(2, matrix, "--out", by_hand, options=rogues)
+        told = [of.communicate(timeout=600) for of in runs]
+        self.assertEqual([of.returncode for of in runs], [10, 0], told)
+        self.assert_code(run(*rogues, "run", matrix, "--ranks", 2), 10)
+        for out in (self.out, by_hand):
+            cells = results(out)
+            self.assertEqual(cells["clip"]["status"], "ok")
+            self.assertEqual(cells["diverges"]["status"], "diverged")
+            self.assertTrue(cells["diverges"]["reason"].startswith("loss is"), cells["diverges"]["reason"])
 
     def test_a_killed_rank_is_named_and_the_cell_goes_on_later(self):
         matrix = write_matrix(self.folder, training=LONG, checkpoint={"every_epochs": 1})

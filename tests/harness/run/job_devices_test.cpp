@@ -17,6 +17,13 @@ TEST_CASE("jobs are one a core on the CPU, and as many as fill each GPU while th
   CHECK(jobs({"cuda:0"}, 16, 1000) == std::vector<std::string>(std::min<std::size_t>(cores, 16), "cuda:0"));
   const std::vector<std::string> many(cores + 3, "cuda:0");
   CHECK(jobs(many, 16, 1000) == many);  // each GPU has a cell, however few cores there are
+  CHECK(job_devices(0, {.devices = {"cpu"}, .cells = {}, .builds = {}}, 1000, 2).size() ==
+        std::max<std::size_t>(cores / 2, 1) * 2);
+  const Expanded four{
+      .devices = {"cuda:0", "cuda:1", "cuda:2", "cuda:3"}, .cells_a_gpu = 16, .cells = {}, .builds = {}};
+  CHECK(job_devices(0, four, 1000, 2) == four.devices);                               // two cells, of two ranks each
+  CHECK(job_devices(0, four, 1, 2) == std::vector<std::string>{"cuda:0", "cuda:1"});  // one cell
+  CHECK(job_devices(1, four, 1000, 3) == std::vector<std::string>{"cuda:0", "cuda:1", "cuda:2"});
   CHECK(job_devices(3, {.devices = {"cuda:0", "cuda:1"}, .cells = {}, .builds = {}}, 1000) ==
         std::vector<std::string>{"cuda:0", "cuda:1", "cuda:0"});
 }
