@@ -24,6 +24,7 @@
 #include "harness/record/environment.h"
 #include "harness/record/files.h"
 #include "harness/record/machine.h"
+#include "harness/record/paths.h"
 
 namespace roclip::bench {
 
@@ -177,12 +178,17 @@ std::function<void(std::int64_t)> tracer(const std::filesystem::path& file) {
 }
 
 /// @param ranks that train the cell; null: this process alone
-int run_one(const CellTask& task, const Ranks* ranks) {
+int run_one(const CellTask& task, Ranks* ranks) {
   ::signal(SIGTERM, [](int) { stop_requested = true; });
   if (task.cpu >= 0) pin_to(task.cpu);
   const Registry registry(plugin_search_path(task.plugin_path));
   const auto device = take_device(task.device, task.cell);
   if (const double mib = task.cell.limits.memory_mib; mib > 0 && device.is_cpu()) limit_memory(mib);
+  if (ranks != nullptr && !device.is_cpu()) {
+    const auto why = ranks->use_nccl(program_dir() / "libroclip_nccl.so", std::getenv("CUDA_VISIBLE_DEVICES"));
+    if (!why.empty())
+      std::fprintf(stderr, "The ranks talk through the host's memory, not over NCCL: %s\n", why.c_str());
+  }
   TrainHooks hooks;
   hooks.stop_requested = [] { return stop_requested.load(); };
   hooks.loader_threads = task.loader_threads;
@@ -209,7 +215,7 @@ int do_task(const CellTask& task) {
   if (task.ranks.size == 1) return run_one(task, nullptr);
   Meeting meeting(task.ranks);
   meeting.announce(task.work, write_task(task));
-  const Ranks ranks(meeting, task.ranks, task.work);
+  Ranks ranks(meeting, task.ranks, task.work);
   return run_one(task, &ranks);
 }
 
@@ -232,7 +238,7 @@ int do_task(const RankTask& task) {
   cell.cpu = task.cpu;
   cell.loader_threads = task.loader_threads;
   cell.trace.clear();
-  const Ranks ranks(meeting, task.ranks, number);
+  Ranks ranks(meeting, task.ranks, number);
   return run_one(cell, &ranks);
 }
 

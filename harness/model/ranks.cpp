@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <cstdlib>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include <dlfcn.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
@@ -19,6 +22,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "harness/model/nccl.h"
 #include "harness/record/signals.h"
 #include "roclip/error.h"
 
@@ -154,6 +158,7 @@ std::pair<std::int64_t, std::string> Meeting::await(std::int64_t last) {
 struct Ranks::Group {
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+  c10::intrusive_ptr<CollectiveBackend> nccl;  ///< null: Gloo does all
 };
 
 Ranks::Ranks(Meeting& meeting, const RankPlace& place, std::int64_t work)
@@ -167,6 +172,26 @@ Ranks::Ranks(Meeting& meeting, const RankPlace& place, std::int64_t work)
   });
 }
 Ranks::~Ranks() = default;
+
+std::string Ranks::use_nccl(const std::filesystem::path& library, const std::string& gpu) {
+  char machine[HOST_NAME_MAX + 1] = {};
+  ::gethostname(machine, HOST_NAME_MAX);
+  const auto name = static_cast<std::int64_t>(std::hash<std::string>()(std::string(machine) + " " + gpu));
+  const auto names = std::get<0>(at::_unique(gathered(torch::full({1}, name, torch::kLong))));
+  if (names.numel() < size()) return "two ranks have the same GPU";
+  if (any(!std::filesystem::exists(library))) return "this build has no NCCL";
+  void* handle = ::dlopen(library.c_str(), RTLD_NOW);
+  const auto make = handle != nullptr ? reinterpret_cast<MakeNccl>(::dlsym(handle, kMakeNccl)) : nullptr;
+  if (make == nullptr) throw Error(ErrorKind::kInternal, "NCCL cannot be used: " + std::string(::dlerror()));
+  const auto store = c10::make_intrusive<c10d::PrefixStore>("nccl", group_->store);
+  done([&] { group_->nccl = make(store, place_.rank, place_.size, patience(place_)); });
+  return "";
+}
+
+CollectiveBackend& Ranks::network_of(const torch::Tensor& tensor) const {
+  if (group_->nccl && !tensor.is_cpu()) return *group_->nccl;
+  return *group_->gloo;
+}
 
 torch::Tensor Ranks::shared_out(const Function& f, const torch::Tensor& input) const {
   const auto count = input.size(0);
@@ -198,7 +223,7 @@ torch::Tensor Ranks::used_by_all(const torch::Tensor& x) const {
 
 void Ranks::sum_in_place(torch::Tensor& x) const {
   std::vector<torch::Tensor> tensors{x.detach()};
-  done([&] { group_->gloo->allreduce(tensors)->wait(); });
+  done([&] { network_of(x).allreduce(tensors)->wait(); });
 }
 
 torch::Tensor Ranks::gathered(const torch::Tensor& own) const {
@@ -207,7 +232,7 @@ torch::Tensor Ranks::gathered(const torch::Tensor& own) const {
   auto all = torch::empty(shape, own.options());
   std::vector<std::vector<torch::Tensor>> parts{all.split(own.size(0))};
   std::vector<torch::Tensor> mine{own.detach().contiguous()};
-  done([&] { group_->gloo->allgather(parts, mine)->wait(); });
+  done([&] { network_of(own).allgather(parts, mine)->wait(); });
   return all;
 }
 
@@ -297,7 +322,8 @@ void Ranks::give_up(const std::string& why) const {
   }
   std::string names;
   for (const int rank : gone) names += (names.empty() ? "rank " : ", rank ") + std::to_string(rank);
-  throw RanksLost((gone.empty() ? "the ranks have lost each other" : names + " has ended or does not answer") + ": " + why);
+  throw RanksLost((gone.empty() ? "the ranks have lost each other" : names + " has ended or does not answer") + ": " +
+                  why);
 }
 
 }  // namespace roclip::bench

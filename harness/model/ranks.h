@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include <torch/types.h>
 
 #include "harness/record/rank_place.h"
+#include "harness/record/torch_compat.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -56,6 +58,13 @@ class Ranks {
   Ranks(Meeting& meeting, const RankPlace& place, std::int64_t work);
   ~Ranks();
 
+  /// From now on, tensors of this process's GPU go from card to card; without it, through the host's memory.
+  /// Collective.
+  /// @param library libroclip_nccl.so @param gpu the name of the GPU, which no other has on this machine
+  /// @return why not; "" if they do: a rank has no such library, or two have the same GPU, which NCCL refuses
+  /// @throws Error(kInternal) if the library cannot be loaded
+  std::string use_nccl(const std::filesystem::path& library, const std::string& gpu);
+
   int size() const { return place_.size; }
   bool is_first() const { return place_.rank == 0; }
 
@@ -86,6 +95,7 @@ class Ranks {
   struct Group;
   torch::Tensor own_rows(const torch::Tensor& rows) const;
   torch::Tensor all_rows(const torch::Tensor& own, std::int64_t count) const;
+  CollectiveBackend& network_of(const torch::Tensor& tensor) const;
   void done(const std::function<void()>& collective) const;
   [[noreturn]] void give_up(const std::string& why) const;
 

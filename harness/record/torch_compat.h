@@ -26,7 +26,19 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #endif
 
+namespace c10d {
+class Backend;
+class ProcessGroup;
+}  // namespace c10d
+
 namespace roclip::bench {
+
+/// What makes c10d's collectives over one kind of network.
+#if TORCH_VERSION_MAJOR >= 2
+using CollectiveBackend = c10d::Backend;
+#else
+using CollectiveBackend = c10d::ProcessGroup;
+#endif
 
 struct AdamWStep {
   double learning_rate, beta1, beta2, epsilon, weight_decay;

@@ -138,6 +138,14 @@ TEST_CASE("a rank that ends is named by the others, and none waits for ever", "[
   }
 }
 
+TEST_CASE("ranks on the same GPU, or without the library, do without NCCL", "[ranks][gpu]") {
+  for (const auto& result : over_ranks<std::string>(2, [](Ranks&ranks, int rank) {
+         return ranks.use_nccl("/proc/self/exe", "0") + "; " + ranks.use_nccl("/nowhere", std::to_string(rank));
+       })) {
+    CHECK(result.value == "two ranks have the same GPU; this build has no NCCL");
+  }
+}
+
 TEST_CASE("without the first rank the others say so", "[ranks]") {
   const RankPlace place{.rank = 1, .size = 2, .port = free_port(), .patience_s = 1};
   CHECK_THROWS_WITH(Meeting(place), Catch::Contains("rank 0 cannot be reached at 127.0.0.1:"));
