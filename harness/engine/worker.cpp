@@ -211,12 +211,22 @@ int run_one(const CellTask& task, Ranks* ranks) {
   return record->ok() ? 0 : kCellNotOk;
 }
 
+/// Before the cell has begun.
+int lost(const CellTask& task, const RanksLost& why) {
+  tell(Finished{to_json(cell_record(task.cell, Status::kCrashed, why.what()))});
+  return kCellNotOk;
+}
+
 int do_task(const CellTask& task) {
   if (task.ranks.size == 1) return run_one(task, nullptr);
-  Meeting meeting(task.ranks);
-  meeting.announce(task.work, write_task(task));
-  Ranks ranks(meeting, task.ranks, task.work);
-  return run_one(task, &ranks);
+  try {
+    Meeting meeting(task.ranks);
+    meeting.announce(task.work, write_task(task));
+    Ranks ranks(meeting, task.ranks, task.work);
+    return run_one(task, &ranks);
+  } catch (const RanksLost& e) {
+    return lost(task, e);
+  }
 }
 
 int do_task(const RankTask& task) {
@@ -238,8 +248,12 @@ int do_task(const RankTask& task) {
   cell.cpu = task.cpu;
   cell.loader_threads = task.loader_threads;
   cell.trace.clear();
-  Ranks ranks(meeting, task.ranks, number);
-  return run_one(cell, &ranks);
+  try {
+    Ranks ranks(meeting, task.ranks, number);
+    return run_one(cell, &ranks);
+  } catch (const RanksLost& e) {
+    return lost(cell, e);
+  }
 }
 
 int do_task(const DismissTask& task) {

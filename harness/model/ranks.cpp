@@ -43,6 +43,12 @@ std::chrono::milliseconds patience(const RankPlace& place) {
   return std::chrono::milliseconds(std::llround(place.patience_s * 1000));
 }
 
+/// Of LibTorch's errors, without the stack.
+std::string message_of(const std::exception& error) {
+  const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
+  return of_torch != nullptr ? of_torch->what_without_backtrace() : error.what();
+}
+
 std::string text_of(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
@@ -118,8 +124,8 @@ void Meeting::connect() {
     store_->tcp.reset();
     store_->tcp = c10::make_intrusive<c10d::TCPStore>(place_.address, options);
   } catch (const std::exception& e) {
-    throw RanksLost(options.isServer ? "rank 0 cannot listen on " + meeting_place(place_) + ": " + e.what()
-                                     : "rank 0 cannot be reached at " + meeting_place(place_) + ": " + e.what());
+    throw RanksLost("rank 0 cannot " + std::string(options.isServer ? "listen on " : "be reached at ") +
+                    meeting_place(place_) + ": " + message_of(e));
   }
 }
 
@@ -284,7 +290,7 @@ void Ranks::done(const std::function<void()>& collective) const {
   try {
     collective();
   } catch (const std::exception& e) {
-    give_up(e.what());
+    give_up(message_of(e));
   }
 }
 

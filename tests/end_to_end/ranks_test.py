@@ -37,6 +37,12 @@ def weights(out):
     return cells
 
 
+def place_among(size):
+    """Torchrun's variables, but for RANK."""
+    with socket.create_server(("127.0.0.1", 0)) as port:
+        return {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port.getsockname()[1])}
+
+
 def only_cell(out):
     (file,) = (out / "cells").glob("*.json")
     return read(file)
@@ -58,9 +64,7 @@ class Ranks(InFolder):
 
     def as_torchrun(self, size, *arguments, options=()):
         """A run of each rank. @param options before `run`"""
-        port = socket.create_server(("127.0.0.1", 0))
-        place = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port.getsockname()[1])}
-        port.close()
+        place = place_among(size)
         return [start(*options, "run", *arguments, RANK=str(rank), **place) for rank in range(size)]
 
     def test_ranks_train_what_one_process_trains(self):
@@ -131,6 +135,9 @@ class Ranks(InFolder):
             self.assertIn(f"{who} ended by signal 9 (Killed)", cell["reason"])
             for pid in workers:
                 self.assertFalse(os.path.exists(f"/proc/{pid}"))
+        lonely = run("run", matrix, **place_among(2), RANK="0", ROCLIP_BENCH_PATIENCE_S="2")
+        self.assert_code(lonely, 10)
+        self.assertIn("rank 1 has ended or does not answer", only_cell(self.out)["reason"])
         refused = run("run", matrix)  # in one process
         self.assert_code(refused, 10)
         self.assertIn("the checkpoint is of 2 ranks, not of 1; go on with --ranks 2", refused.stdout)
