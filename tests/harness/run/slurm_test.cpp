@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 using namespace roclip::bench;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 TEST_CASE("a script for sbatch quotes what a shell would read otherwise, and keeps its comments to a line",
           "[run][slurm]") {
