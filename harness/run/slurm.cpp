@@ -40,8 +40,8 @@ out_of_time() {
 trap out_of_time USR1
 trap 'kill -TERM "$run"' TERM
 
-)" + shell_command(array.run) +
-            " --out " + shell_word(array.out.string()) +
+srun --ntasks=1 )" +
+            shell_command(array.run) + " --out " + shell_word(array.out.string()) +
             "/part-\"$SLURM_ARRAY_TASK_ID\" --shard \"$SLURM_ARRAY_TASK_ID\"/" + tasks +
             R"( &
 run=$!
@@ -51,6 +51,10 @@ while kill -0 "$run" 2>/dev/null; do  # a signal ended the waiting, not the run
   wait "$run"
   ended=$?
 done
+# A pre-emption with a time of grace tells the step only, and may end it as out of time. A task that was cancelled does not run.
+if ((ended == 143)) && [[ $(squeue --noheader --jobs "$SLURM_JOB_ID" --format %t) == R ]]; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
 exit "$ended"
 )";
   return script;

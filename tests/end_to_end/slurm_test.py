@@ -34,7 +34,10 @@ KillWait=20
 MaxArraySize=10001
 NodeName=c1 NodeHostname={host} NodeAddr=127.0.0.1 Port={port1}
 NodeName=c2 NodeHostname={host} NodeAddr=127.0.0.1 Port={port2}
-PartitionName=main Nodes=c1,c2 Default=YES MaxTime=60
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=main Nodes=c1,c2 Default=YES MaxTime=60 PriorityTier=1 GraceTime=20
+PartitionName=urgent Nodes=c1,c2 MaxTime=60 PriorityTier=10 PreemptMode=OFF
 """
 
 
@@ -115,12 +118,19 @@ class Slurm(unittest.TestCase):
     def idle(self):
         return not command("squeue", "-h").split()
 
-    def checkpoints(self, out):
-        return list(out.glob("part-*/checkpoints/*/*.ckpt"))
+    def at_work(self, node, out):
+        """The job of a node, once its part of the study has a checkpoint."""
+        def has_checkpoint():
+            parts = command("squeue", "-h", "-t", "R", "-w", node, "-o", "%K").split()
+            return any(list(out.glob(f"part-{part}/checkpoints/*/*.ckpt")) for part in parts)
 
-    def test_a_study_with_a_lost_node_a_task_out_of_time_and_a_lost_watcher_ends_with_the_same_bits(self):
+        until(f"{node} has written a checkpoint", has_checkpoint)
+        (job,) = self.running(node)
+        return job
+
+    def test_a_study_with_a_preempted_task_a_lost_node_a_task_out_of_time_and_a_lost_watcher_ends_with_the_same_bits(self):
         matrix = write_matrix(self.folder, attacks=["none", {"plugin": "badnets", "target_class": "fruit", "rate": 0.04}],
-                              defenses=["clip", "roclip"], seeds=[1, 2], training={"epochs": 6, "batch_size": 64},
+                              defenses=["clip", "roclip"], seeds=[1, 2], training={"epochs": 10, "batch_size": 64},
                               checkpoint={"every_s": 0.5})
         alone, out = self.folder / "alone", self.folder / "with slurm"
         undisturbed = run("run", matrix, "--out", alone)
@@ -128,19 +138,26 @@ class Slurm(unittest.TestCase):
         words = ("run", matrix, "--out", out, "--executor", "slurm", "--tasks", 4, "--sbatch=--time=30", "--at-once", 2)
         watcher = start(*words)
         self.addCleanup(watcher.kill)
-        until("both nodes have written checkpoints", lambda: len(self.checkpoints(out)) >= 2 and self.running("c2"))
+        for node in ("c1", "c2"):
+            self.at_work(node, out)
         watcher.send_signal(signal.SIGINT)
         _, told = watcher.communicate(timeout=60)
         self.assertEqual(watcher.returncode, 130, told)
         self.assertRegex(told, r"job \d+ goes on")
 
-        (lost,) = self.running("c2")
+        preempted = self.at_work("c1", out)
+        urgent = command("sbatch", "--parsable", "--partition=urgent", "--nodelist=c1", "--exclusive", "--output=/dev/null",
+                         "--wrap=true").strip()
+        until("the urgent job has run", lambda: urgent not in command("squeue", "-h", "-o", "%A").split())
+        requeued = command("scontrol", "show", "job", preempted)
+        self.assertIn("Requeue=1 Restarts=1", requeued)
+        lost = self.at_work("c2", out)
         node = self.daemons["c2"]
         command("pkill", "-9", "-f", f"slurmstepd: \\[{lost}")  # no time to say goodbye
         node.send_signal(signal.SIGKILL)
         node.wait()
         command("scontrol", "update", "NodeName=c2", "State=DOWN", "Reason=test")
-        (late,) = self.running("c1")
+        late = self.at_work("c1", out)
         command("scancel", "--signal=USR1", "--batch", late)  # as Slurm does before the time of a task ends
         self.daemon("c2", "slurmd", "-D", "-N", "c2")
         command("scontrol", "update", "NodeName=c2", "State=RESUME")
