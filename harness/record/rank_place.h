@@ -19,7 +19,7 @@ struct RankPlace {
   double patience_s = 600;            ///< how long a rank waits for the others before it gives them up
 };
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankPlace, rank, size, local, address, port, has_host, patience_s)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RankPlace, rank, size, local, address, port, has_host, patience_s)
 
 /// ROCLIP_BENCH_PATIENCE_S, else 600: how long ranks wait for each other. @throws Error(kUsage)
 double ranks_patience_s(const std::function<const char*(const char*)>& variable);

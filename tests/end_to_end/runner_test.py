@@ -111,7 +111,8 @@ class Runner(InFolder):
         self.assert_code(run("run", write_matrix(self.folder, training={"epochs": 1, "batch_size": 1024})), 0)
         stored = read(next((self.out / "cells").glob("*.json")))
         task = {"task": "cell", "cell": stored, "out": str(self.folder / "by_hand"), "plugin_path": [], "device": "cpu",
-                "checkpoint": {}, "cpu": -1, "loader_threads": 1, "trace": "", "keep_weights": False, "command_line": ["by hand"], "supervisor": 0}
+                "checkpoint": {}, "cpu": -1, "loader_threads": 1, "trace": "", "keep_weights": False, "command_line": ["by hand"],
+                "ranks": {}, "work": 0, "supervisor": 0}
         file = self.folder / "task.json"
         file.write_text(json.dumps(task))
         engine = pathlib.Path(PROGRAM).with_name("roclip-bench-engine")
