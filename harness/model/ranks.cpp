@@ -120,6 +120,10 @@ void Meeting::connect() {
   options.isServer = place_.rank == 0 && !place_.has_host;
   options.waitWorkers = false;
   options.timeout = patience(place_);
+  const auto without_libuv = [](auto& of) {  // Debian 13's LibTorch is built without it; older ones have no such option
+    if constexpr (requires { of.useLibUV; }) of.useLibUV = false;
+  };
+  without_libuv(options);
   try {
     store_->tcp.reset();
     store_->tcp = c10::make_intrusive<c10d::TCPStore>(place_.address, options);
