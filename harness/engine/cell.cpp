@@ -214,12 +214,12 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
   clock.lap("prepare");
   const Attack& attack = *ready.attack;
   const StoredPlan poison = poison_plan(config, data, registry, ready, around.out);
-  if (around.is_first()) store_manifest(poison, around.out);
+  if (around.ranks.is_first()) store_manifest(poison, around.out);
   const PoisonPlan& plan = poison.plan;
   const PoisonedPairs pairs(data, plan, attack, ready.artifact.tensors, stream(seed, kPlaceOfPoisons));
   const auto evaluation_seed = stream(seed, role::kEvaluation);
   const Examples examples(plan, data, attack, evaluation_seed);
-  if (around.is_first()) examples.store(around.out.examples_file(poison.name), pairs);
+  if (around.ranks.is_first()) examples.store(around.out.examples_file(poison.name), pairs);
   clock.lap("poison");
 
   const auto spec = model_spec(config.at("model"));
@@ -250,7 +250,7 @@ CellRecord run_to_end(const Cell& cell, const CellSurroundings& around, TrainHoo
   hooks.at_epoch_end = [&] { return watch_similarity(*model); };
   const auto report = trainer.run(hooks);
   clock.lap("train");
-  if (!around.is_first()) return cell_record(cell, Status::kOk, "");
+  if (!around.ranks.is_first()) return cell_record(cell, Status::kOk, "");
   std::optional<FileRecord> kept;
   if (around.keep_weights) {
     const auto file = around.out.weights_file(cell.id);
@@ -363,7 +363,7 @@ std::optional<CellRecord> run_cell(const Cell& cell, const CellSurroundings& aro
     failed(Status::kFailed, "a plugin threw something that is not a std::exception");
   }
   record.environment = environment(around.device, around.command_line);
-  record.environment["ranks"] = around.ranks != nullptr ? around.ranks->size() : 1;
+  record.environment["ranks"] = around.ranks.size();
   record.code = loaded_code();
   return record;
 }

@@ -26,9 +26,7 @@ struct CellSurroundings {
   CheckpointPolicy checkpoint;
   bool keep_weights = false;              ///< in the output folder
   std::vector<std::string> command_line;  ///< for the record
-  const Ranks* ranks = nullptr;           ///< that train this cell together; null: this process alone
-
-  bool is_first() const { return ranks == nullptr || ranks->is_first(); }
+  const Ranks& ranks;                     ///< that train this cell together
 };
 
 /// "poisoned_pairs" or "clean_subset".

@@ -177,15 +177,15 @@ std::function<void(std::int64_t)> tracer(const std::filesystem::path& file) {
   };
 }
 
-/// @param ranks that train the cell; null: this process alone
-int run_one(const CellTask& task, Ranks* ranks) {
+/// @param ranks that train the cell
+int run_one(const CellTask& task, const Ranks& ranks) {
   ::signal(SIGTERM, [](int) { stop_requested = true; });
   if (task.cpu >= 0) pin_to(task.cpu);
   const Registry registry(plugin_search_path(task.plugin_path));
   const auto device = take_device(task.device, task.cell);
   if (const double mib = task.cell.limits.memory_mib; mib > 0 && device.is_cpu()) limit_memory(mib);
-  if (ranks != nullptr && !device.is_cpu()) {
-    const auto why = ranks->use_nccl(program_dir() / "libroclip_nccl.so", std::getenv("CUDA_VISIBLE_DEVICES"));
+  if (ranks.size() > 1 && !device.is_cpu()) {
+    const auto why = ranks.use_nccl(program_dir() / "libroclip_nccl.so", std::getenv("CUDA_VISIBLE_DEVICES"));
     if (!why.empty())
       std::fprintf(stderr, "The ranks talk through the host's memory, not over NCCL: %s\n", why.c_str());
   }
@@ -218,12 +218,12 @@ int lost(const CellTask& task, const RanksLost& why) {
 }
 
 int do_task(const CellTask& task) {
-  if (task.ranks.size == 1) return run_one(task, nullptr);
+  if (task.ranks.size == 1) return run_one(task, Ranks::alone());
   try {
     Meeting meeting(task.ranks);
     meeting.announce(task.work, write_task(task));
-    Ranks ranks(meeting, task.ranks, task.work);
-    return run_one(task, &ranks);
+    const Ranks ranks(meeting, task.ranks, task.work);
+    return run_one(task, ranks);
   } catch (const RanksLost& e) {
     return lost(task, e);
   }
@@ -249,8 +249,8 @@ int do_task(const RankTask& task) {
   cell.loader_threads = task.loader_threads;
   cell.trace.clear();
   try {
-    Ranks ranks(meeting, task.ranks, number);
-    return run_one(cell, &ranks);
+    const Ranks ranks(meeting, task.ranks, number);
+    return run_one(cell, ranks);
   } catch (const RanksLost& e) {
     return lost(cell, e);
   }

@@ -3,8 +3,6 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "harness/model/ranks.h"
-
 namespace roclip::bench {
 
 namespace {
@@ -23,7 +21,7 @@ BatchNormImpl::BatchNormImpl(std::int64_t channels) {
 
 torch::Tensor BatchNormImpl::forward(const torch::Tensor& x) {
   if (is_training()) batches_ += 1;
-  if (is_training() && ranks_ != nullptr) return forward_over_ranks(x);
+  if (is_training() && ranks_->size() > 1) return forward_over_ranks(x);
   return torch::batch_norm(x, weight, bias_, mean_, variance_, is_training(), kMomentum, kEpsilon,
                            at::globalContext().userEnabledCuDNN());
 }

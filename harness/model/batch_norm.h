@@ -7,9 +7,9 @@
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
-namespace roclip::bench {
+#include "harness/model/ranks.h"
 
-class Ranks;
+namespace roclip::bench {
 
 /// As torch::nn::BatchNorm2d with its defaults; with ranks as it would be in one process, up to rounding.
 class BatchNormImpl : public torch::nn::Module {
@@ -18,8 +18,8 @@ class BatchNormImpl : public torch::nn::Module {
 
   /// f32 or bf16 [B, C, H, W], of this rank's rows -> the same
   torch::Tensor forward(const torch::Tensor& x);
-  /// @param ranks null: alone
-  void over(const Ranks* ranks) { ranks_ = ranks; }
+  /// Default: alone. @param ranks outlives it
+  void over(const Ranks& ranks) { ranks_ = &ranks; }
 
   torch::Tensor weight;  ///< f32 [C]
 
@@ -28,7 +28,7 @@ class BatchNormImpl : public torch::nn::Module {
 
   torch::Tensor bias_, mean_, variance_;  ///< f32 [C]; the last two as in evaluation
   torch::Tensor batches_;                 ///< i64 [], seen in training
-  const Ranks* ranks_ = nullptr;
+  const Ranks* ranks_ = &Ranks::alone();
 };
 TORCH_MODULE(BatchNorm);
 

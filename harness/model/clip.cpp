@@ -63,9 +63,7 @@ class Clip final : public TrainableClip {
     };
     return shared_out(parts, tokens);
   }
-  torch::Tensor logit_scale() override {
-    return (use_.ranks != nullptr ? use_.ranks->used_by_all(logit_scale_) : logit_scale_).exp();
-  }
+  torch::Tensor logit_scale() override { return use_.ranks->used_by_all(logit_scale_).exp(); }
   torch::Tensor tokenize(std::span<const std::string> captions) const override {
     const auto context = spec_.text.context_length;
     const auto tokens = tokenizer_->tokenize(captions, context);
@@ -88,7 +86,7 @@ class Clip final : public TrainableClip {
     image_tower_->recompute_layers(use.recompute_layers);
     text_tower_->recompute_layers(use.recompute_layers);
     for (const auto& module : parts_.modules(/*include_self=*/false)) {
-      if (auto* norm = module->as<BatchNorm>()) norm->over(use.ranks);
+      if (auto* norm = module->as<BatchNorm>()) norm->over(*use.ranks);
     }
     for (auto& parameter : image_tower_->parameters()) parameter.requires_grad_(use.image_rate > 0);
     for (auto& parameter : text_tower_->parameters()) parameter.requires_grad_(use.text_rate > 0);
@@ -139,7 +137,7 @@ class Clip final : public TrainableClip {
   /// A function of a tower, in the precision that is wanted; with ranks, on the rows of each.
   torch::Tensor shared_out(const std::function<torch::Tensor(const torch::Tensor&)>& f, const torch::Tensor& input) {
     const Autocast autocast(device_, use_.bf16);
-    return use_.ranks != nullptr ? use_.ranks->shared_out(f, input) : f(input);
+    return use_.ranks->shared_out(f, input);
   }
 
   /// @param input of the tower

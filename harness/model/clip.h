@@ -18,10 +18,10 @@ namespace roclip::bench {
 struct ModelUse {
   /// Learning rates of the towers, as shares of the stage's; 0: the tower is frozen, its batch statistics, too.
   double image_rate = 1, text_rate = 1;
-  bool bf16 = false;              ///< products and convolutions; embeddings are f32 all the same
-  bool recompute_layers = false;  ///< of both towers, in the backward pass (recompute.h): less memory, more time
-  std::int64_t micro_batch = 0;   ///< pairs whose activations are kept at once (recompute.h); 0 = all of a batch
-  const Ranks* ranks = nullptr;   ///< that the rows of each batch are shared out to (ranks.h); null: alone
+  bool bf16 = false;                     ///< products and convolutions; embeddings are f32 all the same
+  bool recompute_layers = false;         ///< of both towers, in the backward pass (recompute.h): less memory, more time
+  std::int64_t micro_batch = 0;          ///< pairs whose activations are kept at once (recompute.h); 0 = all of a batch
+  const Ranks* ranks = &Ranks::alone();  ///< that the rows of each batch are shared out to (ranks.h)
 };
 
 /// The model that the trainer needs: what plugins see, and the rest of its state.

@@ -181,9 +181,15 @@ Ranks::Ranks(Meeting& meeting, const RankPlace& place, std::int64_t work)
     group_->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(group_->store, place.rank, place.size, options);
   });
 }
+Ranks::Ranks() = default;
 Ranks::~Ranks() = default;
 
-std::string Ranks::use_nccl(const std::filesystem::path& library, const std::string& gpu) {
+const Ranks& Ranks::alone() {
+  static const Ranks alone;
+  return alone;
+}
+
+std::string Ranks::use_nccl(const std::filesystem::path& library, const std::string& gpu) const {
   char machine[HOST_NAME_MAX + 1] = {};
   ::gethostname(machine, HOST_NAME_MAX);
   const auto name = static_cast<std::int64_t>(std::hash<std::string>()(std::string(machine) + " " + gpu));
@@ -204,6 +210,7 @@ CollectiveBackend& Ranks::network_of(const torch::Tensor& tensor) const {
 }
 
 torch::Tensor Ranks::shared_out(const Function& f, const torch::Tensor& input) const {
+  if (size() == 1) return f(input);
   const auto count = input.size(0);
   if (count < size()) {
     if (!torch::GradMode::is_enabled()) return f(input);
@@ -226,17 +233,20 @@ torch::Tensor Ranks::of_all(const torch::Tensor& x) const {
 }
 
 torch::Tensor Ranks::used_by_all(const torch::Tensor& x) const {
+  if (size() == 1) return x;
   return differentiable(
       x, [](const torch::Tensor& whole) { return whole.clone(); },
       [ranks = size()](const torch::Tensor& gradient) { return gradient / ranks; });
 }
 
 void Ranks::sum_in_place(torch::Tensor& x) const {
+  if (size() == 1) return;
   std::vector<torch::Tensor> tensors{x.detach()};
   done([&] { network_of(x).allreduce(tensors)->wait(); });
 }
 
 torch::Tensor Ranks::gathered(const torch::Tensor& own) const {
+  if (size() == 1) return own;
   auto shape = own.sizes().vec();
   shape[0] *= size();
   auto all = torch::empty(shape, own.options());
@@ -247,12 +257,14 @@ torch::Tensor Ranks::gathered(const torch::Tensor& own) const {
 }
 
 bool Ranks::any(bool own) const {
+  if (size() == 1) return own;
   auto count = torch::full({1}, own ? 1.0F : 0.0F);
   sum_in_place(count);
   return count.item<float>() > 0;
 }
 
 std::string Ranks::from_first(const std::string& own) const {
+  if (size() == 1) return own;
   auto length = torch::full({1}, static_cast<std::int64_t>(own.size()), torch::kLong);
   const auto send = [&](const torch::Tensor& tensor) {
     std::vector<torch::Tensor> tensors{tensor};
@@ -267,9 +279,6 @@ std::string Ranks::from_first(const std::string& own) const {
   return {data, data + bytes.numel()};
 }
 
-torch::Tensor Ranks::own_part(const torch::Tensor& rows) const { return own_rows(rows); }
-
-/// The first of them, and those of the other ranks behind it.
 torch::Tensor Ranks::own_rows(const torch::Tensor& rows) const {
   const auto begin = [&](std::int64_t rank) { return rows.size(0) * rank / size(); };
   return rows.slice(0, begin(place_.rank), begin(place_.rank + 1)).contiguous();

@@ -54,6 +54,8 @@ class Meeting {
 /// and waits in them for the others. They throw RanksLost naming those that are gone. [one thread]
 class Ranks {
  public:
+  /// Of one process, in which no call does anything.
+  static const Ranks& alone();
   /// Returns when all are there. @param meeting outlives it @param work its number
   Ranks(Meeting& meeting, const RankPlace& place, std::int64_t work);
   ~Ranks();
@@ -63,13 +65,13 @@ class Ranks {
   /// @param library libroclip_nccl.so @param gpu the name of the GPU, which no other has on this machine
   /// @return why not; "" if they do: a rank has no such library, or two have the same GPU, which NCCL refuses
   /// @throws Error(kInternal) if the library cannot be loaded
-  std::string use_nccl(const std::filesystem::path& library, const std::string& gpu);
+  std::string use_nccl(const std::filesystem::path& library, const std::string& gpu) const;
 
   int size() const { return place_.size; }
   bool is_first() const { return place_.rank == 0; }
 
   // Differentiable.
-  /// f on this rank's rows, about n / size() of them, as if it had been on all. @param input [n, ...], equal on all
+  /// f on own_rows(), as if it had been on all. @param input [n, ...], equal on all
   /// ranks
   /// @param f of n rows makes n rows, each of its own row, batch statistics aside @throws Error(kMatrix) for
   /// fewer rows than ranks while gradients are recorded; without gradients each rank computes them all
@@ -88,12 +90,12 @@ class Ranks {
   bool any(bool own) const;
   /// What rank 0 has. @param own ignored elsewhere
   std::string from_first(const std::string& own) const;
-  /// This rank's rows of n, equally many on all. @pre n is a multiple of size()
-  torch::Tensor own_part(const torch::Tensor& rows) const;
+  /// This rank's rows, about n / size() of them, in order: the first ones, and behind them those of the other ranks.
+  torch::Tensor own_rows(const torch::Tensor& rows) const;
 
  private:
   struct Group;
-  torch::Tensor own_rows(const torch::Tensor& rows) const;
+  Ranks();
   torch::Tensor all_rows(const torch::Tensor& own, std::int64_t count) const;
   CollectiveBackend& network_of(const torch::Tensor& tensor) const;
   void done(const std::function<void()>& collective) const;

@@ -8,8 +8,6 @@
 #include <set>
 #include <tuple>
 
-#include <poll.h>
-
 #include <boost/algorithm/string/join.hpp>
 
 #include "harness/record/escape.h"
@@ -110,8 +108,7 @@ class Dismissal {
     if (place_.size == 1) return;
     try {
       Worker worker(DismissTask{.ranks = place_}, /*log=*/"");
-      pollfd end{worker.end_descriptor(), POLLIN, 0};
-      ::poll(&end, 1, /*forever*/ -1);
+      worker.has_ended(/*forever*/ -1);
       worker.reap();
     } catch (const std::exception&) {  // then they find nobody at the meeting place
     }

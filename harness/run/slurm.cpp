@@ -40,7 +40,7 @@ out_of_time() {
 trap out_of_time USR1
 trap 'kill -TERM "$run"' TERM
 
-srun --ntasks=1 )" +
+srun --ntasks=1 --cpu-bind=none )" +
             shell_command(array.run) + " --out " + shell_word(array.out.string()) +
             "/part-\"$SLURM_ARRAY_TASK_ID\" --shard \"$SLURM_ARRAY_TASK_ID\"/" + tasks +
             R"( &

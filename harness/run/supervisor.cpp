@@ -33,11 +33,6 @@ std::int64_t oom_kills() {
   return 0;
 }
 
-bool has_ended(const Worker& worker) {
-  pollfd end{worker.end_descriptor(), POLLIN, 0};
-  return ::poll(&end, 1, 0) > 0;
-}
-
 std::string log_name(const Cell& cell, std::size_t rank) {
   return rank == 0 ? cell.id : cell.id + ".rank-" + std::to_string(rank);
 }
@@ -60,47 +55,6 @@ std::vector<std::string> job_devices(std::int64_t jobs, const Expanded& plan, st
   std::vector<std::string> result;
   while (std::ssize(result) < jobs * ranks) result.push_back(devices[result.size() % devices.size()]);
   return result;
-}
-
-ResultTable::ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, OutputFolder out)
-    : matrix_(matrix), cells_(cells), out_(std::move(out)) {
-  for (const auto& cell : cells) entries_.push_back(entry_of(cell_record(cell, Status::kMissing, "")));
-}
-
-void ResultTable::set(const Cell& cell, const CellRecord& record) {
-  entries_[static_cast<std::size_t>(&cell - cells_.data())] = entry_of(record);
-  changed_ = true;
-}
-
-Status ResultTable::status(const Cell& cell) const {
-  return entries_[static_cast<std::size_t>(&cell - cells_.data())].status;
-}
-
-MatrixResult ResultTable::result() const {
-  MatrixResult result{
-      .name = matrix_.name, .gates = matrix_.written.value("gates", Json::array()), .looks = matrix_.looks};
-  if (!cells_.empty()) {
-    for (const auto& metric : cells_[0].config.at("metrics")) result.metrics.push_back(metric.at("plugin"));
-  }
-  for (const auto& entry : entries_) {
-    const bool further = std::ranges::find(matrix_.seeds, entry.seed) == matrix_.seeds.end();
-    if (!further || entry.status != Status::kMissing) result.cells.push_back(entry);
-  }
-  return result;
-}
-
-void ResultTable::save() {
-  last_save_ = Clock::now();
-  changed_ = false;
-  write_json(out_.results_file(), to_json(result()));
-}
-
-void ResultTable::save_now_and_then() {
-  if (!changed_ || Clock::now() - last_save_ < std::chrono::seconds(5)) return;
-  try {
-    save();
-  } catch (const Error&) {
-  }
 }
 
 Supervisor::Supervisor(const Signals& signals, const OutputFolder& out, SupervisorOptions options, ResultTable& results,
@@ -138,7 +92,7 @@ void Supervisor::run(std::vector<const Cell*> waiting) {
     }
     if (stopping_ && Clock::now() > stop_deadline_) stop(/*at_once=*/true);
     for (auto running = running_.begin(); running != running_.end();) {
-      const bool ended = has_ended(running->first());
+      const bool ended = running->first().has_ended();
       for (std::size_t rank = 0; rank < running->workers.size(); ++rank) take_events(*running, rank);
       if (!ended) look_after_ranks(*running);
       if (!ended) enforce_limits(*running);
@@ -262,7 +216,7 @@ void Supervisor::take_events(Running& running, std::size_t rank) {
 void Supervisor::look_after_ranks(Running& running) {
   for (std::size_t rank = 1; rank < running.workers.size(); ++rank) {
     auto& worker = *running.workers[rank];
-    if (worker.pid() < 0 || !has_ended(worker)) continue;
+    if (worker.pid() < 0 || !worker.has_ended()) continue;
     take_events(running, rank);
     const int status = worker.reap();
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;  // trained, or asked to stop

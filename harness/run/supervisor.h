@@ -10,30 +10,10 @@
 
 #include "harness/record/result.h"
 #include "harness/run/preparation.h"
+#include "harness/run/result_table.h"
 #include "harness/study/matrix.h"
 
 namespace roclip::bench {
-
-/// The results of a run so far, in plan order.
-class ResultTable {
- public:
-  ResultTable(const Matrix& matrix, const std::vector<Cell>& cells, OutputFolder out);
-  void set(const Cell& cell, const CellRecord& record);
-  Status status(const Cell& cell) const;
-  MatrixResult result() const;
-  /// The same, to results.json. @throws Error(kData)
-  void save();
-  /// save(), if there is news and the last save is five seconds ago; a full disk waits for the last save() to complain.
-  void save_now_and_then();
-
- private:
-  const Matrix& matrix_;
-  const std::vector<Cell>& cells_;
-  OutputFolder out_;
-  std::vector<CellEntry> entries_;
-  bool changed_ = false;  ///< since the last save
-  std::chrono::steady_clock::time_point last_save_{};
-};
 
 /// The device of each job, the devices in turn. @param jobs 0: one a core on the CPU, `cells_a_gpu` on each GPU as far
 /// as there is a core for each. With ranks, each rank of a job has a core or a GPU of these.

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -134,6 +135,11 @@ void Worker::signal(int number) {
   if (pid_ <= 0) return;
   ::kill(pid_, number);
   if (number == SIGKILL) ::kill(-pid_, number);
+}
+
+bool Worker::has_ended(int wait_ms) const {
+  pollfd end{end_.get(), POLLIN, 0};
+  return ::poll(&end, 1, wait_ms) > 0;
 }
 
 int Worker::reap() {

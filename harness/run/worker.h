@@ -38,7 +38,9 @@ class Worker {
   std::vector<Event> read();
   /// Asks it to stop, SIGTERM, or ends it and what it started, SIGKILL.
   void signal(int number);
-  /// @pre end_descriptor() is readable. Also ends what it started. @return as of waitpid(2)
+  /// @param wait_ms for its end, as of poll(2)
+  bool has_ended(int wait_ms = 0) const;
+  /// @pre has_ended(). Also ends what it started. @return as of waitpid(2)
   int reap();
 
   double running_s() const { return seconds_since(start_); }

@@ -41,7 +41,7 @@ class AdamW {
 
   /// Also gives back to the parameters their gradients in the arena, should somebody have put others there.
   void zero_grad();
-  /// Of all ranks. @pre in_arena
+  /// Of all ranks. @pre in_arena, if there are several
   void sum_gradients(const Ranks& ranks) { ranks.sum_in_place(gradients_); }
   /// Scales all gradients so that together they are at most `longest` long (Pascanu et al. 2013, arXiv 1211.5063).
   void shorten_gradient(double longest);

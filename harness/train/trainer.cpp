@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <numbers>
 #include <span>
 
-#include <torch/serialize/input-archive.h>
-#include <torch/serialize/output-archive.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "harness/record/text.h"
 #include "harness/record/torch_compat.h"
 
 namespace roclip::bench {
@@ -97,7 +93,7 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
                .augmentation_rng = augmentation_rng_,
                .order_rng = order_rng_,
                .clock = clock_} {
-  model_.use(model_use());
+  model_.use(model_use(ranks_));
   if (!model_.device().is_cpu()) set_gpu_policy(params.precision == "tf32", params.deterministic);
   for (const auto& stage : stages_) {
     const auto key = "training/batch_size: " + std::to_string(stage.batch_size);
@@ -105,9 +101,9 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
       throw Error(ErrorKind::kMatrix,
                   key + " is more than the " + std::to_string(inputs.pairs.size()) + " training pairs");
     }
-    if (ranks_ != nullptr && stage.batch_size % ranks_->size() != 0) {
-      throw Error(ErrorKind::kMatrix,
-                  key + " is no multiple of the " + std::to_string(ranks_->size()) + " ranks that share it out");
+    if (stage.batch_size % ranks_.size() != 0) {
+      throw Error(ErrorKind::kMatrix, key + " is no multiple of the " + std::to_string(ranks_.size()) +
+                                          " ranks that share it out; take another batch_size or --ranks");
     }
   }
   const bool resets = std::ranges::find(stages_, Stage::Weights::kReset, &Stage::weights) != stages_.end();
@@ -115,13 +111,13 @@ Trainer::Trainer(TrainableClip& model, Defense& defense, const TrainingParams& p
   for (const auto& tensor : state_of(model_)) initial_.push_back(tensor.detach().clone());
 }
 
-ModelUse Trainer::model_use() const {
+ModelUse Trainer::model_use(const Ranks& ranks) const {
   return {.image_rate = params_.image_rate,
           .text_rate = params_.text_rate,
           .bf16 = params_.precision == "bf16",
           .recompute_layers = params_.recompute_layers,
           .micro_batch = params_.micro_batch,
-          .ranks = ranks_};
+          .ranks = &ranks};
 }
 
 TrainReport Trainer::run(const TrainHooks& hooks) {
@@ -138,9 +134,7 @@ TrainReport Trainer::run(const TrainHooks& hooks) {
     end_stage(hooks);
   }
   model_.train(false);
-  auto alone = model_use();
-  alone.ranks = nullptr;
-  model_.use(alone);
+  model_.use(model_use(Ranks::alone()));
   report_.phase_s = clock_.phases();
   return report_;
 }
@@ -190,7 +184,7 @@ void Trainer::begin_stage() {
 void Trainer::make_optimizer() {
   optimizer_ = std::make_unique<AdamW>(
       model_.trainable(), AdamWOptions{params_.beta1, params_.beta2, params_.epsilon, params_.weight_decay},
-      model_.rates(), ranks_ != nullptr ? std::optional(true) : std::nullopt);
+      model_.rates(), ranks_.size() > 1 ? std::optional(true) : std::nullopt);
 }
 
 void Trainer::train_epoch(const TrainHooks& hooks) {
@@ -202,12 +196,8 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
   if (loader_) {
     const auto done = position_ * stage().batch_size;
     const auto ahead = order_.narrow(0, done, batches_ * stage().batch_size - done);
-    if (ranks_ != nullptr) {  // each reads its part of every batch
-      const auto by_place = ahead.view({-1, stage().batch_size}).t();
-      loader_->start(ranks_->own_part(by_place).t().flatten(), stage().batch_size / ranks_->size());
-    } else {
-      loader_->start(ahead, stage().batch_size);
-    }
+    const auto by_place = ahead.view({-1, stage().batch_size}).t();
+    loader_->start(ranks_.own_rows(by_place).t().flatten(), stage().batch_size / ranks_.size());
   }
   const auto losses_at_once = hooks.losses_at_once > 0 ? hooks.losses_at_once : model_.device().is_cpu() ? 1 : 32;
   clock_.lap("epoch_setup");
@@ -217,8 +207,7 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
     tell(hooks);
     if (hooks.after_step) hooks.after_step(report_.steps());
     auto* store = store_of(hooks, stage_);
-    const bool stops = hooks.stop_requested && hooks.stop_requested();
-    if (ranks_ != nullptr ? ranks_->any(stops) : stops) {
+    if (ranks_.any(hooks.stop_requested && hooks.stop_requested())) {
       checkpoint(store);
       throw Interrupted();
     }
@@ -236,6 +225,16 @@ void Trainer::train_epoch(const TrainHooks& hooks) {
   const auto epoch = context_.epoch++;
   auto* store = store_of(hooks, stage_);
   if (store && store->due_after(epoch) && context_.epoch <= stage().epochs) checkpoint(store);
+}
+
+/// Each rank has them by gradients that it has shared with the others.
+void Trainer::expect_equal_weights(const std::string& when) const {
+  if (ranks_.size() == 1) return;
+  const auto own = model_.weights_hash();
+  if (!ranks_.any(ranks_.from_first(own) != own)) return;
+  throw Error(ErrorKind::kInternal, "the ranks' weights differ " + when +
+                                        ": their programs, data or processors are not alike, or the defense " +
+                                        "changes weights by gradients of its own; train this cell in one process");
 }
 
 /// The model and the defense as the next stage finds them; kept where other cells share them, and at the end.
@@ -263,7 +262,7 @@ void Trainer::step(const torch::Tensor& indices) {
   Batch batch;
   batch.indices = indices;  // 1. sample
   const auto images = resident_.defined() ? resident_.index_select(0, to_device(indices, model_.device()))
-                      : loader_           ? (ranks_ != nullptr ? ranks_->gathered(loader_->next()) : loader_->next())
+                      : loader_           ? ranks_.gathered(loader_->next())
                                           : context_.pairs.images(batch.indices);
   clock_.lap("data");
   batch.pixels = hooked().augment_images(to_pixels(images, model_.device()), context_);  // 2. augment
@@ -276,7 +275,7 @@ void Trainer::step(const torch::Tensor& indices) {
   clock_.lap("loss");
   optimizer_->zero_grad();  // 4. backward
   loss.backward();
-  if (ranks_ != nullptr) optimizer_->sum_gradients(*ranks_);
+  optimizer_->sum_gradients(ranks_);
   if (params_.max_gradient > 0) optimizer_->shorten_gradient(params_.max_gradient);
   clock_.lap("backward");
   optimizer_->step(learning_rate());  // 5. update
@@ -318,7 +317,7 @@ double Trainer::learning_rate() const {
 }
 
 void Trainer::tell(const TrainHooks& hooks) {
-  if (!is_first() || !hooks.progress || (seconds_since(last_told_) < 0.1 && position_ < batches_)) return;
+  if (!ranks_.is_first() || !hooks.progress || (seconds_since(last_told_) < 0.1 && position_ < batches_)) return;
   read_losses();
   last_told_ = Clock::now();
   std::int64_t epochs = 0, epoch = context_.epoch, steps_left = 0;
@@ -331,110 +330,6 @@ void Trainer::tell(const TrainHooks& hooks) {
   const auto steps = report_.steps();
   hooks.progress({stage().name, epoch, epochs, steps, steps + steps_left, loss_sum_ / static_cast<double>(position_),
                   static_cast<double>(position_ * stage().batch_size) / epoch_s_});
-}
-
-CheckpointStore* Trainer::store_of(const TrainHooks& hooks, std::size_t stage) const {
-  return hooks.shared_checkpoints && stage < plain_prefix(stages_) ? hooks.shared_checkpoints : hooks.checkpoints;
-}
-
-void Trainer::checkpoint(CheckpointStore* store) {
-  if (!store || !is_first()) return;
-  read_losses();
-  try {
-    store->save(report_.steps(), [&](torch::serialize::OutputArchive& archive) { save(archive); });
-  } catch (const Error& e) {  // a full disk: what is trained is worth more than a way back
-    std::fprintf(stderr, "%s; going on without this checkpoint\n", e.what());
-  }
-  last_saved_ = Clock::now();
-  clock_.lap("checkpoint");
-}
-
-/// Each rank has them by gradients that it has shared with the others.
-void Trainer::expect_equal_weights(const std::string& when) const {
-  if (ranks_ == nullptr) return;
-  const auto own = model_.weights_hash();
-  if (!ranks_->any(ranks_->from_first(own) != own)) return;
-  throw Error(ErrorKind::kInternal, "the ranks' weights differ " + when +
-                                        ": their programs, data or processors are not alike, or the defense " +
-                                        "changes weights by gradients of its own; train this cell in one process");
-}
-
-void Trainer::resume(const TrainHooks& hooks) {
-  std::string checkpoint;
-  for (auto* store : {hooks.checkpoints, hooks.shared_checkpoints}) {
-    if (store && checkpoint.empty() && is_first()) checkpoint = store->newest();
-  }
-  if (ranks_ != nullptr) checkpoint = ranks_->from_first(checkpoint);
-  if (checkpoint.empty()) return;
-  auto archive = opened(std::move(checkpoint));
-  load(archive);
-}
-
-void Trainer::save(torch::serialize::OutputArchive& archive) const {
-  const TrainingRecord trained{.resumed = report_.resumed, .epochs = report_.epochs, .stages = report_.stages};
-  const Json position = {{"stage", stage_},
-                         {"epoch", context_.epoch},
-                         {"position", position_},
-                         {"loss_sum", loss_sum_},
-                         {"epoch_s", epoch_s_},
-                         {"rng", {defense_rng_.state(), augmentation_rng_.state(), order_rng_.state()}},
-                         {"ranks", ranks_ != nullptr ? ranks_->size() : 1},
-                         {"trained", to_json(trained)},
-                         {"phase_s", clock_.phases()}};
-  archive.write("position", c10::IValue(position.dump()));
-  if (order_.defined()) archive.write("order", order_);
-  torch::serialize::OutputArchive optimizer(archive.compilation_unit()), buffers(archive.compilation_unit()),
-      defense(archive.compilation_unit());
-  optimizer_->save(optimizer);
-  archive.write("optimizer", optimizer);
-  std::size_t count = 0;
-  for (const auto& buffer : model_.buffers()) buffers.write(std::to_string(count++), buffer);
-  archive.write("buffers", buffers);
-  const auto plain = plain_prefix(stages_);
-  if (stage_ < plain || (stage_ == plain && context_.epoch == 0))
-    return;  // other cells share it: nothing of the defense
-  defense_.save(defense);
-  archive.write("defense", defense);
-}
-
-void Trainer::load(torch::serialize::InputArchive& archive) {
-  const torch::NoGradGuard no_grad;
-  c10::IValue text;
-  archive.read("position", text);
-  const Json position = Json::parse(text.toStringRef());
-  const int ranks = ranks_ != nullptr ? ranks_->size() : 1, before = position.at("ranks");
-  if (ranks != before) {  // numbers are rounded in another order
-    throw Skipped(ErrorKind::kMatrix, "the checkpoint is of " + counted(before, "rank") + ", not of " +
-                                          std::to_string(ranks) + "; go on with --ranks " + std::to_string(before) +
-                                          ", or delete the output folder's checkpoints to start again");
-  }
-  stage_ = position.at("stage");
-  context_.epoch = position.at("epoch");
-  context_.stage = stages_.at(std::min(stage_, stages_.size() - 1));
-  position_ = position.at("position");
-  loss_sum_ = position.at("loss_sum");
-  epoch_s_ = position.at("epoch_s");
-  defense_rng_.set_state(position.at("rng")[0]);
-  augmentation_rng_.set_state(position.at("rng")[1]);
-  order_rng_.set_state(position.at("rng")[2]);
-  auto trained = read_training(CheckedJson(position.at("trained"), "checkpoint", /*next_step=*/""));
-  report_ = {.stages = std::move(trained.stages), .epochs = std::move(trained.epochs), .resumed = trained.resumed + 1};
-  clock_.restore(position.at("phase_s"));
-
-  torch::serialize::InputArchive optimizer, buffers, defense;
-  archive.read("optimizer", optimizer);
-  make_optimizer();
-  optimizer_->load(optimizer);
-  archive.read("buffers", buffers);
-  std::size_t count = 0;
-  for (const auto& buffer : model_.buffers()) {
-    torch::Tensor saved;
-    buffers.read(std::to_string(count++), saved);
-    buffer.copy_(saved);
-  }
-  if (archive.try_read("defense", defense)) defense_.load(defense);
-  if (!archive.try_read("order", order_)) order_.reset();
-  model_.train(true);
 }
 
 }  // namespace roclip::bench

@@ -99,7 +99,7 @@ struct TrainInputs {
   const std::vector<bool>& poisoned;              ///< of each pair; empty unless the defense may know
   const std::vector<std::string>& vocabulary;     ///< words that text augmentation may insert
   std::uint64_t seed;                             ///< of the cell
-  const Ranks* ranks = nullptr;                   ///< that train the same; null: alone
+  const Ranks& ranks = Ranks::alone();            ///< that train the same
 };
 
 /// Trains a model under a defense, stage by stage. All arguments must outlive it. [one thread]
@@ -135,7 +135,6 @@ class Trainer {
   void step(const torch::Tensor& indices);
   void read_losses();
   double learning_rate() const;
-  bool is_first() const { return ranks_ == nullptr || ranks_->is_first(); }
   void expect_equal_weights(const std::string& when) const;
   void resume(const TrainHooks& hooks);
   void tell(const TrainHooks& hooks);
@@ -144,13 +143,14 @@ class Trainer {
   void checkpoint(CheckpointStore* store);
   void save(torch::serialize::OutputArchive& archive) const;
   void load(torch::serialize::InputArchive& archive);
-  ModelUse model_use() const;
+  /// @param ranks that the model is trained by
+  ModelUse model_use(const Ranks& ranks) const;
 
   TrainableClip& model_;
   Defense& defense_;
   Defense plain_;
   TrainingParams params_;
-  const Ranks* ranks_;
+  const Ranks& ranks_;
   std::vector<Stage> stages_;
   std::vector<torch::Tensor> initial_;  ///< weights and buffers; empty if no stage resets them
   Rng defense_rng_, augmentation_rng_, order_rng_;

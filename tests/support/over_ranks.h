@@ -19,7 +19,7 @@ struct OfRank {
   std::string error = {};
 };
 template <class T>
-std::vector<OfRank<T>> over_ranks(int size, const std::function<T(Ranks&, int)>& f, double patience_s = 60) {
+std::vector<OfRank<T>> over_ranks(int size, const std::function<T(const Ranks&, int)>& f, double patience_s = 60) {
   const int port = free_port();
   std::vector<OfRank<T>> results(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;
@@ -29,7 +29,7 @@ std::vector<OfRank<T>> over_ranks(int size, const std::function<T(Ranks&, int)>&
       try {
         const RankPlace place{.rank = rank, .size = size, .port = port, .patience_s = patience_s};
         Meeting meeting(place);
-        Ranks ranks(meeting, place, 0);
+        const Ranks ranks(meeting, place, 0);
         result.value = f(ranks, rank);
         ranks.any(false);  // rank 0, which listens, goes last
       } catch (const std::exception& e) {

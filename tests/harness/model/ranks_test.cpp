@@ -11,6 +11,25 @@ using namespace roclip::bench;
 
 using Tensors = std::vector<torch::Tensor>;
 
+namespace {
+
+/// What one process makes is what each of several ranks makes.
+void is_the_same_over_ranks(int size, const std::function<Tensors(const Ranks&)>& run) {
+  const auto alone = run(Ranks::alone());
+  REQUIRE(!alone.empty());
+  const auto results = over_ranks<Tensors>(size, [&](const Ranks& ranks, int) { return run(ranks); });
+  for (const auto& result : results) {
+    INFO(result.error);
+    REQUIRE(result.value.size() == alone.size());
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      CAPTURE(i);
+      CHECK(result.value[i].allclose(alone[i], 1e-5, 1e-5));
+    }
+  }
+}
+
+}  // namespace
+
 TEST_CASE("ranks gather rows in order, sum, and hear what the first has", "[ranks]") {
   const auto results = over_ranks<Tensors>(3, [](const Ranks& ranks, int rank) -> Tensors {
     const auto own = torch::full({2, 1}, rank, torch::kByte);
@@ -19,7 +38,7 @@ TEST_CASE("ranks gather rows in order, sum, and hear what the first has", "[rank
     const auto word = ranks.from_first(rank == 0 ? "of the first" : "ignored");
     const auto nothing = ranks.from_first("");
     const bool heard = word == "of the first" && nothing.empty() && ranks.any(rank == 2) && !ranks.any(false);
-    return {ranks.gathered(own), sum, torch::tensor(heard), ranks.own_part(torch::arange(6))};
+    return {ranks.gathered(own), sum, torch::tensor(heard), ranks.own_rows(torch::arange(6))};
   });
   for (std::size_t rank = 0; rank < results.size(); ++rank) {
     INFO(results[rank].error);
@@ -40,43 +59,33 @@ TEST_CASE("what ranks share out is as it would be in one process, with its gradi
     const auto input = torch::arange(rows * 2, torch::kFloat).view({rows, 2}) / 5;
     const auto factor = torch::tensor({0.5F, -1.0F}), scale = torch::tensor(1.5F);
     // A loss over all rows, with a weight inside that is shared out and one outside that every rank uses.
-    const auto run = [&](const Ranks* ranks) -> Tensors {
+    const auto run = [&](const Ranks& ranks) -> Tensors {
       const auto x = input.clone().requires_grad_(), inside = factor.clone().requires_grad_(),
                  outside = scale.clone().requires_grad_();
       const auto f = [&](const torch::Tensor& part) { return torch::sin(part * inside); };
-      const auto y = ranks != nullptr ? ranks->shared_out(f, x) : f(x);
-      const auto loss = (y.matmul(y.t()) * (ranks != nullptr ? ranks->used_by_all(outside) : outside)).cos().sum();
+      const auto y = ranks.shared_out(f, x);
+      const auto loss = (y.matmul(y.t()) * ranks.used_by_all(outside)).cos().sum();
       loss.backward();
       auto weight = inside.grad(), scalar = outside.grad();
-      if (ranks != nullptr) {
-        ranks->sum_in_place(weight);
-        ranks->sum_in_place(scalar);
-      }
+      ranks.sum_in_place(weight);
+      ranks.sum_in_place(scalar);
       return {y.detach(), x.grad(), weight, scalar};
     };
-    const auto alone = run(nullptr);
-    for (const auto& result : over_ranks<Tensors>(4, [&](const Ranks&ranks, int) { return run(&ranks); })) {
-      INFO(result.error);
-      REQUIRE(result.value.size() == alone.size());
-      for (std::size_t i = 0; i < alone.size(); ++i) {
-        CAPTURE(i);
-        CHECK(result.value[i].allclose(alone[i], 1e-5, 1e-5));
-      }
-    }
+    is_the_same_over_ranks(4, run);
   }
 }
 
 TEST_CASE("fewer rows than ranks are computed by each where nothing is learned, and refused where it is", "[ranks]") {
   const auto twice = [](const torch::Tensor& rows) { return rows * 2; };
-  for (const auto& result : over_ranks<torch::Tensor>(2, [&](const Ranks&ranks, int) {
-         const torch::NoGradGuard no_grad;
-         return ranks.shared_out(twice, torch::ones({1, 3}));
-       })) {
-    CHECK(result.value.equal(torch::full({1, 3}, 2.0F)));
-  }
-  for (const auto& result : over_ranks<torch::Tensor>(2, [&](const Ranks&ranks, int) {
-         return ranks.shared_out(twice, torch::ones({1, 3}));
-       })) {
+  const auto by_each = over_ranks<torch::Tensor>(2, [&](const Ranks& ranks, int) {
+    const torch::NoGradGuard no_grad;
+    return ranks.shared_out(twice, torch::ones({1, 3}));
+  });
+  for (const auto& result : by_each) CHECK(result.value.equal(torch::full({1, 3}, 2.0F)));
+  const auto refused = over_ranks<torch::Tensor>(2, [&](const Ranks& ranks, int) {
+    return ranks.shared_out(twice, torch::ones({1, 3}));
+  });
+  for (const auto& result : refused) {
     CHECK_THAT(result.error, Catch::Contains("a batch of 1 cannot be shared out over 2 ranks"));
   }
 }
@@ -84,7 +93,7 @@ TEST_CASE("fewer rows than ranks are computed by each where nothing is learned, 
 TEST_CASE("batch norm over ranks is that of one process: values, gradients and running statistics", "[ranks]") {
   torch::manual_seed(1);
   const auto input = torch::randn({6, 3, 2, 2}) * 2 + 5, direction = torch::randn({6, 3, 2, 2});
-  const auto run = [&](const Ranks* ranks) -> Tensors {
+  const auto run = [&](const Ranks& ranks) -> Tensors {
     BatchNorm norm(3);
     norm->over(ranks);
     {
@@ -93,12 +102,12 @@ TEST_CASE("batch norm over ranks is that of one process: values, gradients and r
     }
     const auto x = input.clone().requires_grad_();
     const auto f = [&](const torch::Tensor& part) { return norm(part); };
-    const auto y = ranks != nullptr ? ranks->shared_out(f, x) : f(x);
+    const auto y = ranks.shared_out(f, x);
     (y * direction).sin().sum().backward();
     Tensors found{y.detach(), x.grad()};
     for (const auto& parameter : norm->parameters()) {
       auto gradient = parameter.grad();
-      if (ranks != nullptr) ranks->sum_in_place(gradient);
+      ranks.sum_in_place(gradient);
       found.push_back(gradient);
     }
     for (const auto& buffer : norm->buffers()) found.push_back(buffer.to(torch::kFloat));
@@ -106,16 +115,7 @@ TEST_CASE("batch norm over ranks is that of one process: values, gradients and r
     found.push_back(norm(input).detach());
     return found;
   };
-  const auto alone = run(nullptr);
-  REQUIRE(alone.size() == 8);
-  for (const auto& result : over_ranks<Tensors>(2, [&](const Ranks&ranks, int) { return run(&ranks); })) {
-    INFO(result.error);
-    REQUIRE(result.value.size() == alone.size());
-    for (std::size_t i = 0; i < alone.size(); ++i) {
-      CAPTURE(i);
-      CHECK(result.value[i].allclose(alone[i], 1e-5, 1e-5));
-    }
-  }
+  is_the_same_over_ranks(2, run);
 }
 
 TEST_CASE("a rank that ends is named by the others, and none waits for ever", "[ranks]") {
@@ -139,11 +139,10 @@ TEST_CASE("a rank that ends is named by the others, and none waits for ever", "[
 }
 
 TEST_CASE("ranks on the same GPU, or without the library, do without NCCL", "[ranks][gpu]") {
-  for (const auto& result : over_ranks<std::string>(2, [](Ranks&ranks, int rank) {
-         return ranks.use_nccl("/proc/self/exe", "0") + "; " + ranks.use_nccl("/nowhere", std::to_string(rank));
-       })) {
-    CHECK(result.value == "two ranks have the same GPU; this build has no NCCL");
-  }
+  const auto results = over_ranks<std::string>(2, [](const Ranks& ranks, int rank) {
+    return ranks.use_nccl("/proc/self/exe", "0") + "; " + ranks.use_nccl("/nowhere", std::to_string(rank));
+  });
+  for (const auto& result : results) CHECK(result.value == "two ranks have the same GPU; this build has no NCCL");
 }
 
 TEST_CASE("without the first rank the others say so", "[ranks]") {

@@ -18,8 +18,10 @@ TEST_CASE("a script for sbatch quotes what a shell would read otherwise, and kee
   CHECK_THAT(script, Contains("# it's mine: 12 cells in 4 tasks."));
   CHECK_THAT(script, Contains("\n#SBATCH --array=1-4%2\n"));
   CHECK_THAT(script, Contains("\n#SBATCH --gpus=1\n#SBATCH --comment=a b\n"));
-  CHECK_THAT(script, Contains("\nsrun --ntasks=1 /opt/roclip-bench run /shared/m.json --only 'attack=a b,seed=1' "
-                              "--out '/shared/an out'/part-\"$SLURM_ARRAY_TASK_ID\" "
-                              "--shard \"$SLURM_ARRAY_TASK_ID\"/4 &\n"));
+  CHECK_THAT(
+      script,
+      Contains("\nsrun --ntasks=1 --cpu-bind=none /opt/roclip-bench run /shared/m.json --only 'attack=a b,seed=1' "
+               "--out '/shared/an out'/part-\"$SLURM_ARRAY_TASK_ID\" "
+               "--shard \"$SLURM_ARRAY_TASK_ID\"/4 &\n"));
   CHECK_THAT(slurm_script({.name = "x", .out = "/o", .run = {"r"}, .tasks = 3}), Contains("\n#SBATCH --array=1-3\n"));
 }

@@ -17,7 +17,7 @@ struct Training {
 std::vector<OfRank<Outcome>> trained_over(int size, const Training& what, const TrainHooks& of_first = {}) {
   return over_ranks<Outcome>(size, [&](const Ranks& ranks, int rank) {
     const auto defense = registry().make_defense(what.defense, what.params);
-    return trained(*defense, 1, rank == 0 ? of_first : TrainHooks{}, false, {&ranks, what.training});
+    return trained(*defense, 1, rank == 0 ? of_first : TrainHooks{}, false, {ranks, what.training});
   });
 }
 
@@ -59,7 +59,7 @@ TEST_CASE("two and four ranks learn what one process does on the whole batch, un
   for (auto& training : trainings) {
     training.training.update(calm);
     const auto defense = registry().make_defense(training.defense, training.params);
-    const auto alone = trained(*defense, 1, {}, false, {nullptr, training.training});
+    const auto alone = trained(*defense, 1, {}, false, {Ranks::alone(), training.training});
     for (const int size : {2, 4}) {
       if (size == 4 && training.defense != "roclip") continue;  // what is true of two is shown once for four
       CAPTURE(training.defense, training.params.dump(), training.training.dump(), size);
@@ -134,7 +134,7 @@ TEST_CASE("a defense that changes weights by gradients of its own is found out a
     const auto ranks = over_ranks<Outcome>(2, [&](const Ranks& group, int) {
       Alone defense;
       defense.in_the_end = in_the_end;
-      return trained(defense, 1, {}, false, {&group});
+      return trained(defense, 1, {}, false, {group});
     });
     for (const auto& rank : ranks) CHECK_THAT(rank.error, Catch::Contains("the ranks' weights differ " + when));
   }
@@ -149,7 +149,7 @@ TEST_CASE("a rank that dies in training ends it for all, by its name", "[train][
           if (rank == 2 && step == 9) throw std::runtime_error("dies");
         };
         const auto defense = registry().make_defense("clip", Json::object());
-        return trained(*defense, 1, hooks, false, {&ranks, {{"batch_size", 6}}});
+        return trained(*defense, 1, hooks, false, {ranks, {{"batch_size", 6}}});
       },
       /*patience_s=*/5);
   CHECK_THAT(results[0].error, Catch::StartsWith("rank 2 has ended or does not answer"));
@@ -162,7 +162,7 @@ TEST_CASE("where images come slowly, each rank reads its part of every batch", "
   const auto at_once = trained_over(2, plain);
   const auto slow = over_ranks<Outcome>(2, [&](const Ranks& ranks, int) {
     const auto defense = registry().make_defense(plain.defense, plain.params);
-    return trained(*defense, 1, {}, false, {&ranks, plain.training, /*slow_pairs=*/true});
+    return trained(*defense, 1, {}, false, {ranks, plain.training, /*slow_pairs=*/true});
   });
   for (const auto& rank : slow) {
     CHECK(rank.value.weights == at_once.front().value.weights);

@@ -37,7 +37,7 @@ inline const Registry& registry() {
 }
 
 inline TrainInputs inputs_of(const PoisonedPairs& pairs, const Vocabulary& vocabulary, std::uint64_t seed,
-                             const Ranks* ranks = nullptr) {
+                             const Ranks& ranks = Ranks::alone()) {
   static const std::vector<bool> not_told;
   return {.pairs = pairs,
           .clean_subset = pairs.clean_subset(),
@@ -66,7 +66,7 @@ class SlowPairs final : public PairSource {
 };
 
 struct Around {
-  const Ranks* ranks = nullptr;
+  const Ranks& ranks = Ranks::alone();
   Json training = Json::object();  ///< keys of this section of a matrix
   bool slow_pairs = false;
 };
