@@ -65,7 +65,7 @@ struct RankTask {
   RankPlace ranks;
   std::int64_t last = -1;  ///< number of the work that this place did last
   std::vector<std::filesystem::path> plugin_path;
-  std::string device = "cpu";        ///< "auto", "cuda": of several GPUs, by LOCAL_RANK
+  std::string device = "";           ///< "" = of the kind that rank 0 has: of several GPUs, the one of its local rank
   int cpu = -1, loader_threads = 1;  ///< as in CellTask
   pid_t supervisor = 0;              ///< as in CellTask
 };

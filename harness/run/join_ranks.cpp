@@ -32,7 +32,6 @@ int join_ranks(const RankPlace& place, const std::vector<std::filesystem::path>&
   std::fprintf(stderr, "%s: trains what rank 0 does, which is at %s:%d\n", name.c_str(), place.address.c_str(),
                place.port);
   RankTask task{.ranks = place, .plugin_path = plugin_path};
-  task.device.clear();  // as rank 0's
   for (int signal = 0;;) {
     Worker worker(task, /*log=*/"");
     Told told;

@@ -51,7 +51,8 @@ while kill -0 "$run" 2>/dev/null; do  # a signal ended the waiting, not the run
   wait "$run"
   ended=$?
 done
-# A pre-emption with a time of grace tells the step only, and may end it as out of time. A task that was cancelled does not run.
+# With a time of grace, pre-emption stops the step only, and Slurm may then count the task as out of time: so it queues
+# itself again. Not if it was cancelled: then it does not count as running.
 if ((ended == 143)) && [[ $(squeue --noheader --jobs "$SLURM_JOB_ID" --format %t) == R ]]; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
