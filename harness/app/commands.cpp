@@ -78,7 +78,7 @@ int plan_command(const RunOptions& options) {
   std::set<std::int64_t> seeds;
   Json list = Json::array();
   std::vector<const Cell*> to_run;
-  double trained_s = 0;
+  double trained_s = 0, pairs = 0;
   std::size_t trained = 0, shared = 0, done = 0, will_fail = 0;
   OtherBuilds other_builds;
   for (const Cell* cell : selected) {
@@ -105,6 +105,9 @@ int plan_command(const RunOptions& options) {
     } else {
       to_run.push_back(cell);
       shared += !shares.is_null();
+      if (shares.is_null() && prepared->pairs.contains(cell->id)) {
+        pairs += static_cast<double>(prepared->pairs.at(cell->id));
+      }
     }
     list.push_back({{"id", cell->id},
                     {"attack", cell->attack},
@@ -129,11 +132,14 @@ int plan_command(const RunOptions& options) {
   if (const auto told = other_builds.told(); !told.empty()) std::puts(told.c_str());
   if (!to_run.empty()) {
     const auto workers = static_cast<double>(job_devices(options.jobs, *prepared, to_run.size()).size());
-    std::string time = "no estimate before a cell is done";
-    if (trained > 0) {
-      const double cell_s = trained_s / static_cast<double>(trained);
-      time = "about " + show_duration(cell_s * static_cast<double>(to_run.size() - shared) / workers);
-    }
+    const auto trainings = static_cast<double>(to_run.size() - shared);
+    const double all_s = options.rate > 0 ? pairs / options.rate
+                         : trained > 0    ? trained_s / static_cast<double>(trained) * trainings
+                                          : 0;
+    const std::string time = all_s > 0          ? "about " + show_duration(all_s / workers)
+                             : options.rate > 0 ? "no estimate before the data is prepared"
+                                                : "no estimate before a cell is done; or give --rate";
+    if (pairs > 0) std::printf("pairs to train on: %.3g million, repetitions counted\n", pairs / 1e6);
     std::printf("time: %s on %s, %.0f at a time\n", time.c_str(), prepared->devices.front().c_str(), workers);
   }
   if (prepared->data_hash.empty()) {

@@ -197,10 +197,15 @@ void add_plan(CLI::App& app, Invocation& invocation) {
   const auto options = std::make_shared<RunOptions>();
   auto* plan =
       add_command(app, "plan", "list the cells: done, to run, shared trainings, estimated time, statistical power",
-                  {"matrix.json", "matrix.json --json",
+                  {"matrix.json", "matrix.json --json", "matrix.json --rate 2660",
                    "matrix.json --out /shared/out --emit slurm --sbatch=--time=4:00:00 > study.sh"});
   add_matrix_options(plan, *options);
   auto* json = plan->add_flag("--json", options->json, "as JSON, with every parameter");
+  plan->add_option(
+          "--rate", options->rate,
+          "estimate the time from this many pairs a second, not from cells that are done; results/perf has rates")
+      ->type_name("PAIRS")
+      ->check(CLI::PositiveNumber);
   const auto slurm = std::make_shared<SlurmOptions>();
   const auto to = std::make_shared<std::string>();
   auto* emit = plan->add_option("--emit", *to, "print a script for sbatch instead: a job array that runs the cells")

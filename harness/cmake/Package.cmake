@@ -8,6 +8,10 @@ install(FILES ${CMAKE_BINARY_DIR}/RoclipBenchConfigVersion.cmake ${CMAKE_BINARY_
               plugins/cmake/RoclipCatch2.cmake plugins/cmake/RoclipPlugin.cmake plugins/cmake/RoclipTorch.cmake
         DESTINATION lib/cmake/RoclipBench)
 install(DIRECTORY plugins/cmake/catch2_3 DESTINATION lib/cmake/RoclipBench)
+# The build folder serves a plugin's project as an installed one does: `plugin new` names it where the program runs from it.
+export(EXPORT RoclipBench NAMESPACE roclip:: FILE ${CMAKE_BINARY_DIR}/RoclipBenchTargets.cmake)
+file(COPY plugins/cmake/RoclipCatch2.cmake plugins/cmake/RoclipPlugin.cmake plugins/cmake/RoclipTorch.cmake
+          plugins/cmake/catch2_3 DESTINATION ${CMAKE_BINARY_DIR})
 # Texts lie as in the source, so that links between them lead somewhere.
 file(GLOB texts RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS LICENSE *.md plugins/*.md harness/*.md harness/*/*.md
      attacks/*/*.md defenses/*/*.md metrics/*/*.md results/*.md results/*/*.md)

@@ -70,6 +70,7 @@ Json to_json(const Stage& stage) {
           {"batch_size", stage.batch_size},
           {"learning_rate", stage.learning_rate},
           {"warmup_share", stage.warmup_share},
+          {"epochs_ahead", stage.epochs_ahead},
           {"weights", stage.weights == Stage::Weights::kReset ? "reset" : "keep"},
           {"plain", stage.plain}};
 }
@@ -152,6 +153,7 @@ TrainingKeys training_keys(const Json& config, const std::string& data_hash, con
   key["defense"] = {config.at("defense"),
                     plugin_hash(find_plugin(registry, PluginKind::kDefense, config.at("defense")))};
   keys.own = plain_prefix(stages) == stages.size() ? keys.shared : hash(key);
+  for (const auto& stage : stages) keys.epochs += stage.epochs;
   return keys;
 }
 

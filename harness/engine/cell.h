@@ -41,8 +41,9 @@ LoadedData open_data(const Json& config, const Progress& progress);
 /// What decides what a cell trains, as hashes that name checkpoints. They hold the hashes of all code, so that a
 /// checkpoint is never continued by another build.
 struct TrainingKeys {
-  std::string own;     ///< of the whole training
-  std::string shared;  ///< of the plain stages it begins with, which cells of one key share; "" if there are none
+  std::string own;          ///< of the whole training
+  std::string shared;       ///< of the plain stages it begins with, which cells of one key share; "" if there are none
+  std::int64_t epochs = 0;  ///< of all stages
 };
 TrainingKeys training_keys(const Json& config, const std::string& data_hash, const Registry& registry,
                            torch::Device device);

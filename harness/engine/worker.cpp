@@ -128,12 +128,13 @@ int do_task(const PrepareTask& task) {
     for (const auto& line : left_out_lines(first.record)) tell(Warning{"WARNING: " + line});
   }
   expect_data_fits(cells, first.train->size(), first.held_out.size(), matrix, registry);
-  DataReady ready{.data_hash = first.hash, .trainings = {}, .checkpoints = {}};
+  DataReady ready{.data_hash = first.hash, .trainings = {}, .pairs = {}, .checkpoints = {}};
   for (const auto& cell : cells) {
     if (!cell.refused.empty()) continue;
     try {
       const auto training = training_keys(cell.config, data_of(cell).hash, registry, devices.front());
       ready.trainings[cell.id] = training.shared.empty() ? training.own : training.shared;
+      ready.pairs[cell.id] = training.epochs * data_of(cell).train->size();
       ready.checkpoints.insert({training.own, training.shared});
     } catch (const std::exception&) {  // a defense that cannot be made: its cell will fail with the reason
     }

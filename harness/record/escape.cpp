@@ -90,6 +90,9 @@ std::string escape_latex(std::string_view text) {
                                       {'_', "\\_"},
                                       {'{', "\\{"},
                                       {'}', "\\}"},
+                                      {'<', "\\textless{}"},  // as they stand, the default fonts print other signs
+                                      {'>', "\\textgreater{}"},
+                                      {'|', "\\textbar{}"},
                                       {'~', "\\textasciitilde{}"},
                                       {'^', "\\textasciicircum{}"}});
 }

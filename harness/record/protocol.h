@@ -105,7 +105,9 @@ struct DataReady {
   static constexpr const char* kName = "data_ready";
   std::string data_hash;                         ///< of the prepared data; "" = not known
   std::map<std::string, std::string> trainings;  ///< cell id -> key; cells of one key share a training or its beginning
-  std::set<std::string> checkpoints;             ///< names of all checkpoint folders that these cells may continue
+  std::map<std::string, std::int64_t>
+      pairs;                          ///< cell id -> that it trains on, repetitions counted, if its defense takes all
+  std::set<std::string> checkpoints;  ///< names of all checkpoint folders that these cells may continue
 };
 /// The engine lets this attack plan now. An engine that dies before the next event died of it.
 struct Planning {

@@ -49,14 +49,27 @@ std::string text(const std::string& classes, const std::string& place, const std
   return "<text class=\"" + classes + "\" " + place + ">" + escape_xml(content) + "</text>";
 }
 
-/// The names of dots in a column at the right, in the order of their heights.
-std::string name_column(std::vector<ChartPoint> dots, double left, double bottom) {
-  std::ranges::stable_sort(dots, {}, &ChartPoint::y);
+/// A name beside the chart, and the point that it leads to.
+struct Name {
+  std::string text, colour;
+  double x, y;
+};
+
+/// In a column at the right, each at the height of its point, or as near as the others let it.
+std::string name_column(std::vector<Name> names, double left, double bottom) {
+  std::ranges::stable_sort(names, {}, &Name::y);
+  std::vector<double> heights;
+  for (const auto& name : names) {
+    heights.push_back(std::max(name.y, heights.empty() ? kTop : heights.back() + kNameHeight));
+  }
+  for (std::size_t i = names.size(); i-- > 0;) {
+    heights[i] = std::min(heights[i], i + 1 == names.size() ? bottom : heights[i + 1] - kNameHeight);
+  }
   std::string svg;
-  for (std::size_t i = 0; i < dots.size(); ++i) {
-    const double y = kTop + (bottom - kTop) * static_cast<double>(i) / static_cast<double>(dots.size());
-    svg += line("leader", dots[i].x, dots[i].y, left - 3, y) +
-           text("tick", format("x=\"%g\" y=\"%.1f\"", left, y + 4), dots[i].label);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto& name = names[i];
+    svg += line("leader", name.x, name.y, left - 3, heights[i]) +
+           text("name " + name.colour, format("x=\"%g\" y=\"%.1f\"", left, heights[i] + 4), name.text);
   }
   return svg;
 }
@@ -64,8 +77,10 @@ std::string name_column(std::vector<ChartPoint> dots, double left, double bottom
 }  // namespace
 
 std::string render_svg(const Chart& chart) {
-  const double right = chart.named ? 285 : 408, names = chart.named ? static_cast<double>(chart.series.size()) : 0;
-  const double bottom = std::max(220.0, kTop + kNameHeight * names);
+  const auto count = std::ranges::count_if(chart.series, [](const auto& series) { return !series.name.empty(); });
+  const bool named = chart.named || count > 1;
+  const double right = named ? 285 : 408;
+  const double bottom = std::max(220.0, named ? kTop + kNameHeight * static_cast<double>(count) : 0);
   Axis x{kLeft, right}, y{bottom, kTop};
   if (!chart.x_ticks.empty()) {
     x.low = chart.x_ticks.front(), x.high = chart.x_ticks.back();
@@ -82,7 +97,7 @@ std::string render_svg(const Chart& chart) {
   if (y.low == y.high) y.high += 1;
 
   std::string svg = format("<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"", kWidth, bottom + 40) +
-                    escape_xml(chart.title) + "\">";
+                    escape_xml(chart.title + ": " + chart.y_name + " against " + chart.x_name) + "\">";
   for (const double tick : ticks(y)) {
     svg += line("grid", kLeft, y.at(tick), right, y.at(tick)) +
            text("tick", format("x=\"%g\" y=\"%.1f\" text-anchor=\"end\"", kLeft - 6, y.at(tick) + 4),
@@ -98,24 +113,28 @@ std::string render_svg(const Chart& chart) {
       text("axis", format("transform=\"translate(12 %g) rotate(-90)\" text-anchor=\"middle\"", (kTop + bottom) / 2),
            chart.y_name);
   std::string legend, marks;
-  std::vector<ChartPoint> dots;
+  std::vector<Name> names;
   for (const auto& series : chart.series) {
     const std::string colour = "s" + std::to_string(series.colour % 8) + (series.colour < 8 ? "" : " dashed");
-    const bool listed = !series.name.empty() && !(chart.named && series.dots);
-    if (listed) legend += "<span><i class=\"key " + colour + "\"></i>" + escape_xml(series.name) + "</span> ";
+    const bool beside = named && !series.name.empty() && !series.points.empty() && (series.dots || !chart.named);
+    if (beside) {  // a line leads from its end; one without dots, which may end where all do, from its middle
+      const auto& point = series.points[series.dots ? series.points.size() - 1 : series.points.size() / 2];
+      names.push_back({series.name, colour, x.at(point.x), y.at(point.y)});
+    } else if (!series.name.empty()) {
+      legend += "<span><i class=\"key " + colour + "\"></i>" + escape_xml(series.name) + "</span> ";
+    }
     std::string path;
     for (const auto& point : series.points) {
       const double px = x.at(point.x), py = y.at(point.y);
       path += format("%s%.1f %.1f", path.empty() ? "M" : "L", px, py);
       if (!series.dots) continue;
-      if (chart.named) dots.push_back({px, py, series.name});
       if (point.range) marks += line("bar " + colour, px, y.at(point.range->low), px, y.at(point.range->high));
       marks += format("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>", colour.c_str(), px, py) +
                escape_xml(point.label) + "</title></circle>";
     }
     marks += "<path class=\"" + std::string(series.dots ? "line " : "thin line ") + colour + "\" d=\"" + path + "\"/>";
   }
-  svg += name_column(std::move(dots), right + 14, bottom) + marks;
+  svg += name_column(std::move(names), right + 14, bottom) + marks;
   return "<figure><figcaption>" + escape_xml(chart.title) + "</figcaption>" + svg + "</svg><div class=\"legend\">" +
          legend + "</div></figure>\n";
 }

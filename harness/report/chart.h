@@ -30,10 +30,12 @@ struct Chart {
   std::vector<ChartSeries> series = {};
   bool x_shares = false, y_shares = false;  ///< shown as percentages; y up to 100 %
   std::vector<double> x_ticks = {};         ///< ascending; empty = chosen
-  bool named = false;                       ///< names stand beside the chart, with a line to the only dot of each
+  bool named =
+      false;  ///< of series of dots: names stand beside the chart even if there is only one; others are in the legend
 };
 
-/// One <figure> with its legend. All texts are escaped.
+/// One <figure>. Of several series the names stand beside the chart, with a line to a point of each; one has a legend.
+/// All texts are escaped.
 std::string render_svg(const Chart& chart);
 
 }  // namespace roclip::bench

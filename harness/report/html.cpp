@@ -19,55 +19,94 @@ std::string h(const std::string& text) { return escape_xml(text); }
 
 std::string small(const std::string& text) { return "<small>" + text + "</small>"; }
 
+/// The metric does not apply: there is nothing to tell.
+bool is_nothing(const Entry& entry) { return entry.seeds.empty() && entry.status == "ok"; }
+
 std::string field(const Entry& entry, const Table& table) {
+  if (is_nothing(entry)) return "<td class=\"none\" title=\"" + h(entry.reason) + "\">-</td>";
   const std::string link = "<a href=\"#" + h(entry.first_cell) + "\">";
   if (entry.seeds.empty()) {
-    return "<td class=\"none\" title=\"" + h(entry.reason) + "\">" + link +
-           (entry.status == "ok" ? "-" : h(entry.status)) + "</a></td>";
+    return "<td class=\"none\" title=\"" + h(entry.reason) + "\">" + link + h(entry.status) + "</a></td>";
   }
   const std::string colour = format(" style=\"background:rgba(var(--%s),%.2f)\"",
                                     table.kind.lower_is_better ? "bad" : "good", 0.03 + 0.57 * entry.mean);
   const auto& c = entry.against_reference;
   const std::string test = c ? format("p %.2g, corrected %.2g", c->p, c->p_holm) : "";
-  const auto number = table.kind.unit.empty() ? percent(entry.mean) : with_unit(entry.mean, table.kind);
+  const auto number = table.kind.unit.empty() ? percent(entry.mean) : with_unit(entry.mean, {.unit = "1"});
   return std::string("<td") + (better_than_reference(entry, table) ? " class=\"better\"" : "") +
          (table.kind.unit.empty() ? colour : "") + ">" + link + number + "</a>" +
          small(interval_text(entry, table.kind)) + small(sample_text(entry)) + small(test) + "</td>";
 }
 
-/// How a defense stands and what it costs, a field a number. @param reference_s training of the first defense
+/// How a defense stands and what it costs, a field a number. @param reference_s training of the first defense; 0 = the
+/// times are not shown
 std::string fields(const Standing& s, double reference_s) {
-  if (s.rank == 0) return "<td></td><td></td><td></td><td></td><td></td>";
+  if (s.rank == 0) return std::string("<td></td><td></td><td></td>") + (reference_s > 0 ? "<td></td><td></td>" : "");
   const auto [low, high] = s.rank_interval.value_or(Interval{s.rank, s.rank});
-  const auto cost = format("</td><td>%.1f</td><td>%.2f</td>", s.train_s, s.train_s / reference_s);
+  const auto cost =
+      s.train_s > 0 ? format("<td>%.1f</td><td>%.2f</td>", s.train_s, s.train_s / reference_s) : "<td></td><td></td>";
   return format("<td>%.1f <span class=\"soft\">%.1f to %.1f</span></td><td>", s.rank, low, high) + percent(s.success) +
-         "</td><td>" + (s.utility > 0 ? percent(s.utility) : "") +
-         (s.train_s > 0 && reference_s > 0 ? cost : "</td><td></td><td></td>");
+         "</td><td>" + (s.utility > 0 ? percent(s.utility) : "") + "</td>" + (reference_s > 0 ? cost : "");
 }
 
-/// A row a defense, the best rank first, and a column an attack. @param leads how the defenses stand is before it
+/// ", %": what stands behind the name of a metric
+std::string unit_of(const MetricKind& kind) {
+  return kind.unit.empty() ? ", %" : kind.unit == "1" ? "" : ", " + kind.unit;
+}
+
+std::string column_head(const std::string& name) { return "<th scope=\"col\">" + name + "</th>"; }
+
+/// A row a defense, the best rank first, and a column an attack; without those of which there is nothing to tell.
+/// @param leads how the defenses stand is before it
 std::string grid(const Summary& summary, const Table& table, bool leads) {
-  std::string text =
-      "<h3>" + h(table.metric) + (table.kind.unit.empty() ? ", %" : "") + " <span class=\"soft\">" +
-      (table.kind.lower_is_better ? "lower" : "higher") +
-      " is better</span></h3><div class=\"scroll\" tabindex=\"0\"><table class=\"grid" +
-      (leads ? " leading\"><tr><th>defense</th><th>rank</th><th>mean</th><th>clean</th><th>train s</th><th>ratio</th>"
-             : "\"><tr><th>defense</th>");
+  std::vector<const Row*> columns;
   for (const auto& row : table.rows) {
-    text += "<th scope=\"col\" class=\"turned\"><div>" + h(row.attack) + "<span class=\"note\">" + h(row.note) +
-            "</span></div></th>";
+    if (!std::ranges::all_of(row.entries, is_nothing)) columns.push_back(&row);
   }
   const auto reference = std::ranges::find(summary.standings, 0U, &Standing::column);
+  const double reference_s = reference == summary.standings.end() ? 0 : reference->train_s;
+  const std::string name = h(title_of(table.metric));
+  std::string text = "<h3>" + name + h(unit_of(table.kind)) + " <span class=\"soft\">" + h(table.metric) + ", " +
+                     (table.kind.lower_is_better ? "lower" : "higher") +
+                     " is better</span></h3><a class=\"skip\" href=\"#after-" + h(table.metric) +
+                     "\">Skip this table</a><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" + name +
+                     "\"><table class=\"grid" + (leads ? " leading" : "") + "\"><thead><tr>" + column_head("defense");
+  if (leads) text += column_head("rank") + column_head("mean<br>success") + column_head("clean<br>accuracy");
+  if (leads && reference_s > 0) text += column_head("training,<br>s") + column_head("ratio");
+  for (const auto* row : columns) {
+    text += "<th scope=\"col\" class=\"turned\"><div>" + h(row->attack) + "<span class=\"note\">" + h(row->note) +
+            "</span></div></th>";
+  }
+  text += "</tr></thead><tbody>";
   for (const auto& standing : summary.standings) {
-    text += "</tr>\n<tr class=\"" + h(standing.capability + " " + standing.acts) + "\"><th scope=\"row\">" +
-            h(standing.defense) + "</th>" + (leads ? fields(standing, reference->train_s) : "");
-    for (const auto& row : table.rows) text += field(row.entries[standing.column], table);
+    const auto told = [&](const Row* row) { return !is_nothing(row->entries[standing.column]); };
+    if (!leads && std::ranges::none_of(columns, told)) continue;
+    text += "\n<tr class=\"" + h(standing.capability + " " + standing.acts) + "\"><th scope=\"row\">" +
+            boost::replace_all_copy(h(standing.defense), "_", "_<wbr>") + "</th>" +
+            (leads ? fields(standing, reference_s) : "");
+    for (const auto* row : columns) text += field(row->entries[standing.column], table);
+    text += "</tr>";
   }
-  text += "</tr></table></div>";
-  for (const auto& remark : {detectable(table, summary.seeds.size()), table.models}) {
-    if (!remark.empty()) text += "<p class=\"soft\">" + h(remark) + ".</p>";
+  text += "</tbody></table></div><span id=\"after-" + h(table.metric) + "\"></span>";
+  if (const auto power = detectable(table, summary.seeds.size()); !power.empty()) {
+    text += std::string("<p class=\"soft") + (leads ? "" : " power") + "\">" + h(power) + ".</p>";
   }
-  return text;
+  return text + (table.models.empty() ? "" : "<p class=\"soft\">" + h(table.models) + ".</p>");
+}
+
+/// What came out, in a sentence; "" if the defenses do not stand.
+std::string answer(const Summary& summary) {
+  const auto reference = std::ranges::find(summary.standings, 0U, &Standing::column);
+  const auto best = std::ranges::find_if(summary.standings, [](const Standing& s) {
+    return s.rank > 0 && s.column != 0 && s.capability != "knows_poisons";
+  });
+  if (best == summary.standings.end() || reference == summary.standings.end() || reference->rank == 0) return "";
+  const auto told = [](const Standing& s) {
+    const auto clean = s.utility > 0 ? " at " + percent(s.utility) + " % clean accuracy" : "";
+    return "<b>" + h(s.defense) + "</b> " + percent(s.success) + " %" + clean;
+  };
+  return "<p>Mean attack success: " + told(*reference) + "; of the defenses, the best rank has " + told(*best) +
+         ".</p>";
 }
 
 /// Every cell, and how to run it again.
@@ -126,7 +165,7 @@ std::string example_predictions(const Study& study, const StudyCell& of) {
   std::size_t i = 0;
   for (const auto& item : json.at("items").items()) {
     const auto triggered = item.at("triggered").text_or_null(), wanted = item.at("wanted").text();
-    text += "<div class=\"picture\">" + image(item.at("clean").text(), "clean test image") +
+    text += "<div class=\"picture\">" + image(item.at("clean").text(), item.at("class").text()) +
             image(triggered, "the same image with the trigger") + "<div>" + h(item.at("class").text()) +
             ", target class: " + h(wanted) + "</div><table>";
     for (const auto& defense : study.defenses) {
@@ -162,6 +201,7 @@ std::string render_html(const Study& study, const Summary& summary) {
       {"correction", summary.correction.empty() ? "" : summary.correction + "."},
       {"problems", counted(std::ssize(summary.problems), "cell")},
       {"missing", std::to_string(summary.missing)},
+      {"answer", answer(summary)},
       {"trade_offs", trade_offs(summary)},
       {"detection", detection(study, summary)},
       {"curves", curves(study)},

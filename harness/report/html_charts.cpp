@@ -48,8 +48,14 @@ std::string trade_off(const Summary& summary, const std::string& title, const st
     front.points.push_back({x, y, ""});
   }
   points.push_back(std::move(front));
-  return render_svg(
-      {title, title_of(utility->metric), title_of(attack->metric), std::move(points), true, true, {}, true});
+  return render_svg({title,
+                     "clean accuracy (" + title_of(utility->metric) + ")",
+                     title_of(attack->metric),
+                     std::move(points),
+                     true,
+                     true,
+                     {},
+                     true});
 }
 
 /// [[false positive rate, true positive rate], ...] of a metric's details; empty if it draws none.
@@ -102,7 +108,7 @@ std::string detection(const Study& study, const Summary& summary) {
 std::string curves(const Study& study) {
   std::string text;
   for (const auto& attack : study.attacks) {
-    std::map<std::string, Chart> charts;  // by what was watched
+    std::map<std::size_t, Chart> charts;  // by defense; last the loss of all
     for (std::size_t d = 0; d < study.defenses.size(); ++d) {
       std::map<std::string, std::map<double, std::vector<double>>> values;  // by epoch, one a seed
       for (const auto seed : study.seeds) {
@@ -115,16 +121,27 @@ std::string curves(const Study& study) {
         }
       }
       for (const auto& [name, by_epoch] : values) {
+        const bool is_loss = name == "loss";
         Chart& chart =
-            charts.try_emplace(name, Chart{title_of(name), "epoch", name == "loss" ? "nats" : "cosine"}).first->second;
-        auto& points = chart.series.emplace_back(ChartSeries{study.defenses[d], {}, static_cast<int>(d % 15)}).points;
+            charts
+                .try_emplace(is_loss ? study.defenses.size() : d,
+                             Chart{is_loss ? "loss" : study.defenses[d], "epoch", is_loss ? "nats" : "cosine"})
+                .first->second;
+        const bool is_poisoned = name == "similarity_poisoned";
+        const std::string pairs = is_poisoned ? "poisoned pairs" : "clean pairs";
+        ChartSeries line{is_loss ? study.defenses[d] : pairs,
+                         {},
+                         is_loss       ? static_cast<int>(d % 15)
+                         : is_poisoned ? 9
+                                       : 0};
+        auto& points = chart.series.emplace_back(std::move(line)).points;
         for (const auto& [epoch, of_seeds] : by_epoch) {
           points.push_back({epoch, mean(of_seeds), format("epoch %g: %.3f", epoch, mean(of_seeds))});
         }
       }
     }
     std::string figures;
-    for (const auto& [name, chart] : charts) figures += render_svg(chart);
+    for (const auto& [defense, chart] : charts) figures += render_svg(chart);
     if (!figures.empty()) text += foldable(attack, in_grid(figures), study.attacks.size());
   }
   return text;

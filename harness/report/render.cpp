@@ -170,7 +170,7 @@ std::string render_markdown(const Summary& summary) {
 }
 
 std::string render_latex(const Summary& summary) {
-  std::string text;
+  std::string text = "% In the preamble: \\usepackage{booktabs}\n";
   for (const auto& table : summary.tables) {
     const auto latex = [&](double value) {
       const std::string unit = table.kind.unit.empty() ? "\\,\\%" : table.kind.unit == "1" ? "" : "\\,";

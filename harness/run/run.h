@@ -30,8 +30,9 @@ struct RunOptions {
   std::int64_t max_fail = 0;                      ///< stop when as many cells did not end ok; 0 = never
   ProgressStyle progress = ProgressStyle::kAuto;
   bool color = false;
-  bool json = false;          ///< a summary on stdout instead of the grid
-  bool trace = false;         ///< a Chrome trace of a few steps of each cell
+  bool json = false;   ///< a summary on stdout instead of the grid
+  double rate = 0;     ///< pairs a second that a worker trains on, for plan's estimate; 0 = as cells that are done
+  bool trace = false;  ///< a Chrome trace of a few steps of each cell
   bool keep_weights = false;  ///< of the cells that run now
   std::vector<std::string> command_line;
 };

@@ -176,6 +176,7 @@ std::vector<Stage> CheckedDefense::stages(const Stage& training) const {
                        stage.warmup_share <= 1,
                    "has epochs, batch size, learning rate or warm-up out of range",
                    "give it at least one epoch and two pairs a batch");
+      expect_stage(stage.epochs_ahead >= 0, "has epochs_ahead below 0", "0 is the schedule as it is");
       expect_stage(!(stage.plain && own), "is plain, but comes after a stage that is not",
                    "mark as plain only the stages that training begins with");
       own |= !stage.plain;

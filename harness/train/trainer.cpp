@@ -189,6 +189,7 @@ void Trainer::make_optimizer() {
 
 void Trainer::train_epoch(const TrainHooks& hooks) {
   if (!order_.defined()) {
+    tell_progress();
     hooked().before_epoch(context_);
     order_ = hooked().choose_samples(context_);
   }
@@ -258,7 +259,14 @@ std::map<std::string, double> Trainer::watched(const TrainHooks& hooks) {
   return values;
 }
 
+/// As learning_rate(): as if every epoch of the stage were as long as this one.
+void Trainer::tell_progress() {
+  const auto in_epoch = position_ == 0 ? 0 : static_cast<double>(position_) / static_cast<double>(batches_);
+  context_.progress = (static_cast<double>(context_.epoch - 1) + in_epoch) / static_cast<double>(stage().epochs);
+}
+
 void Trainer::step(const torch::Tensor& indices) {
+  tell_progress();
   Batch batch;
   batch.indices = indices;  // 1. sample
   const auto images = resident_.defined() ? resident_.index_select(0, to_device(indices, model_.device()))
@@ -311,7 +319,8 @@ void Trainer::read_losses() {
 /// As if every epoch of the stage were as long as this one, so that the schedule ends with the stage, however many
 /// pairs a defense chooses.
 double Trainer::learning_rate() const {
-  const auto steps = batches_ * stage().epochs, done = batches_ * (context_.epoch - 1) + position_;
+  const auto steps = batches_ * stage().epochs;
+  const auto done = batches_ * (context_.epoch - 1 + stage().epochs_ahead) + position_;
   const auto warmup = std::llround(stage().warmup_share * static_cast<double>(steps));
   return learning_rate_at(done, steps, warmup, stage().learning_rate);
 }

@@ -85,8 +85,7 @@ struct TrainHooks {
 };
 
 /// The learning rate of a step: linear warm-up over the first `warmup` steps, then a half cosine to zero (as CLIP and
-/// the RoCLIP authors do, without their off-by-one epoch). @param step 0-based. @pre 0 <= step < total, 0 <= warmup <=
-/// total
+/// the RoCLIP authors do), which rises again after `total`. @param step 0-based. @pre step >= 0, 0 <= warmup < total
 double learning_rate_at(std::int64_t step, std::int64_t total, std::int64_t warmup, double peak);
 
 /// How many stages at the beginning are plain CLIP training.
@@ -135,6 +134,7 @@ class Trainer {
   void step(const torch::Tensor& indices);
   void read_losses();
   double learning_rate() const;
+  void tell_progress();
   void expect_equal_weights(const std::string& when) const;
   void resume(const TrainHooks& hooks);
   void tell(const TrainHooks& hooks);

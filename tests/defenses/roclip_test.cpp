@@ -1,12 +1,14 @@
 #include "roclip.h"
 
 #include <cmath>
+#include <set>
 #include <sstream>
 
 #include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
+#include "harness/train/trainer.h"
 #include "support/toy_context.h"
 
 using namespace roclip;
@@ -59,6 +61,42 @@ TEST_CASE("matching epochs are those that match_every divides, from the first on
   CHECK(matching(1, 1) == "mmmmmm");
   CHECK(matching(0, 1) == "......");
   CHECK(matching(2, 4) == "...m.m");
+}
+
+TEST_CASE("periods are counted in place of epochs, and begin within them", "[roclip]") {
+  auto model = axes();
+  ToySurroundings toy(model, {"east", "north"});
+  auto params = whole_pool();
+  params.periods = 4;
+  RoclipDefense defense(params);
+  toy.context.epoch = 1;
+  const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::zeros({1, 1}, torch::kLong)};
+  const auto z = at_angle(1.0).unsqueeze(0);
+  std::string matching;
+  for (const double progress : {0.0, 0.24, 0.25, 0.49, 0.5, 0.74, 0.75, 0.99}) {
+    toy.context.progress = progress;
+    matching += defense.text_requires_grad(toy.context) ? '.' : 'm';
+    defense.before_epoch(toy.context);
+    CHECK(std::isfinite(defense.loss(batch, z, z, toy.context).item<double>()));
+    CHECK(defense.pool().size() == (progress < 0.25 ? 0 : 2));
+  }
+  CHECK(matching == "..mm..mm");
+}
+
+TEST_CASE("a matching period that begins within an epoch makes its own pool", "[roclip]") {
+  auto model = axes();
+  ToySurroundings toy(model, {"east", "north"});
+  auto params = whole_pool();
+  params.periods = 2;
+  RoclipDefense defense(params);
+  toy.context.epoch = 1;
+  defense.before_epoch(toy.context);
+  CHECK(defense.pool().size() == 0);
+  toy.context.progress = 0.5;
+  const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::zeros({1, 1}, torch::kLong)};
+  const auto z = at_angle(1.0).unsqueeze(0);
+  defense.loss(batch, z, z, toy.context);
+  CHECK(defense.pool().size() == 2);
 }
 
 TEST_CASE("the loss of a matching epoch is the value worked out by hand", "[roclip]") {
@@ -193,4 +231,85 @@ TEST_CASE("a defense loaded from its saved state has the same pool", "[roclip]")
   CHECK(torch::equal(loaded.pool().all_embeddings(), defense.pool().all_embeddings()));
   CHECK(torch::equal(loaded.pool().all_tokens(), defense.pool().all_tokens()));
   CHECK(loaded.pool().cursor() == 2);
+}
+
+namespace {
+
+/// The authors' memory bank and loss, from the description of BigML-CS-UCLA/RoCLIP src/memory_bank.py and train.py.
+struct AuthorsBank {
+  std::vector<torch::Tensor> rows;
+  std::size_t place = 0;
+
+  double loss(const torch::Tensor& z_img, const torch::Tensor& z_txt) {
+    std::vector<torch::Tensor> matched;
+    for (std::int64_t i = 0; i < z_img.size(0); ++i) {
+      std::size_t best = 0;
+      for (std::size_t row = 1; row < rows.size(); ++row) {
+        if (z_img[i].dot(rows[row]).item<float>() > z_img[i].dot(rows[best]).item<float>()) best = row;
+      }
+      matched.push_back(rows[best].clone());
+    }
+    for (std::int64_t i = 0; i < z_txt.size(0) && place < rows.size(); ++i) rows[place++] = z_txt[i];
+    if (place == rows.size()) place = 0;  // what did not fit is lost
+    return slow_info_nce(z_img, torch::stack(matched), 10);
+  }
+};
+
+/// The authors' learning rate: steps count from one epoch, as epochs count from 1.
+double authors_rate(std::int64_t batches, std::int64_t epoch, std::int64_t index, std::int64_t epochs,
+                    std::int64_t warmup, double peak) {
+  const auto step = batches * epoch + index;
+  if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
+  const auto past = static_cast<double>(step - warmup), whole = static_cast<double>(batches * epochs - warmup);
+  return peak * 0.5 * (1 + std::cos(M_PI * past / whole));
+}
+
+}  // namespace
+
+TEST_CASE("the authors' recipe matches and fills its pool as their code does, epoch by epoch", "[roclip]") {
+  torch::manual_seed(5);
+  auto model = axes();
+  ToySurroundings toy(model, std::vector<std::string>(11, "east"));
+  RoclipDefense defense(read_params<RoclipDefense::Params>({{"recipe", "authors"}}, "test"));
+  AuthorsBank bank;
+  for (toy.context.epoch = 1; toy.context.epoch <= 6; ++toy.context.epoch) {
+    defense.before_epoch(toy.context);
+    if (bank.rows.empty() && defense.pool().size() > 0) bank.rows = defense.pool().all_embeddings().clone().unbind();
+    for (int step = 0; step < 3; ++step) {  // batches of 4: the third does not fit before the end of 11 rows
+      const auto z_img = unit_rows(torch::randn({4, 2})), z_txt = unit_rows(torch::randn({4, 2}));
+      const Batch batch{.indices = {}, .pixels = {}, .captions = {}, .tokens = torch::zeros({4, 1}, torch::kLong)};
+      const auto loss = defense.loss(batch, z_img, z_txt, toy.context).item<double>();
+      const auto expected = toy.context.epoch % 2 == 0 ? bank.loss(z_img, z_txt) : slow_info_nce(z_img, z_txt, 10);
+      CHECK(loss == Approx(expected).epsilon(1e-4));
+    }
+  }
+  CHECK(torch::equal(defense.pool().all_embeddings(), torch::stack(bank.rows)));
+  CHECK(defense.pool().cursor() == 0);
+}
+
+TEST_CASE("the authors' recipe has their learning rate, which starts and ends an epoch late", "[roclip]") {
+  const RoclipDefense defense(read_params<RoclipDefense::Params>({{"recipe", "authors"}}, "test"));
+  const auto stage = defense.stages({.epochs = 4, .batch_size = 8, .learning_rate = 0.5, .warmup_share = 0.25})[0];
+  const std::int64_t batches = 10, total = batches * stage.epochs, warmup = 10;
+  for (std::int64_t epoch = 1; epoch <= stage.epochs; ++epoch) {
+    for (std::int64_t index = 0; index < batches; ++index) {
+      const auto ours = bench::learning_rate_at(batches * (epoch - 1 + stage.epochs_ahead) + index, total, warmup, 0.5);
+      CHECK(ours == Approx(authors_rate(batches, epoch, index, stage.epochs, warmup, 0.5)).margin(1e-12));
+    }
+  }
+}
+
+TEST_CASE("the authors' recipe changes a caption once, and keeps what it became", "[roclip]") {
+  auto model = axes();
+  ToySurroundings toy(model, {"east"});
+  RoclipDefense defense(read_params<RoclipDefense::Params>({{"recipe", "authors"}}, "test"));
+  defense.before_stage(toy.context);
+  std::set<std::string> other;
+  for (int i = 0; i < 20; ++i) {
+    const auto caption = "One Red apple on a table, number " + std::to_string(i);
+    const auto changed = defense.augment_caption(caption, toy.context);
+    CHECK(changed == defense.augment_caption(caption, toy.context));
+    other.insert(changed.substr(0, changed.rfind(' ')));
+  }
+  CHECK(other.size() > 4);  // not the same change for all
 }

@@ -50,15 +50,16 @@ class Package(unittest.TestCase):
             self.assertIn("$schema", json.loads(command(program, "schema", what)))
 
     def test_each_template_builds_passes_its_tests_and_appears_in_a_matrix(self):
-        for kind in ("defense", "metric"):  # the text on writing an attack begins with its template
+        # The text on writing an attack begins with its template.
+        for kind, prefix in (("defense", self.prefix), ("metric", BUILD)):  # installed, or where it was built
             with self.subTest(kind):
                 name = f"my_{kind}"
                 self.sh(f"roclip-bench plugin new {kind} {name}", self.folder)
                 project = self.folder / name
                 self.assertNotIn("@", "".join(re.findall(r"@\w+@", "".join(
                     file.read_text() for file in project.iterdir()))))
-                self.sh("cmake -B build -G Ninja && cmake --build build && ctest --test-dir build --output-on-failure",
-                        project)
+                self.sh(f"cmake -B build -G Ninja -DCMAKE_PREFIX_PATH={prefix} && cmake --build build && "
+                        "ctest --test-dir build --output-on-failure", project)
                 plugin = json.loads(self.sh(f"roclip-bench plugin validate --json build/plugins/{kind}/{name}.so",
                                             project))[0]
                 self.assertEqual((plugin["kind"], plugin["id"]), (kind, f"{name}/1"))

@@ -3,6 +3,7 @@ import csv
 import json
 import pathlib
 import shutil
+import subprocess
 import tempfile
 import unittest
 import xml.etree.ElementTree
@@ -121,6 +122,17 @@ class SmokeStudy(unittest.TestCase):
             self.assertIn(shown, page)
         for loaded in ("<script", "<link", "src=\"http", "url("):
             self.assertNotIn(loaded, page)
+
+    def test_the_tables_for_latex_compile_whatever_an_attack_is_called(self):
+        odd = self.scratch / "odd.json"
+        odd.write_text((self.first / "results.json").read_text().replace('"badnets"', json.dumps('a|b_c & "<d>" 5% ~^\\{}$#')))
+        tables = [run("report", results, "--format", "latex").stdout for results in (self.first, odd)]
+        self.assertIn("a\\textbar{}b", tables[1])
+        document = self.scratch / "report.tex"
+        document.write_text("\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\scriptsize\n" +
+                            "".join(tables) + "\\end{document}\n")
+        latex = subprocess.run(["pdflatex", "-halt-on-error", document], cwd=self.scratch, capture_output=True, text=True)
+        self.assertEqual(latex.returncode, 0, latex.stdout)
 
     def test_stages_say_how_the_defense_takes_part(self):
         roles = {(c["defense"], s["role"]) for c in map(read, (self.first / "cells").glob("*.json")) for s in c["training"]["stages"]}

@@ -56,8 +56,9 @@ struct Stage {
   std::string name = "train";  ///< of [a-z0-9_]; differs between the stages of a defense
   std::int64_t epochs = 1;
   std::int64_t batch_size = 64;
-  double learning_rate = 1e-3;  ///< peak, after the warm-up; then a cosine down to 0
-  double warmup_share = 0;      ///< of the stage's steps, with a rising learning rate
+  double learning_rate = 1e-3;    ///< peak, after the warm-up; then a cosine down to 0
+  double warmup_share = 0;        ///< of the stage's steps, with a rising learning rate
+  std::int64_t epochs_ahead = 0;  ///< each step has the learning rate of the step that comes so many epochs later
   enum class Weights { kKeep, kReset };
   Weights weights = Weights::kKeep;  ///< kReset: the first step begins with the initial weights of the cell's seed
   bool plain = false;                ///< plain CLIP training, without the hooks of this defense
@@ -77,6 +78,7 @@ struct TrainContext {
   PhaseClock& clock;       ///< a defense may lap its own phases; what is left of step() counts as "loss"
   Stage stage = {};        ///< that is trained
   std::int64_t epoch = 0;  ///< of the stage, 1..stage.epochs; 0 in before_stage(), epochs + 1 in after_stage()
+  double progress = 0;  ///< share of the stage's steps that are done, in the hooks of an epoch and of a step; below 1
 };
 
 /// One step's pairs, augmented, on the model's device where not said otherwise.

@@ -43,7 +43,7 @@ class Metric;
 /// training is a list of stages, attacks state goals and may prepare an artifact, triggers take draws, metrics may give
 /// values. 6: defenses may inspect inputs, or know the poisons as a control does. 7: a model gives the parts of images
 /// and captions, too, and metrics may score models.
-#define ROCLIP_ABI 9
+#define ROCLIP_ABI 10
 inline constexpr std::uint32_t kAbi = ROCLIP_ABI;
 
 /// What must be equal besides kAbi, or objects would have other layouts on the two sides: parts `name-version`.

@@ -23,6 +23,7 @@ TEST_CASE("control characters, stray bytes and marks of direction are shown inst
 TEST_CASE("each format of a report neutralises its own characters, and control characters", "[record]") {
   CHECK(escape_markdown("a|b_*`<[x](y)\\\x1b") == "a\\|b\\_\\*\\`&lt;[x\\](y)\\\\\\\\x1b");
   CHECK(escape_latex("50%_#\x1b\n") == "50\\%\\_\\#\\textbackslash{}x1b ");
+  CHECK(escape_latex("<|>") == "\\textless{}\\textbar{}\\textgreater{}");
   CHECK(escape_xml("<a href='x'>&\x1b") == "&lt;a href=&#39;x&#39;&gt;&amp;\\x1b");
 }
 

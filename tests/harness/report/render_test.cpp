@@ -56,7 +56,7 @@ TEST_CASE("what came from data is escaped in every format", "[report]") {
   const Study study = study_of(matrix_result_of({entry(odd, odd, 1, 3), bad}), "no/such/folder");
   const auto summary = summarise(study);
   CHECK_THAT(render_markdown(summary), Contains("a\\|b\\_c & \"&lt;script>\" 50%"));
-  CHECK_THAT(render_latex(summary), Contains("a|b\\_c \\& \"<script>\" 50\\%"));
+  CHECK_THAT(render_latex(summary), Contains("a\\textbar{}b\\_c \\& \"\\textless{}script\\textgreater{}\" 50\\%"));
   CHECK_THAT(render_csv(summary), Contains("\"a|b_c & \"\"<script>\"\" 50%\""));
   CHECK_THAT(render_junit(study), Contains("a|b_c &amp; &quot;&lt;script&gt;&quot; 50%") && !Contains("<tags>") &&
                                       Contains("tests=\"2\" errors=\"1\""));

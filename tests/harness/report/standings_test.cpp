@@ -166,8 +166,8 @@ TEST_CASE("a metric whose details have roc gets a chart, a line a seed, whatever
   auto study = study_of(result, folder.path());
   const auto charts = detection(study, summarise(study));
   CHECK(occurrences(charts, "<figure>") == 1);
-  CHECK(occurrences(charts, "d=\"M52.0 220.0L52.0 116.0L408.0 12.0\"") == 2);
-  CHECK(occurrences(charts, ">filter 0.75</span>") == 1);
+  CHECK(occurrences(charts, "d=\"M52.0 220.0L52.0 116.0L285.0 12.0\"") == 2);
+  CHECK(occurrences(charts, ">filter 0.75</text>") == 1);
 
   store_changed(folder.path(), cells[0], [](CellRecord& record) {
     record.metrics.at("finds/1").details = {{"roc", {{0, 0.5, 1}}}};

@@ -137,6 +137,24 @@ TEST_CASE("the learning rate ends with the stage, however few pairs a defense ch
   CHECK(half.moved.back() < 0.1 * *std::ranges::max_element(half.moved));
 }
 
+TEST_CASE("the hooks hear which share of their stage is done", "[train][stages]") {
+  struct Listens final : Defense {
+    std::vector<double> at_epoch, at_step;
+    void before_epoch(TrainContext& context) override { at_epoch.push_back(context.progress); }
+    torch::Tensor choose_samples(TrainContext& context) override {
+      return Defense::choose_samples(context).narrow(0, 0, 16);
+    }
+    torch::Tensor step(const Batch& batch, TrainContext& context) override {
+      at_step.push_back(context.progress);
+      return Defense::step(batch, context);
+    }
+  };
+  Listens listens;
+  trained(listens, 5);
+  CHECK(listens.at_epoch == std::vector<double>{0, 0.25, 0.5, 0.75});
+  CHECK(listens.at_step == std::vector<double>{0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875});
+}
+
 TEST_CASE("a training that is stopped in any stage and resumed ends with the same bits", "[train][stages][resume]") {
   Stages whole;
   const auto undisturbed = trained(whole, 5);
