@@ -86,7 +86,7 @@ std::string render_svg(const Chart& chart) {
     x.low = chart.x_ticks.front(), x.high = chart.x_ticks.back();
     x.log = x.low > 0 && x.high / x.low > 20;
   }
-  if (chart.y_shares) y.high = 1;
+  if (chart.y_shares && chart.y_whole) y.high = 1;
   for (const auto& series : chart.series) {
     for (const auto& point : series.points) {
       x.include(point.x);

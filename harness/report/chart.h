@@ -28,7 +28,8 @@ struct ChartSeries {
 struct Chart {
   std::string title, x_name, y_name;
   std::vector<ChartSeries> series = {};
-  bool x_shares = false, y_shares = false;  ///< shown as percentages; y up to 100 %
+  bool x_shares = false, y_shares = false;  ///< shown as percentages
+  bool y_whole = true;                      ///< shares: the axis goes up to 100 %
   std::vector<double> x_ticks = {};         ///< ascending; empty = chosen
   bool named =
       false;  ///< of series of dots: names stand beside the chart even if there is only one; others are in the legend

@@ -206,6 +206,7 @@ std::string render_html(const Study& study, const Summary& summary) {
       {"detection", detection(study, summary)},
       {"curves", curves(study)},
       {"sweeps", sweeps(study, summary)},
+      {"scaling", scaling(study, summary)},
       {"cells", cells(study)},
       {"provenance", provenance(study)}};
   for (const auto& table : summary.tables) {

@@ -20,6 +20,8 @@ std::string detection(const Study& study, const Summary& summary);
 std::string curves(const Study& study);
 /// Numeric parameters of one defense that take three values or more while all others stay.
 std::string sweeps(const Study& study, const Summary& summary);
+/// Of attacks that studies with other numbers of training pairs share: success and clean accuracy against that number.
+std::string scaling(const Study& study, const Summary& summary);
 /// Open where there are few attacks; else whoever wants the details opens them.
 std::string foldable(const std::string& heading, const std::string& content, std::size_t attacks);
 

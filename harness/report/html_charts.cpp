@@ -48,14 +48,13 @@ std::string trade_off(const Summary& summary, const std::string& title, const st
     front.points.push_back({x, y, ""});
   }
   points.push_back(std::move(front));
-  return render_svg({title,
-                     "clean accuracy (" + title_of(utility->metric) + ")",
-                     title_of(attack->metric),
-                     std::move(points),
-                     true,
-                     true,
-                     {},
-                     true});
+  return render_svg({.title = title,
+                     .x_name = "clean accuracy (" + title_of(utility->metric) + ")",
+                     .y_name = title_of(attack->metric),
+                     .series = std::move(points),
+                     .x_shares = true,
+                     .y_shares = true,
+                     .named = true});
 }
 
 /// [[false positive rate, true positive rate], ...] of a metric's details; empty if it draws none.
@@ -185,6 +184,40 @@ std::string sweeps(const Study& study, const Summary& summary) {
     }
   }
   return in_grid(text);
+}
+
+std::string scaling(const Study& study, const Summary& summary) {
+  std::map<std::string, std::map<double, std::string>> rows;  // attack in its matrix file -> pairs -> row here
+  for (const auto& cell : study.cells) {
+    if (cell.record == nullptr || !cell.record->data.is_object() || !cell.record->data.contains("pairs")) continue;
+    rows[cell.own_attack].try_emplace(cell.record->data["pairs"].get<double>(), cell.attack);
+  }
+  std::string charts;
+  for (const auto& [attack, by_pairs] : rows) {
+    if (by_pairs.size() < 2) continue;
+    for (const auto& table : summary.tables) {
+      const bool success = table.kind.measures == Measures::kAttackSuccess;
+      if (!success && table.kind.measures != Measures::kCleanAccuracy) continue;
+      Chart chart{.title = attack + ": " + title_of(table.metric),
+                  .x_name = "training pairs",
+                  .y_name = title_of(table.metric),
+                  .y_shares = table.kind.unit.empty() || table.metric.find('@') != std::string::npos,
+                  .y_whole = success};
+      for (const auto& [pairs, row] : by_pairs) chart.x_ticks.push_back(pairs);
+      for (std::size_t d = 0; d < summary.defenses.size(); ++d) {
+        ChartSeries line{summary.defenses[d], {}, static_cast<int>(d % 15)};
+        for (const auto& [pairs, name] : by_pairs) {
+          const auto row = std::ranges::find(table.rows, name, &Row::attack);
+          if (row == table.rows.end() || row->entries[d].seeds.empty()) continue;
+          const auto label = line.name + ": " + with_unit(row->entries[d].mean, table.kind);
+          line.points.push_back({pairs, row->entries[d].mean, label, row->entries[d].interval});
+        }
+        if (line.points.size() > 1) chart.series.push_back(std::move(line));
+      }
+      if (!chart.series.empty()) charts += render_svg(chart);
+    }
+  }
+  return in_grid(charts);
 }
 
 }  // namespace roclip::bench

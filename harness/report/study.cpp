@@ -55,7 +55,7 @@ void add(Study& study, const MatrixResult& result, const fs::path& folder) {
   const bool alone = study.cells.empty();
   for (const auto& entry : result.cells) {
     for (const auto& [metric, summary] : entry.metrics) add_once(study.metrics, metric);  // "zero_shot@cifar10/1" too
-    StudyCell cell{entry, folder, record_of(entry, folder)};
+    StudyCell cell{entry, folder, record_of(entry, folder), entry.attack};
     for (const auto label : {&CellEntry::attack, &CellEntry::defense}) {
       const auto* known = alone || cell.record == nullptr ? nullptr : study.record_of(label, cell.*label);
       const bool differs =

@@ -176,6 +176,32 @@ TEST_CASE("a metric whose details have roc gets a chart, a line a seed, whatever
   CHECK_THROWS_WITH(detection(study, summarise(study)), Contains("details/roc of finds/1"));
 }
 
+TEST_CASE("studies with other numbers of pairs give a chart of an attack, a line a defense", "[report]") {
+  const ScratchFolder folder;
+  std::vector<std::filesystem::path> studies;
+  for (const std::int64_t pairs : {10000, 100000, 1000000}) {
+    const auto name = std::to_string(pairs);
+    std::vector<CellEntry> cells;
+    for (const auto& defense : {"clip", "roclip"}) {
+      auto& cell = cells.emplace_back(entry("badnets", defense, 1, defense[0] == 'c' ? 16 : 4));
+      cell.id += name;
+      store_changed(folder / name, cell, [pairs](CellRecord& record) {
+        record.data = {{"pairs", pairs}};
+        record.effective["data"] = {{"pairs", pairs}};
+      });
+    }
+    write_json(folder / name / "results.json", to_json(matrix_result_of(cells, name)));
+    studies.push_back(folder / name);
+    const auto study = load_study(studies);
+    const auto charts = scaling(study, summarise(study));
+    if (studies.size() == 1) CHECK(charts.empty());
+    if (studies.size() < 3) continue;
+    CHECK(occurrences(charts, "<figure>") == 1);
+    CHECK_THAT(charts, Contains(">badnets: attack success<") && Contains(">roclip</text>"));
+    CHECK_THAT(charts, Contains("d=\"M52.0 12.0L168.5 12.0L285.0 12.0\""));  // a tenth of a million is in the middle
+  }
+}
+
 TEST_CASE("one label for two attacks of two studies is told apart, and a cell with other metrics is the same cell",
           "[report]") {
   const ScratchFolder folder;

@@ -56,6 +56,7 @@ TEST_CASE("two and four ranks learn what one process does on the whole batch, un
   trainings.push_back({"clip", kAugmented, {{"max_gradient", 0.5}}});
   trainings.push_back({"siglip", Json::object()});
   trainings.push_back({"otcclip", {{"match_every", 1}, {"pool_fraction", 0.5}}});
+  trainings.push_back({"second_opinion", {{"pool_fraction", 0.5}, {"plain_share", 0.25}}});
   for (auto& training : trainings) {
     training.training.update(calm);
     const auto defense = registry().make_defense(training.defense, training.params);
