@@ -138,9 +138,9 @@ int plan_command(const RunOptions& options) {
                                           : 0;
     const std::string time = all_s > 0          ? "about " + show_duration(all_s / workers)
                              : options.rate > 0 ? "no estimate before the data is prepared"
-                                                : "no estimate before a cell is done; or give --rate";
+                                                : "no estimate before a cell is done or without --rate";
     if (pairs > 0) std::printf("pairs to train on: %.3g million, repetitions counted\n", pairs / 1e6);
-    std::printf("time: %s on %s, %.0f at a time\n", time.c_str(), prepared->devices.front().c_str(), workers);
+    std::printf("time: %s (on %s, %.0f at a time)\n", time.c_str(), prepared->devices.front().c_str(), workers);
   }
   if (prepared->data_hash.empty()) {
     std::printf("the data is not prepared yet: roclip-bench data prepare %s\n", options.matrix.c_str());
