@@ -48,7 +48,7 @@ Json meaning_of(std::string CellEntry::*label, Json effective) {
 }
 
 void add(Study& study, const MatrixResult& result, const fs::path& folder) {
-  study.name += (study.name.empty() ? "" : " + ") + result.name;
+  if (study.name != result.name) study.name += (study.name.empty() ? "" : " + ") + result.name;
   for (const auto& metric : result.metrics) add_once(study.metrics, metric);
   for (const auto& gate : result.gates) study.gates.push_back(gate);
   study.looks = std::max(study.looks, result.looks);
