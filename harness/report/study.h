@@ -16,7 +16,7 @@ namespace roclip::bench {
 struct StudyCell : CellEntry {
   std::filesystem::path folder;  ///< of results.json
   std::shared_ptr<const CellRecord>
-      record;              ///< the whole stored cell, with outcomes and curves; null if it is not there
+      record;                   ///< the whole stored cell, with outcomes and curves; null if it is not there
   std::string own_attack = {};  ///< label of its attack in its own matrix file
 };
 
