@@ -42,7 +42,8 @@ class Metric;
 /// Raised whenever a header in this folder changes in a way that an old plugin would not survive. 5: data are sources,
 /// training is a list of stages, attacks state goals and may prepare an artifact, triggers take draws, metrics may give
 /// values. 6: defenses may inspect inputs, or know the poisons as a control does. 7: a model gives the parts of images
-/// and captions, too, and metrics may score models.
+/// and captions, too, and metrics may score models. 10: defenses hear how far their stage is, and may have a schedule
+/// that is epochs ahead.
 #define ROCLIP_ABI 10
 inline constexpr std::uint32_t kAbi = ROCLIP_ABI;
 
