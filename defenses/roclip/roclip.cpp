@@ -78,7 +78,8 @@ bool RoclipDefense::matches_in(std::int64_t epoch) const {
 
 bool RoclipDefense::matches(const TrainContext& context) const {
   if (params_.periods == 0) return matches_in(context.epoch);
-  return matches_in(1 + static_cast<std::int64_t>(context.progress * static_cast<double>(params_.periods)));
+  const double rounding = 1e-9;  // 15 / 22 * 22 is a little less than 15
+  return matches_in(1 + static_cast<std::int64_t>(context.progress * static_cast<double>(params_.periods) + rounding));
 }
 
 CaptionPool RoclipDefense::new_pool(TrainContext& context) const {

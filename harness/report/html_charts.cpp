@@ -201,7 +201,7 @@ std::string scaling(const Study& study, const Summary& summary) {
       Chart chart{.title = attack + ": " + title_of(table.metric),
                   .x_name = "training pairs",
                   .y_name = title_of(table.metric),
-                  .y_shares = table.kind.unit.empty() || table.metric.find('@') != std::string::npos,
+                  .y_shares = table.kind.unit.empty(),
                   .y_whole = success};
       for (const auto& [pairs, row] : by_pairs) chart.x_ticks.push_back(pairs);
       for (std::size_t d = 0; d < summary.defenses.size(); ++d) {

@@ -83,6 +83,20 @@ TEST_CASE("periods are counted in place of epochs, and begin within them", "[roc
   CHECK(matching == "..mm..mm");
 }
 
+TEST_CASE("as many periods as epochs are the epochs, from their first step", "[roclip]") {
+  auto model = axes();
+  ToySurroundings toy(model, {"east", "north"});
+  for (std::int64_t epochs = 1; epochs <= 100; ++epochs) {
+    auto params = whole_pool();
+    params.periods = epochs;
+    const RoclipDefense defense(params);
+    for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
+      toy.context.progress = static_cast<double>(epoch - 1) / static_cast<double>(epochs);
+      CHECK(defense.text_requires_grad(toy.context) == !defense.matches_in(epoch));
+    }
+  }
+}
+
 TEST_CASE("a matching period that begins within an epoch makes its own pool", "[roclip]") {
   auto model = axes();
   ToySurroundings toy(model, {"east", "north"});
