@@ -1,6 +1,7 @@
 #include "harness/report/study.h"
 
 #include <algorithm>
+#include <set>
 
 #include "roclip/error.h"
 
@@ -47,21 +48,37 @@ Json meaning_of(std::string CellEntry::*label, Json effective) {
   return effective;
 }
 
+/// The labels that these cells and the study use for different things. Cells that did not end do not say what theirs
+/// mean; they are renamed with the others.
+std::set<std::string> ambiguous(const Study& study, const std::vector<StudyCell>& cells,
+                                std::string CellEntry::*label) {
+  std::set<std::string> judged, found;
+  for (const auto& cell : cells) {
+    if (cell.record == nullptr || !judged.insert(cell.*label).second) continue;
+    const auto* known = study.record_of(label, cell.*label);
+    if (known != nullptr && meaning_of(label, known->effective) != meaning_of(label, cell.record->effective))
+      found.insert(cell.*label);
+  }
+  return found;
+}
+
 void add(Study& study, const MatrixResult& result, const fs::path& folder) {
   if (study.name != result.name) study.name += (study.name.empty() ? "" : " + ") + result.name;
   for (const auto& metric : result.metrics) add_once(study.metrics, metric);
   for (const auto& gate : result.gates) study.gates.push_back(gate);
   study.looks = std::max(study.looks, result.looks);
-  const bool alone = study.cells.empty();
+  std::vector<StudyCell> cells;
   for (const auto& entry : result.cells) {
     for (const auto& [metric, summary] : entry.metrics) add_once(study.metrics, metric);  // "zero_shot@cifar10/1" too
-    StudyCell cell{entry, folder, record_of(entry, folder), entry.attack};
-    for (const auto label : {&CellEntry::attack, &CellEntry::defense}) {
-      const auto* known = alone || cell.record == nullptr ? nullptr : study.record_of(label, cell.*label);
-      const bool differs =
-          known != nullptr && meaning_of(label, known->effective) != meaning_of(label, cell.record->effective);
-      if (differs) cell.*label += " [" + result.name + "]";
+    cells.push_back({entry, folder, record_of(entry, folder), entry.attack});
+  }
+  for (const auto label : {&CellEntry::attack, &CellEntry::defense}) {
+    const auto renamed = ambiguous(study, cells, label);
+    for (auto& cell : cells) {
+      if (renamed.contains(cell.*label)) cell.*label += " [" + result.name + "]";
     }
+  }
+  for (auto& cell : cells) {
     auto place = study.places.find({cell.attack, cell.defense, cell.seed});
     if (place != study.places.end()) {
       StudyCell& other = study.cells[place->second];

@@ -202,6 +202,29 @@ TEST_CASE("studies with other numbers of pairs give a chart of an attack, a line
   }
 }
 
+TEST_CASE("cells of a second study that have not run yet are named like those that have", "[report]") {
+  const ScratchFolder folder;
+  const auto study_in = [&](const std::string& name, double rate, std::size_t done) {
+    std::vector<CellEntry> cells;
+    for (const std::int64_t seed : {1, 2}) {
+      auto& cell = cells.emplace_back(entry("badnets", "clip", seed, 16));
+      cell.id += name;
+      if (cells.size() > done) {
+        cell = not_ok(cell, Status::kMissing, "");
+        continue;
+      }
+      store_changed(folder / name, cell, [rate](CellRecord& record) {
+        record.effective["attack"] = {{"plugin", "badnets/2"}, {"params", {{"rate", rate}}}};
+      });
+    }
+    write_json(folder / name / "results.json", to_json(matrix_result_of(cells, name)));
+    return folder / name;
+  };
+  const auto study = load_study({study_in("a", 0.03, 2), study_in("b", 0.01, 1)});
+  CHECK(study.attacks == std::vector<std::string>{"badnets", "badnets [b]"});
+  CHECK(study.defenses == std::vector<std::string>{"clip"});
+}
+
 TEST_CASE("one label for two attacks of two studies is told apart, and a cell with other metrics is the same cell",
           "[report]") {
   const ScratchFolder folder;
