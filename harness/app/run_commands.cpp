@@ -51,9 +51,10 @@ void add_matrix_options(CLI::App* command, RunOptions& options) {
       ->check(CLI::Range(0, 1024).description(""))
       ->type_name("auto|N");
   command
-      ->add_option("--only", options.only,
-                   "cells: attack=, defense=, seed= or the beginning of an id; terms joined by commas must all "
-                   "hold, a label may hold commas itself; may be given again for more")
+      ->add_option(
+          "--only", options.only,
+          "cells: attack=, defense= (a label, or the plugin of several), seed= or the beginning of an id; terms "
+          "joined by commas must all hold, a label may hold commas itself; may be given again for more")
       ->type_name("TERMS")
       ->allow_extra_args(false);
 }

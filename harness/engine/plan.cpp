@@ -50,7 +50,9 @@ std::vector<Choice> choices(const std::vector<PluginEntry>& entries, PluginKind 
       continue;
     }
     const auto& plugin = registry.find(kind, entry.plugin, entry.where + "/plugin");
-    const bool alone = std::ranges::count(entries, entry.plugin, &PluginEntry::plugin) == 1;
+    const bool alone = std::ranges::count_if(entries, [&](const PluginEntry& other) {
+                         return other.plugin == entry.plugin && other.label.empty();
+                       }) == 1;
     for (const auto& [params, swept] : expand_sweeps(entry.params, entry.where)) {
       const Json effective = plugin.descriptor->effective(params, entry.where);
       const std::string base = entry.label.empty() ? plugin.name() : entry.label;

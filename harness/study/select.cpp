@@ -1,6 +1,7 @@
 #include "harness/study/select.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -12,16 +13,22 @@ namespace {
 
 const std::vector<std::string> kKeys = {"attack", "defense", "seed"};
 
+/// The names of rows or columns, by the key that selects them.
+using Labels = std::map<std::string, std::set<std::string>>;
+
 /// Whether the cell is one of those that the terms name. Names are compared whole, commas included.
-bool holds(std::string_view terms, const Cell& cell) {
+bool holds(std::string_view terms, const Cell& cell, const Labels& labels) {
   const auto begins_with = [&](const std::string& term) {
     if (!terms.starts_with(term)) return false;
     const auto rest = terms.substr(term.size());
-    return rest.empty() || (rest.front() == ',' && holds(rest.substr(1), cell));
+    return rest.empty() || (rest.front() == ',' && holds(rest.substr(1), cell, labels));
   };
   const auto names = [&](const std::string& key, const std::string& label, const Json& choice) {
     const auto id = choice.at("plugin").get<std::string>();
-    return begins_with(key + label) || begins_with(key + id) || begins_with(key + plugin_name(id));
+    const auto is_plugin = [&](const std::string& name) {
+      return !labels.at(key).contains(name) && begins_with(key + name);
+    };
+    return begins_with(key + label) || is_plugin(id) || is_plugin(plugin_name(id));
   };
   const std::string first(terms.substr(0, terms.find(',')));
   return names("attack=", cell.attack, cell.config.at("attack")) ||
@@ -58,11 +65,16 @@ bool holds(std::string_view terms, const Cell& cell) {
 }  // namespace
 
 std::vector<const Cell*> select(const std::vector<Cell>& cells, const std::vector<std::string>& selectors) {
+  Labels labels;
+  for (const auto& cell : cells) {
+    labels["attack="].insert(cell.attack);
+    labels["defense="].insert(cell.defense);
+  }
   std::set<const Cell*> wanted;
   for (const auto& selector : selectors) {
     bool is_empty = true;
     for (const auto& cell : cells) {
-      if (!holds(selector, cell)) continue;
+      if (!holds(selector, cell, labels)) continue;
       wanted.insert(&cell);
       is_empty = false;
     }

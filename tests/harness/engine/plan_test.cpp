@@ -114,6 +114,15 @@ TEST_CASE("entries of one plugin are told apart by their parameters or by a labe
   CHECK(cells[2].defense == "EDA only");
 }
 
+TEST_CASE("an entry needs no parameters in its name where the others of its plugin have labels", "[plan]") {
+  const auto cells = planned({{"attacks",
+                               {{{"plugin", "targeted"}, {"captions", 12}},
+                                {{"plugin", "targeted"}, {"captions", 30}, {"label", "targeted, strong"}}}}});
+  REQUIRE(cells.size() == 2);
+  CHECK(cells[0].attack == "targeted");
+  CHECK(cells[1].attack == "targeted, strong");
+}
+
 TEST_CASE("one label for two configurations is refused", "[plan]") {
   CHECK_THROWS_WITH(planned({{"defenses",
                               {{{"plugin", "clip"}, {"label", "x"}},
@@ -195,7 +204,9 @@ TEST_CASE("cells are selected by row, column, plugin, seed and id", "[plan]") {
   CHECK(count({}) == 8);
   CHECK(count({"attack=targeted"}) == 4);
   CHECK(count({"defense=control"}) == 4);
-  CHECK(count({"defense=clip"}) == 8);  // the plugin of both columns
+  CHECK(count({"defense=clip"}) == 4);  // the column of that name
+  CHECK(count({"defense=" + cells[0].config.at("defense").at("plugin").get<std::string>()}) ==
+        8);  // the plugin of both
   CHECK(count({"attack=targeted,seed=2"}) == 2);
   CHECK(count({"attack=targeted,seed=2", "seed=1"}) == 6);
   CHECK(count({cells[3].id}) == 1);
@@ -235,6 +246,7 @@ TEST_CASE("labels may hold commas and still be selected", "[plan]") {
       planned({{"attacks", {"targeted", {{"plugin", "targeted"}, {"label", "targeted, strong"}, {"captions", 30}}}},
                {"seeds", {1, 2}}});
   const auto count = [&](const std::vector<std::string>& selectors) { return select(cells, selectors).size(); };
+  CHECK(count({"attack=targeted"}) == 2);
   CHECK(count({"attack=targeted, strong"}) == 2);
   CHECK(count({"attack=targeted, strong,seed=2"}) == 1);
   CHECK(count({"seed=1,attack=targeted, strong,defense=clip"}) == 1);
