@@ -61,6 +61,10 @@ class SmokeStudy(unittest.TestCase):
 
     def test_the_gates_hold_against_the_committed_reference(self):
         checked = run("check", self.first, "--gates", SMOKE)
+        if checked.returncode == 12:  # another LibTorch than the reference's: its models of seed 1 are others
+            decided = self.scratch / "decided"
+            run("run", SMOKE, "--out", decided, "--until-decided", "--max-seeds", 6)
+            checked = run("check", decided, "--gates", SMOKE)
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
         self.assertEqual(checked.stdout.count("pass "), 5)
 
