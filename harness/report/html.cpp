@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 
+#include <boost/algorithm/string/join.hpp>
 #include <boost/algorithm/string/replace.hpp>
 
 #include "harness/record/files.h"
@@ -109,6 +110,15 @@ std::string answer(const Summary& summary) {
          ".</p>";
 }
 
+/// What a reader has to know before the numbers; "" if every cell ended ok.
+std::string warning(const Summary& summary) {
+  std::vector<std::string> parts;
+  const auto failed = std::ssize(summary.problems), missing = static_cast<std::ptrdiff_t>(summary.missing);
+  if (failed > 0) parts.push_back(counted(failed, "cell") + " did not end with status ok");
+  if (missing > 0) parts.push_back(counted(missing, "cell") + (missing == 1 ? " has" : " have") + " not run");
+  return parts.empty() ? "" : "<p class=\"warning\">" + boost::algorithm::join(parts, ", ") + ": see Cells.</p>";
+}
+
 /// Every cell, and how to run it again.
 std::string cells(const Study& study) {
   std::string rows;
@@ -199,8 +209,7 @@ std::string render_html(const Study& study, const Summary& summary) {
       {"compared", counted(std::ssize(summary.compared), "attack")},
       {"reference", study.defenses.empty() ? "" : h(study.defenses[0])},
       {"correction", summary.correction.empty() ? "" : summary.correction + "."},
-      {"problems", counted(std::ssize(summary.problems), "cell")},
-      {"missing", std::to_string(summary.missing)},
+      {"warning", warning(summary)},
       {"answer", answer(summary)},
       {"trade_offs", trade_offs(summary)},
       {"detection", detection(study, summary)},

@@ -34,6 +34,18 @@ TEST_CASE("a number of an HTML report leads to its cell and to the command that 
   CHECK(html.find("scope=\"row\">roclip<") < html.find("scope=\"row\">clip<"));
 }
 
+TEST_CASE("an HTML report says first which cells are not there, and nothing of it if all are", "[report]") {
+  const auto page_of = [](const Study& study) { return render_html(study, summarise(study)); };
+  const auto done = entry("t", "clip", 1, 15);
+  const auto failed = not_ok(entry("t", "roclip", 1, 0), Status::kFailed, "a reason");
+  const auto not_run = not_ok(entry("t", "roclip", 2, 0), Status::kMissing, "");
+  CHECK_THAT(page_of(study_of(matrix_result_of({done}), "")), !Contains("see Cells"));
+  CHECK_THAT(page_of(study_of(matrix_result_of({done, failed}), "")),
+             Contains(">1 cell did not end with status ok: see Cells."));
+  CHECK_THAT(page_of(study_of(matrix_result_of({done, failed, not_run}), "")),
+             Contains("1 cell did not end with status ok, ") && Contains("not run: see Cells."));
+}
+
 TEST_CASE("a label that looks like a mark of the page's template stays a label", "[report]") {
   const auto study = study_of(matrix_result_of({entry("<!--cells-->", "clip", 1, 15)}), "no/such/folder");
   CHECK_THAT(render_html(study, summarise(study)), Contains("&lt;!--cells--&gt;"));
