@@ -113,9 +113,10 @@ std::string answer(const Summary& summary) {
 /// What a reader has to know before the numbers; "" if every cell ended ok.
 std::string warning(const Summary& summary) {
   std::vector<std::string> parts;
-  const auto failed = std::ssize(summary.problems), missing = static_cast<std::ptrdiff_t>(summary.missing);
-  if (failed > 0) parts.push_back(counted(failed, "cell") + " did not end with status ok");
-  if (missing > 0) parts.push_back(counted(missing, "cell") + (missing == 1 ? " has" : " have") + " not run");
+  if (!summary.problems.empty()) {
+    parts.push_back(counted(std::ssize(summary.problems), "cell") + " did not end with status ok");
+  }
+  if (summary.missing > 0) parts.push_back(counted(static_cast<std::int64_t>(summary.missing), "cell") + " not run");
   return parts.empty() ? "" : "<p class=\"warning\">" + boost::algorithm::join(parts, ", ") + ": see Cells.</p>";
 }
 
