@@ -28,3 +28,21 @@ if(ROCLIP_BENCH_SANITIZE)
   target_compile_options(roclip_settings INTERFACE -fsanitize=${ROCLIP_BENCH_SANITIZE} -fno-omit-frame-pointer -O1 -g1)
   target_link_options(roclip_settings INTERFACE -fsanitize=${ROCLIP_BENCH_SANITIZE})
 endif()
+
+# Compiles the files of a folder as one, which takes a third of the time: what they include is read once. Not in a debug
+# build, where one edited file is compiled again and again. The files of folders after `but` are compiled alone: they are
+# siblings that give their helpers the same names.
+function(roclip_compile_by_folder target but)
+  if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source ${sources})
+    cmake_path(GET source PARENT_PATH folder)
+    cmake_path(GET folder FILENAME name)
+    if(source MATCHES "\\.cpp$" AND folder AND NOT name IN_LIST ARGN)
+      set_source_files_properties(${source} TARGET_DIRECTORY ${target} PROPERTIES UNITY_GROUP ${name})
+    endif()
+  endforeach()
+endfunction()

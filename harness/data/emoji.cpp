@@ -23,7 +23,7 @@ namespace process = boost::process;
 namespace {
 
 /// Raised when this code makes other images or captions of the same packages.
-constexpr int kRevision = 1;
+constexpr int kEmojiRevision = 1;
 constexpr std::int64_t kImagePx = 64;
 /// Of the captions and of the choice of held-out images. Fixed: all studies meet the same data set.
 constexpr std::uint64_t kSeed = 20260;
@@ -36,7 +36,7 @@ fs::path package(const fs::path& packages, const std::string& style) { return pa
 
 /// The name has a hash of all that decides the content.
 fs::path file_of(const char* name) {
-  std::string contents = std::to_string(kRevision);
+  std::string contents = std::to_string(kEmojiRevision);
   for (const char* each : kShared) contents += '\n' + read_file(shared(each));
   return cache_file(name, contents);
 }

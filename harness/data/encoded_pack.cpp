@@ -35,10 +35,6 @@ namespace {
 
 constexpr int kVersion = 1;
 
-[[noreturn]] void refuse(const fs::path& file, const std::string& reason) {
-  throw Error(ErrorKind::kData, file.string() + ": " + reason);
-}
-
 std::string shard_name(std::int64_t shard, const char* suffix) {
   auto number = std::to_string(shard);
   number.insert(0, 5 - std::min<std::size_t>(5, number.size()), '0');

@@ -22,10 +22,6 @@ namespace {
 
 constexpr const char* kImages = "images-idx3-ubyte";
 
-[[noreturn]] void refuse(const fs::path& file, const std::string& what) {
-  throw Error(ErrorKind::kData, file.string() + ": " + what);
-}
-
 enum class Form { kShards, kCifar, kIdx, kTable, kFolders };
 
 Form form_of(const std::string& source) {

@@ -48,10 +48,6 @@ struct Header {
 };
 static_assert(sizeof(Header) == 64 && sizeof(Header) <= kPageBytes);
 
-[[noreturn]] void refuse(const fs::path& file, const std::string& reason) {
-  throw Error(ErrorKind::kData, file.string() + ": " + reason);
-}
-
 struct Mapping {
   std::shared_ptr<ipc::mapped_region> region;
   Header header;

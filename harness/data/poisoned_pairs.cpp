@@ -14,14 +14,16 @@ namespace roclip::bench {
 
 namespace {
 
-constexpr const char* kSets[] = {"train", "held_out", "artifact"};  // in the order of ImageRef::Set
+constexpr const char* kSetNames[] = {"train", "held_out", "artifact"};  // in the order of ImageRef::Set
 
-Json to_json(const ImageRef& image) { return {{"set", kSets[static_cast<int>(image.set)]}, {"index", image.index}}; }
+Json to_json(const ImageRef& image) {
+  return {{"set", kSetNames[static_cast<int>(image.set)]}, {"index", image.index}};
+}
 
 ImageRef image_from_json(const Json& json) {
-  const auto* set = std::ranges::find(kSets, json.at("set").get<std::string>());
-  if (set == std::end(kSets)) throw Error(ErrorKind::kData, "unknown set of images " + json.at("set").dump());
-  return {static_cast<ImageRef::Set>(set - kSets), json.at("index")};
+  const auto* set = std::ranges::find(kSetNames, json.at("set").get<std::string>());
+  if (set == std::end(kSetNames)) throw Error(ErrorKind::kData, "unknown set of images " + json.at("set").dump());
+  return {static_cast<ImageRef::Set>(set - kSetNames), json.at("index")};
 }
 
 Json to_json(const Goal& goal) {

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Raised when this code makes other images, captions or classes of the same packages.
-constexpr const char* kRevision = "1";
+constexpr const char* kSetsRevision = "1";
 
 struct PackageSet {
   const char *name, *summary, *package, *folder, *licence;
@@ -207,7 +207,7 @@ fs::path package_file(const std::string& name) {
   expect_packages({name});
   const auto folder = folder_of(*find_set(name));
   const bool few_files = name == "fashion-mnist";
-  std::string key = kRevision;
+  std::string key = kSetsRevision;
   key += stamp_of(folder);
   for (const auto& path : all_below(folder)) {
     if (few_files || fs::is_directory(path)) key += stamp_of(path);

@@ -22,10 +22,6 @@ namespace {
 constexpr std::int64_t kMaxTextBytes = 1 << 20;
 constexpr std::size_t kMaxShards = 1'000'000;
 
-[[noreturn]] void refuse(const fs::path& shard, const std::string& what) {
-  throw Error(ErrorKind::kData, shard.string() + ": " + what);
-}
-
 bool is_image(const std::string& extension) {
   static const std::set<std::string> known = {"jpg", "jpeg", "png", "webp", "bmp", "ppm", "tif", "tiff"};
   return known.contains(extension);

@@ -34,7 +34,7 @@ bool is_space(char32_t c) {
          bidi == UTF8PROC_BIDI_CLASS_S;
 }
 
-const utf8proc_uint8_t* bytes_of(std::string_view utf8) {
+const utf8proc_uint8_t* utf8proc_bytes(std::string_view utf8) {
   return reinterpret_cast<const utf8proc_uint8_t*>(utf8.data());
 }
 
@@ -44,7 +44,7 @@ std::size_t broken_bytes(std::string_view utf8) {
     std::string whole(utf8.substr(0, count));
     whole.resize(4, '\x80');  // the lowest end that a character can have
     utf8proc_int32_t ignored = 0;
-    if (utf8proc_iterate(bytes_of(whole), 4, &ignored) > static_cast<utf8proc_ssize_t>(count)) return count;
+    if (utf8proc_iterate(utf8proc_bytes(whole), 4, &ignored) > static_cast<utf8proc_ssize_t>(count)) return count;
   }
   return 1;
 }
@@ -53,7 +53,7 @@ Text decoded(std::string_view utf8) {
   Text text;
   while (!utf8.empty()) {
     utf8proc_int32_t c = 0;
-    const auto bytes = utf8proc_iterate(bytes_of(utf8), static_cast<utf8proc_ssize_t>(utf8.size()), &c);
+    const auto bytes = utf8proc_iterate(utf8proc_bytes(utf8), static_cast<utf8proc_ssize_t>(utf8.size()), &c);
     text += bytes > 0 ? static_cast<char32_t>(c) : U'\ufffd';
     utf8.remove_prefix(bytes > 0 ? static_cast<std::size_t>(bytes) : broken_bytes(utf8));
   }
@@ -73,7 +73,7 @@ std::string encoded(View text) {
 Text normalized(View text, int options) {
   const auto utf8 = encoded(text);
   utf8proc_uint8_t* made = nullptr;
-  const auto size = utf8proc_map(bytes_of(utf8), static_cast<utf8proc_ssize_t>(utf8.size()), &made,
+  const auto size = utf8proc_map(utf8proc_bytes(utf8), static_cast<utf8proc_ssize_t>(utf8.size()), &made,
                                  static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | options));
   if (size < 0) throw Error(ErrorKind::kInternal, std::string("utf8proc_map: ") + utf8proc_errmsg(size));
   auto out = decoded({reinterpret_cast<const char*>(made), static_cast<std::size_t>(size)});

@@ -50,7 +50,7 @@ std::string message_of(const std::exception& error) {
 }
 
 std::string text_of(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
-std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+std::vector<std::uint8_t> buffer_of(const std::string& text) { return {text.begin(), text.end()}; }
 
 std::string meeting_place(const RankPlace& place) { return place.address + ":" + std::to_string(place.port); }
 
@@ -134,7 +134,7 @@ void Meeting::connect() {
 }
 
 void Meeting::announce(std::int64_t number, const std::string& work) {
-  store_->tcp->set("work", bytes_of(std::to_string(number) + "\n" + work));
+  store_->tcp->set("work", buffer_of(std::to_string(number) + "\n" + work));
 }
 
 void Meeting::dismiss() {
@@ -157,7 +157,7 @@ std::pair<std::int64_t, std::string> Meeting::await(std::int64_t last) {
       const std::int64_t number = std::stoll(text.substr(0, end));
       if (number == last) continue;
       const auto work = text.substr(end + 1);
-      if (work.empty()) store_->tcp->set("gone " + std::to_string(place_.rank), bytes_of("1"));
+      if (work.empty()) store_->tcp->set("gone " + std::to_string(place_.rank), buffer_of("1"));
       return {number, work};
     } catch (const std::exception&) {  // whoever listened there has ended: the next one comes, or nobody
       connect();
@@ -323,7 +323,7 @@ void Ranks::give_up(const std::string& why) const {
   };
   std::vector<int> there, gone;
   try {
-    group_->store->set(key("there ", place_.rank), bytes_of("1"));
+    group_->store->set(key("there ", place_.rank), buffer_of("1"));
   } catch (const std::exception&) {  // rank 0, which listens, is gone: the roll call finds out
   }
   for (int rank = 0; rank < size(); ++rank) {
@@ -335,7 +335,7 @@ void Ranks::give_up(const std::string& why) const {
     for (const int rank : there) hears(key("heard ", rank));  // they need this rank to hear of each other
   } else if (gone.empty() || gone.front() != 0) {
     try {
-      group_->store->set(key("heard ", place_.rank), bytes_of("1"));
+      group_->store->set(key("heard ", place_.rank), buffer_of("1"));
     } catch (const std::exception&) {
     }
   }

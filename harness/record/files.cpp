@@ -141,6 +141,10 @@ class StrictReader : public Json::json_sax_t {
 
 }  // namespace
 
+void refuse(const fs::path& file, const std::string& reason) {
+  throw Error(ErrorKind::kData, file.string() + ": " + reason);
+}
+
 std::string show_bytes(double bytes) {
   constexpr const char* kUnits[] = {"bytes", "kB", "MB", "GB", "TB", "PB"};
   std::size_t unit = 0;

@@ -14,6 +14,8 @@ namespace roclip::bench {
 
 using Json = nlohmann::json;
 
+/// @throws Error(kData): the name of the file and the reason
+[[noreturn]] void refuse(const std::filesystem::path& file, const std::string& reason);
 /// "1.5 GB", "340 kB": decimal units, as disks have them.
 std::string show_bytes(double bytes);
 /// @throws Error(kData) naming the file and the system's reason

@@ -6,6 +6,8 @@
 
 #include "harness/record/files.h"
 #include "harness/record/result.h"
+#include "harness/report/study.h"
+#include "harness/report/summary.h"
 
 namespace roclip::bench {
 
@@ -34,6 +36,14 @@ inline CellEntry not_ok(CellEntry cell, Status status, const std::string& reason
 
 inline MatrixResult matrix_result_of(const std::vector<CellEntry>& cells, const std::string& name = "x") {
   return {.name = name, .metrics = {"attack_success/1"}, .cells = cells};
+}
+
+/// What reports say of these cells. @param folder where their records are, if there are any
+inline Summary summary_of(const std::vector<CellEntry>& cells, const std::filesystem::path& folder = "no/such/folder",
+                          const std::vector<std::string>& metrics = {"attack_success/1"}) {
+  auto result = matrix_result_of(cells);
+  result.metrics = metrics;
+  return summarise(study_of(result, folder));
 }
 
 /// `seeds` cells of each: clip 15 of 16, roclip 2 of 16.

@@ -14,14 +14,13 @@
 #include "harness/data/pack.h"
 #include "roclip/error.h"
 #include "support/scratch_folder.h"
+#include "support/silent.h"
 
 using namespace roclip;
 using namespace roclip::bench;
 namespace fs = std::filesystem;
 
 namespace {
-
-void silent(std::string_view, std::int64_t, std::int64_t) {}
 
 /// Two black images.
 Collection collection() {

@@ -10,6 +10,7 @@
 #include "harness/record/files.h"
 #include "roclip/error.h"
 #include "support/scratch_folder.h"
+#include "support/silent.h"
 
 using namespace roclip;
 using namespace roclip::bench;
@@ -58,8 +59,6 @@ fs::path write_packages(const ScratchFolder& folder) {
   return folder / "pkg";
 }
 
-void no_progress(std::string_view, std::int64_t, std::int64_t) {}
-
 }  // namespace
 
 TEST_CASE("emoji is put together from packages", "[data][emoji]") {
@@ -88,7 +87,7 @@ TEST_CASE("emoji is put together from packages", "[data][emoji]") {
 
 TEST_CASE("an icon that cannot be drawn is left out and named", "[data][emoji]") {
   const ScratchFolder folder;
-  pack_collection(read_emoji(write_packages(folder), recipe(), Json::object()), folder / "x.pack", no_progress);
+  pack_collection(read_emoji(write_packages(folder), recipe(), Json::object()), folder / "x.pack", silent);
   const Pack pack = open_pack(folder / "x.pack");
   const Json& json = pack.metadata;
   CHECK(json["train"]["captions"].size() == 9);

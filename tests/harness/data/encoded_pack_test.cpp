@@ -31,7 +31,7 @@ void write_ramp(const fs::path& file, int width, int height, int shade) {
 }
 
 /// Of a table of one JPEG, one PNG, one broken file and one WebP.
-Json write_example(const ScratchFolder& folder) {
+Json write_ramps(const ScratchFolder& folder) {
   write_ramp(folder / "a.jpg", 160, 120, 0);
   write_ramp(folder / "b.png", 40, 60, 30);
   write_ramp(folder / "c.webp", 64, 64, 50);
@@ -50,7 +50,7 @@ const auto kSilent = [](auto...) {};
 
 TEST_CASE("encoded images are stored as they came and decoded when they are asked for", "[data][encoded]") {
   const ScratchFolder folder;
-  Json config = write_example(folder);
+  Json config = write_ramps(folder);
   const Json effective = effective_data(config, folder.path(), "d");
   const LoadedData data = load_data(effective, 16, kSilent);
   CHECK(captions_of(*data.train) == std::vector<std::string>{"first", "second", "\xc3\xa9 third"});
@@ -82,7 +82,7 @@ TEST_CASE("encoded images are stored as they came and decoded when they are aske
 
 TEST_CASE("captions of encoded images are UTF-8, whatever the table has, as those of pixels are", "[data][encoded]") {
   const ScratchFolder folder;
-  Json config = write_example(folder);
+  Json config = write_ramps(folder);
   folder.write("pairs.csv", "path,caption\na.jpg,caf\xe9\nb.png,th\xc3\xa9\nc\xe9.png,gone\n");
   const auto captions = [&](const char* store) {
     config["store"] = store;
@@ -94,7 +94,7 @@ TEST_CASE("captions of encoded images are UTF-8, whatever the table has, as thos
 
 TEST_CASE("metadata that are no metadata, or name more images than there are, are told as damage", "[data][encoded]") {
   const ScratchFolder folder;
-  const auto pack = prepare_data(effective_data(write_example(folder), folder.path(), "d"), kSilent);
+  const auto pack = prepare_data(effective_data(write_ramps(folder), folder.path(), "d"), kSilent);
   Json metadata = read_json(pack / "metadata.json");
   const auto message = [&](const Json& json) {
     write_json(pack / "metadata.json", json);
@@ -115,7 +115,7 @@ TEST_CASE("metadata that are no metadata, or name more images than there are, ar
 
 TEST_CASE("images are made smaller where their longer side is more than longest_px", "[data][encoded]") {
   const ScratchFolder folder;
-  Json config = write_example(folder);
+  Json config = write_ramps(folder);
   config["longest_px"] = 60;
   const EncodedPack pack(prepare_data(effective_data(config, folder.path(), "d"), kSilent));
   CHECK(pack.entry(0).width == 60);
@@ -126,7 +126,7 @@ TEST_CASE("images are made smaller where their longer side is more than longest_
 
 TEST_CASE("a damaged encoded data set is told with the file and the image, or prepared again", "[data][encoded]") {
   const ScratchFolder folder;
-  const Json effective = effective_data(write_example(folder), folder.path(), "d");
+  const Json effective = effective_data(write_ramps(folder), folder.path(), "d");
   const auto pack = prepare_data(effective, kSilent);
   const auto spoil = [&](const char* file, std::streamoff at) {
     std::fstream stream(pack / file, std::ios::in | std::ios::out | std::ios::binary);

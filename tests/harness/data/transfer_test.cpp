@@ -12,6 +12,7 @@
 #include "harness/data/pack.h"
 #include "roclip/error.h"
 #include "support/scratch_folder.h"
+#include "support/silent.h"
 
 using namespace roclip;
 using namespace roclip::bench;
@@ -19,8 +20,6 @@ using Catch::Contains;
 namespace fs = std::filesystem;
 
 namespace {
-
-void silent(std::string_view, std::int64_t, std::int64_t) {}
 
 /// A drawing: the left half in a colour. @param rdf what stands in its metadata
 std::string svg(const std::string& colour, const std::string& rdf) {

@@ -12,6 +12,7 @@
 #include "harness/data/image.h"
 #include "roclip/error.h"
 #include "support/scratch_folder.h"
+#include "support/silent.h"
 #include "support/toy_dataset.h"
 
 using namespace roclip;
@@ -102,7 +103,6 @@ TEST_CASE("a csv data set is read end to end", "[data][csv]") {
 TEST_CASE("a prepared csv data set is used again until its table changes", "[data][csv]") {
   const ScratchFolder folder;
   const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
-  const auto silent = [](std::string_view, std::int64_t, std::int64_t) {};
   const auto first = prepare_data(effective, silent);
   const auto time = fs::last_write_time(first);
   CHECK(prepare_data(effective, silent) == first);
@@ -115,7 +115,6 @@ TEST_CASE("a damaged packed file is made again before it is used, at its own res
           "[data][csv]") {
   const ScratchFolder folder;
   const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
-  const auto silent = [](std::string_view, std::int64_t, std::int64_t) {};
   const auto image_px = GENERATE(8, 4);
   const auto pixels = all_images(load_data(effective, image_px, silent));
   const auto file = prepare_data(effective, silent);
@@ -134,7 +133,6 @@ TEST_CASE("a damaged packed file is made again before it is used, at its own res
 TEST_CASE("a resized copy is not made of a damaged packed file", "[data][csv]") {
   const ScratchFolder folder;
   const Json effective = effective_data(write_example(folder), folder.path(), "m.json: /data");
-  const auto silent = [](std::string_view, std::int64_t, std::int64_t) {};
   const auto pixels = all_images(load_data(effective, 8, silent));
   std::fstream(prepare_data(effective, silent), std::ios::in | std::ios::out | std::ios::binary)
       .seekp(4096)

@@ -10,11 +10,11 @@ using namespace roclip::bench;
 
 namespace {
 
-using Tensors = std::map<std::string, torch::Tensor>;
+using NamedTensors = std::map<std::string, torch::Tensor>;
 
 /// Those whose names begin so, by the rest of their names.
-Tensors under(const Tensors& tensors, const std::string& prefix) {
-  Tensors result;
+NamedTensors under(const NamedTensors& tensors, const std::string& prefix) {
+  NamedTensors result;
   for (const auto& [name, tensor] : tensors) {
     if (name.starts_with(prefix)) result.emplace(name.substr(prefix.size()), tensor);
   }

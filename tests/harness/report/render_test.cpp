@@ -7,22 +7,14 @@ using namespace roclip;
 using namespace roclip::bench;
 using Catch::Contains;
 
-namespace {
-
-Summary of(const std::vector<CellEntry>& cells) {
-  return summarise(study_of(matrix_result_of(cells), "no/such/folder"));
-}
-
-}  // namespace
-
 TEST_CASE("a grid shows counts, percentage and interval of each cell", "[report]") {
-  const auto text = render_text(of({entry("targeted", "clip", 1, 16), entry("targeted", "roclip", 1, 2)}));
+  const auto text = render_text(summary_of({entry("targeted", "clip", 1, 16), entry("targeted", "roclip", 1, 2)}));
   CHECK_THAT(text, Contains("100.0 % 16/16 [80.6, 100.0]") && Contains("12.5 % 2/16 [3.5, 36.0]"));
   CHECK_THAT(text, !Contains("too weak"));
 }
 
 TEST_CASE("an undefended attack below 80 % is marked as too weak to judge a defense", "[report]") {
-  const auto summary = of({entry("targeted", "clip", 1, 12), entry("targeted", "roclip", 1, 2)});
+  const auto summary = summary_of({entry("targeted", "clip", 1, 12), entry("targeted", "roclip", 1, 2)});
   CHECK_THAT(render_text(summary), Contains("attack too weak to judge a defense"));
   CHECK_THAT(render_markdown(summary), Contains("attack too weak to judge a defense"));
 }
@@ -30,22 +22,22 @@ TEST_CASE("an undefended attack below 80 % is marked as too weak to judge a defe
 TEST_CASE("several seeds show their mean and its interval, and how many there are", "[report]") {
   auto cells = seeds_of(3);
   cells[5] = not_ok(cells[5], Status::kFailed, "no");
-  CHECK_THAT(render_text(of(cells)), Contains("93.8 % 3 seeds [") && Contains("12.5 % 2 of 3 seeds ["));
+  CHECK_THAT(render_text(summary_of(cells)), Contains("93.8 % 3 seeds [") && Contains("12.5 % 2 of 3 seeds ["));
 }
 
 TEST_CASE("a cell that failed shows its status in the grid and its reason below", "[report]") {
   const auto failed = not_ok(entry("t", "roclip", 1, 0), Status::kDiverged, "loss is nan at epoch 3 step 112");
-  const auto summary = of({entry("t", "clip", 1, 16), failed});
+  const auto summary = summary_of({entry("t", "clip", 1, 16), failed});
   CHECK_THAT(render_text(summary), Contains("diverged") && Contains("loss is nan at epoch 3 step 112"));
   CHECK_THAT(render_markdown(summary), Contains("loss is nan at epoch 3 step 112"));
   CHECK_THAT(render_csv(summary), Contains("t,roclip,,diverged,"));
 }
 
 TEST_CASE("bold stands only where the corrected test says so", "[report]") {
-  CHECK_THAT(render_markdown(of(seeds_of(6))), Contains("**12.5 % 6 seeds"));
-  CHECK_THAT(render_latex(of(seeds_of(6))), Contains("\\textbf{12.5\\,\\%}"));
-  CHECK_THAT(render_text(of(seeds_of(6))), Contains("]*"));
-  const auto few = of(seeds_of(5));
+  CHECK_THAT(render_markdown(summary_of(seeds_of(6))), Contains("**12.5 % 6 seeds"));
+  CHECK_THAT(render_latex(summary_of(seeds_of(6))), Contains("\\textbf{12.5\\,\\%}"));
+  CHECK_THAT(render_text(summary_of(seeds_of(6))), Contains("]*"));
+  const auto few = summary_of(seeds_of(5));
   CHECK_THAT(render_markdown(few), !Contains("**12.5") && Contains("5 seeds cannot show a difference"));
   CHECK_THAT(render_latex(few), !Contains("\\textbf"));
 }

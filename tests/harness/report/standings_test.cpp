@@ -45,13 +45,6 @@ CellEntry trade(const std::string& attack, const std::string& defense, std::int6
   return cell;
 }
 
-Summary of(std::vector<CellEntry> cells, const std::vector<std::string>& metrics = {"attack_success/1"},
-           const std::filesystem::path& folder = "no/such/folder") {
-  auto result = matrix_result_of(cells);
-  result.metrics = metrics;
-  return summarise(study_of(result, folder));
-}
-
 std::size_t occurrences(const std::string& text, const std::string& word) {
   std::size_t count = 0;
   for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
@@ -71,7 +64,7 @@ TEST_CASE("defenses are ranked over the attacks that all of them met, and equal 
     }
     cells.push_back(not_ok(entry("a", "broken", seed, 0), Status::kSkipped, "needs clean pairs"));
   }
-  const auto summary = of(cells);
+  const auto summary = summary_of(cells);
   CHECK(summary.compared == std::vector<std::size_t>{0, 1});
   REQUIRE(summary.standings.size() == 4);
   const auto &y = summary.standings[0], &x = summary.standings[1], &clip = summary.standings[2];
@@ -91,7 +84,7 @@ TEST_CASE("under a single attack the interval of a rank is over seeds", "[report
     cells.push_back(entry("a", "clip", seed, seed == 1 ? 1 : 16));
     cells.push_back(entry("a", "x", seed, 2));
   }
-  const auto x = of(cells).standings[0];
+  const auto x = summary_of(cells).standings[0];
   const std::vector<double> ranks = {2, 1, 1, 1, 1, 1, 1, 1};
   CHECK(x.rank == Approx(9.0 / 8));
   CHECK(x.rank_interval->low == 1);
@@ -127,10 +120,10 @@ TEST_CASE("backdoored models are told from clean ones by one score of each, and 
     add_value(cell, "scan/1", Measures::kModelDetection, score);
     store_changed(folder.path(), cell, [&, kind = goal](CellRecord& record) { record.poison.goal = kind; });
   }
-  CHECK_THAT(render_text(of(cells, {"scan/1"}, folder.path())),
+  CHECK_THAT(render_text(summary_of(cells, folder.path(), {"scan/1"})),
              Contains("AUROC 0.875 [0.500, 1.000]") && Contains("2 backdoored against 2 clean models"));
   cells.erase(cells.begin() + 2, cells.begin() + 4);
-  CHECK_THAT(render_text(of(cells, {"scan/1"}, folder.path())), !Contains("AUROC"));
+  CHECK_THAT(render_text(summary_of(cells, folder.path(), {"scan/1"})), !Contains("AUROC"));
 }
 
 TEST_CASE("the front of trade-offs holds the defenses that no other beats, controls apart", "[report]") {
@@ -143,7 +136,7 @@ TEST_CASE("the front of trade-offs holds the defenses that no other beats, contr
       if (record.defense == "oracle") record.capability = "knows_poisons";
     });
   }
-  const auto charts = trade_offs(of(cells, {"attack_success/1", "accuracy/1"}, folder.path()));
+  const auto charts = trade_offs(summary_of(cells, folder.path(), {"attack_success/1", "accuracy/1"}));
   CHECK(occurrences(charts, "<circle class=\"s0\"") == 2);
   CHECK(occurrences(charts, "<circle class=\"s7\"") == 2);
   CHECK_THAT(charts, !Contains("oracle") && Contains(">strong</text>") && Contains("strong: 12.5 %, 25.0 %"));

@@ -8,20 +8,12 @@
 using namespace roclip::bench;
 using Catch::Contains;
 
-namespace {
-
-Summary of(const std::vector<CellEntry>& cells, const std::filesystem::path& folder = "no/such/folder") {
-  return summarise(study_of(matrix_result_of(cells), folder));
-}
-
-}  // namespace
-
 TEST_CASE("at one seed defenses are compared over the items that both were tried on", "[report]") {
   const ScratchFolder folder;
   auto clip = entry("t", "clip", 1, 8, 10), roclip = entry("t", "roclip", 1, 1, 10);
   store(folder.path(), clip, "1111111100");
   store(folder.path(), roclip, "0000000010");
-  const auto row = of({clip, roclip}, folder.path()).tables[0].rows[0];
+  const auto row = summary_of({clip, roclip}, folder.path()).tables[0].rows[0];
   REQUIRE(row.entries[1].against_reference);
   CHECK(row.entries[1].against_reference->test == "McNemar");
   CHECK(row.entries[1].against_reference->p == Approx(sign_test(8, 1)));
@@ -30,7 +22,7 @@ TEST_CASE("at one seed defenses are compared over the items that both were tried
   auto others = read_cell(folder / roclip.file);
   others.metrics.at("attack_success/1").counts[0].items[9] = 10;
   write_json(folder / roclip.file, to_json(others));
-  CHECK_FALSE(of({clip, roclip}, folder.path()).tables[0].rows[0].entries[1].against_reference);
+  CHECK_FALSE(summary_of({clip, roclip}, folder.path()).tables[0].rows[0].entries[1].against_reference);
 }
 
 TEST_CASE("cells of a CPU and of a GPU are told apart and never paired", "[report][gpu]") {
@@ -45,16 +37,16 @@ TEST_CASE("cells of a CPU and of a GPU are told apart and never paired", "[repor
   };
   on(clip, "cuda:0");
   on(roclip, "cuda:1");
-  CHECK(of({clip, roclip}, folder.path()).tables[0].rows[0].entries[1].against_reference);
-  CHECK(of({clip, roclip}, folder.path()).correction.empty());
+  CHECK(summary_of({clip, roclip}, folder.path()).tables[0].rows[0].entries[1].against_reference);
+  CHECK(summary_of({clip, roclip}, folder.path()).correction.empty());
   on(clip, "cpu");
-  const auto mixed = of({clip, roclip}, folder.path());
+  const auto mixed = summary_of({clip, roclip}, folder.path());
   CHECK_FALSE(mixed.tables[0].rows[0].entries[1].against_reference);
   CHECK(mixed.correction == "Cells ran on cpu and cuda: no paired test compares one with the other");
 }
 
 TEST_CASE("over seeds each seed is one value, however many items it has", "[report]") {
-  const auto entry_of = [](std::int64_t seeds) { return of(seeds_of(seeds)).tables[0].rows[0].entries[1]; };
+  const auto entry_of = [](std::int64_t seeds) { return summary_of(seeds_of(seeds)).tables[0].rows[0].entries[1]; };
   CHECK(entry_of(6).against_reference->p == Approx(2.0 / 64));
   CHECK(entry_of(6).against_reference->significant());
   CHECK_FALSE(entry_of(5).against_reference->significant());
@@ -64,7 +56,7 @@ TEST_CASE("over seeds each seed is one value, however many items it has", "[repo
 TEST_CASE("comparisons are corrected for all of their table", "[report]") {
   auto cells = seeds_of(6);
   for (std::int64_t seed = 1; seed <= 6; ++seed) cells.push_back(entry("targeted", "other", seed, 3));
-  const auto table = of(cells).tables[0];
+  const auto table = summary_of(cells).tables[0];
   CHECK(table.comparisons == 2);
   CHECK(table.rows[0].entries[1].against_reference->p_holm == Approx(4.0 / 64));
   CHECK_THAT(detectable(table, 6),
@@ -87,7 +79,8 @@ TEST_CASE("a cell that several folders hold is taken once, and one name for two 
 }
 
 TEST_CASE("a summary as JSON has no NaN and names what is missing", "[report]") {
-  const auto json = to_json(of({entry("t", "clip", 1, 16), not_ok(entry("t", "roclip", 1, 0), Status::kMissing, "")}));
+  const auto json =
+      to_json(summary_of({entry("t", "clip", 1, 16), not_ok(entry("t", "roclip", 1, 0), Status::kMissing, "")}));
   CHECK(json.at("missing") == 1);
   const auto& entry_json = json.at("tables")[0].at("rows")[0].at("entries")[1];
   CHECK(entry_json.at("mean").is_null());
