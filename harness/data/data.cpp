@@ -276,12 +276,13 @@ LoadedData load_data(const Json& effective, std::int64_t image_px, const Progres
 Json list_packs() {
   Json list = Json::array();
   for (const auto& file : cached_files()) {
-    Json& entry = list.emplace_back(Json{{"file", file.path},
-                                         {"bytes", file.bytes},
-                                         {"last_used", file.last_used},
-                                         {"data", "not complete or damaged"},
-                                         {"image_px", 0},
-                                         {"images", 0}});
+    Json& entry =
+        list.emplace_back(Json{{"file", file.path},
+                               {"bytes", file.bytes},
+                               {"last_used", file.last_used},
+                               {"data", fs::exists(file.path) ? "not complete or damaged" : "not prepared yet"},
+                               {"image_px", 0},
+                               {"images", 0}});
     try {
       if (is_encoded(file.path)) {
         const EncodedPack pack(file.path);

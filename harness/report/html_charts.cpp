@@ -14,22 +14,23 @@ std::string in_grid(const std::string& figures) {
   return figures.empty() ? "" : "<div class=\"charts\">" + figures + "</div>";
 }
 
-/// Mean attack success over these rows against mean clean accuracy, with the front of defenses that no other beats in
-/// both. Left out: what is told which pairs are poisons, and what lacks a row.
-std::string trade_off(const Summary& summary, const std::string& title, const std::vector<std::size_t>& rows) {
+/// Mean attack success over these attacks and seeds against mean clean accuracy, with the front of defenses that no
+/// other beats in both. Left out: what is told which pairs are poisons, and what lacks a row.
+std::string trade_off(const Summary& summary, const std::string& title, const std::vector<Compared>& compared) {
   const auto *attack = summary.first_table(Measures::kAttackSuccess),
              *utility = summary.first_table(Measures::kCleanAccuracy);
   if (attack == nullptr || utility == nullptr) return "";
   std::vector<ChartSeries> points;
   for (const auto& standing : summary.standings) {
     std::vector<double> x, y;
-    for (const auto r : rows) {
-      const Entry &a = attack->rows[r].entries[standing.column], &u = utility->rows[r].entries[standing.column];
-      if (a.seeds.empty() || u.seeds.empty()) continue;
-      x.push_back(u.mean);
-      y.push_back(a.mean);
+    for (const auto& [r, seeds] : compared) {
+      const auto a = at_seeds(attack->rows[r].entries[standing.column].seeds, seeds),
+                 u = at_seeds(utility->rows[r].entries[standing.column].seeds, seeds);
+      if (a.empty() || u.empty()) continue;
+      x.push_back(mean_of(u));
+      y.push_back(mean_of(a));
     }
-    if (x.empty() || x.size() < rows.size() || standing.capability == "knows_poisons") continue;
+    if (x.empty() || x.size() < compared.size() || standing.capability == "knows_poisons") continue;
     const auto label = standing.defense + ": " + percent(mean(y)) + " %, " + percent(mean(x)) + " %";
     points.push_back({standing.defense, {{mean(x), mean(y), label}}});
   }
@@ -76,7 +77,7 @@ std::vector<ChartPoint> roc_of(const StudyCell* cell, const std::string& metric)
 std::string trade_offs(const Summary& summary) {
   std::string each;
   const auto& rows = summary.tables.empty() ? std::vector<Row>() : summary.tables[0].rows;
-  for (std::size_t r = 0; r < rows.size(); ++r) each += trade_off(summary, rows[r].attack, {r});
+  for (std::size_t r = 0; r < rows.size(); ++r) each += trade_off(summary, rows[r].attack, {{r, summary.seeds}});
   const auto title = "mean over " + counted(std::ssize(summary.compared), "attack");
   return (rows.size() > 1 ? in_grid(trade_off(summary, title, summary.compared)) : "") +
          (each.empty() ? "" : foldable("each attack", in_grid(each), rows.size()));

@@ -36,30 +36,30 @@ void add_standings(Summary& summary, const Study& study) {
   }
   for (std::size_t r = 0; !columns.empty() && r < success->rows.size(); ++r) {
     const auto& entries = success->rows[r].entries;
-    const auto& first = entries[columns[0]].seeds;
-    const bool alike = std::ranges::all_of(columns, [&](std::size_t d) {
-      return std::ranges::equal(entries[d].seeds, first, {}, &SeedValue::seed, &SeedValue::seed);
-    });
-    if (alike && !first.empty()) summary.compared.push_back(r);
+    std::vector<std::int64_t> shared = summary.seeds;
+    for (const auto d : columns) {
+      std::erase_if(shared, [&](std::int64_t seed) { return at_seeds(entries[d].seeds, {seed}).empty(); });
+    }
+    if (!shared.empty()) summary.compared.push_back({r, shared});
   }
   for (const auto d : columns) {
     Standing& standing = summary.standings[d];
     std::vector<double> ranks, by_seed;
-    for (const auto r : summary.compared) {
+    for (const auto& [r, seeds] : summary.compared) {
       const auto& entries = success->rows[r].entries;
+      const auto own = at_seeds(entries[d].seeds, seeds);
       const double share = 1 / static_cast<double>(summary.compared.size());
-      by_seed.assign(entries[d].seeds.size(), 0.5);  // equal values share the mean of their ranks
-      for (std::size_t i = 0; i < by_seed.size(); ++i) {
-        for (const auto other : columns) {
-          const double lead = entries[d].seeds[i].headline.value - entries[other].seeds[i].headline.value;
-          by_seed[i] += lead > 0 ? 1 : lead == 0 ? 0.5 : 0;
-        }
+      by_seed.assign(own.size(), 0.5);  // equal values share the mean of their ranks
+      for (const auto other : columns) {
+        const auto leads = differences(own, at_seeds(entries[other].seeds, seeds));
+        for (std::size_t i = 0; i < leads.size(); ++i) by_seed[i] += leads[i] > 0 ? 1 : leads[i] == 0 ? 0.5 : 0;
       }
       ranks.push_back(mean(by_seed));
       standing.rank += share * ranks.back();
-      standing.success += share * entries[d].mean;
+      standing.success += share * mean_of(own);
       standing.train_s += share * entries[d].train_s;
-      if (utility != nullptr) standing.utility += share * utility->rows[r].entries[d].mean;
+      const auto clean = utility != nullptr ? at_seeds(utility->rows[r].entries[d].seeds, seeds) : Values();
+      if (!clean.empty()) standing.utility += share * mean_of(clean);
     }
     const auto& drawn = ranks.size() == 1 ? by_seed : ranks;
     if (drawn.size() < 2) continue;

@@ -123,6 +123,13 @@ std::pair<Values, Values> paired(const Values& a, const Values& b) {
   return both;
 }
 
+Values at_seeds(const Values& values, const std::vector<std::int64_t>& seeds) {
+  Values chosen;
+  std::ranges::copy_if(values, std::back_inserter(chosen),
+                       [&](const SeedValue& value) { return std::ranges::count(seeds, value.seed) > 0; });
+  return chosen;
+}
+
 std::vector<double> differences(const Values& a, const Values& b) {
   std::vector<double> list;
   for (std::size_t i = 0; i < a.size(); ++i) list.push_back(a[i].headline.value - b[i].headline.value);

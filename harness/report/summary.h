@@ -70,7 +70,13 @@ struct Table {
   bool any_differs() const;  ///< from the first defense
 };
 
-/// A defense over the attacks that all met at the same seeds; 0 or "" = unknown.
+/// An attack that all defenses met, and the seeds at which all of them did.
+struct Compared {
+  std::size_t row;
+  std::vector<std::int64_t> seeds;
+};
+
+/// A defense over what is compared; 0 or "" = unknown.
 struct Standing {
   std::string defense;
   std::size_t column = 0;                        ///< in the rows of tables
@@ -85,9 +91,9 @@ struct Summary {
   std::vector<std::int64_t> seeds;
   std::vector<std::string> defenses;
   std::vector<Table> tables = {};
-  std::vector<Standing> standings = {};    ///< the best rank first
-  std::vector<std::size_t> compared = {};  ///< rows of the attacks that they are over
-  std::vector<StudyCell> problems = {};    ///< cells that did not end ok, missing ones left out
+  std::vector<Standing> standings = {};  ///< the best rank first
+  std::vector<Compared> compared = {};   ///< what they are over
+  std::vector<StudyCell> problems = {};  ///< cells that did not end ok, missing ones left out
   std::size_t missing = 0;
   std::string correction = {};  ///< what limits comparisons: seeds that were added, devices that differ; or ""
   /// The first table of shares that measures this, in the order of the matrix file; null if there is none.
@@ -98,6 +104,8 @@ struct Summary {
 Values values_of(const Study& study, const std::string& metric, const std::string& attack, const std::string& defense);
 /// Those of the seeds that both have, in the same order.
 std::pair<Values, Values> paired(const Values& a, const Values& b);
+/// Those of these seeds.
+Values at_seeds(const Values& values, const std::vector<std::int64_t>& seeds);
 /// a - b, one a seed.
 std::vector<double> differences(const Values& a, const Values& b);
 

@@ -293,8 +293,14 @@ TEST_CASE("a set from a package is trained on and another one judged by; its id 
   std::string id;
   {
     const PackageRoot root(folder / "one");
+    const auto noted = [] {
+      return std::ranges::count(list_packs(), "not prepared yet", [](const Json& pack) { return pack.at("data"); });
+    };
+    const auto before = noted();
     id = content_id(set);
+    CHECK(noted() == before + 2);
     const LoadedData data = load_data(set, 64, silent);
+    CHECK(noted() == before);
     CHECK(is_prepared(set));
     CHECK(content_id(set) == id);
     CHECK(data.train->size() == 2);

@@ -59,13 +59,15 @@ TEST_CASE("defenses are ranked over the attacks that all of them met, and equal 
     for (const auto& [attack, clip, x, y] : {std::tuple("a", 16, 4, 4), {"b", 16, 8, 2}, {"c", 1, 2, 0}}) {
       cells.push_back(entry(attack, "clip", seed, clip));
       cells.push_back(entry(attack, "x", seed, x));
-      const bool lacks = attack == std::string("c") && seed == 2;
+      const bool lacks = attack == std::string("c");
       cells.push_back(lacks ? not_ok(entry(attack, "y", seed, 0), Status::kFailed, "no") : entry(attack, "y", seed, y));
     }
     cells.push_back(not_ok(entry("a", "broken", seed, 0), Status::kSkipped, "needs clean pairs"));
   }
   const auto summary = summary_of(cells);
-  CHECK(summary.compared == std::vector<std::size_t>{0, 1});
+  REQUIRE(summary.compared.size() == 2);
+  CHECK(summary.compared[1].row == 1);
+  CHECK(summary.compared[1].seeds == std::vector<std::int64_t>{1, 2});
   REQUIRE(summary.standings.size() == 4);
   const auto &y = summary.standings[0], &x = summary.standings[1], &clip = summary.standings[2];
   CHECK(y.defense == "y");
@@ -76,6 +78,16 @@ TEST_CASE("defenses are ranked over the attacks that all of them met, and equal 
   CHECK(x.rank_interval == Interval{1, 3});  // t of 1.5 and 2 reaches further than the ranks do
   CHECK(clip.rank_interval == Interval{3, 3});
   CHECK(summary.standings[3].rank == 0);
+}
+
+TEST_CASE("defenses that met an attack at other seeds are compared at those that all of them share", "[report]") {
+  const auto summary = summary_of({entry("a", "clip", 1, 16), entry("a", "clip", 2, 8), entry("a", "x", 2, 4),
+                                   entry("a", "x", 3, 0), entry("b", "clip", 1, 16), entry("b", "x", 2, 0)});
+  REQUIRE(summary.compared.size() == 1);
+  CHECK(summary.compared[0].seeds == std::vector<std::int64_t>{2});
+  CHECK(summary.standings[0].defense == "x");
+  CHECK(summary.standings[0].success == Approx(4.0 / 16));
+  CHECK(summary.standings[1].success == Approx(8.0 / 16));
 }
 
 TEST_CASE("under a single attack the interval of a rank is over seeds", "[report]") {
