@@ -155,6 +155,9 @@ std::optional<Comparison> paired_test(const Study& a, const std::string& defense
 
 Summary summarise(const Study& study) {
   Summary summary{.name = study.name, .seeds = study.seeds, .defenses = study.defenses};
+  const bool undefended = std::ranges::none_of(study.cells, [&](const StudyCell& cell) {
+    return cell.defense == study.defenses.front() && !cell.acts.empty() && cell.acts != "plain";
+  });
   for (const auto& metric : study.metrics) {
     Table table{.metric = metric, .kind = study.kind(metric)};
     for (const auto& attack : study.attacks) {
@@ -165,7 +168,7 @@ Summary summarise(const Study& study) {
         if (&entry == &reference) continue;
         entry.against_reference = paired_test(study, entry.defense, study, reference.defense, metric, attack);
       }
-      const bool judges = table.kind.measures == Measures::kAttackSuccess && table.kind.unit.empty();
+      const bool judges = undefended && table.kind.measures == Measures::kAttackSuccess && table.kind.unit.empty();
       if (judges && !reference.seeds.empty() && reference.mean < kStrongAttack) {
         row.note = "attack too weak to judge a defense";
       }

@@ -17,6 +17,9 @@ TEST_CASE("an undefended attack below 80 % is marked as too weak to judge a defe
   const auto summary = summary_of({entry("targeted", "clip", 1, 12), entry("targeted", "roclip", 1, 2)});
   CHECK_THAT(render_text(summary), Contains("attack too weak to judge a defense"));
   CHECK_THAT(render_markdown(summary), Contains("attack too weak to judge a defense"));
+  auto held = entry("targeted", "roclip", 1, 2);
+  held.acts = "in_training";
+  CHECK_THAT(render_text(summary_of({held, entry("targeted", "x", 1, 4)})), !Contains("too weak"));
 }
 
 TEST_CASE("several seeds show their mean and its interval, and how many there are", "[report]") {
