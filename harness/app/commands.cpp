@@ -233,7 +233,7 @@ int publish_command(const std::filesystem::path& cell_file, const std::filesyste
   const auto poisons = read_file(cell_file.parent_path().parent_path() / record.poison.manifest);
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) throw Error(ErrorKind::kData, folder.string() + ": " + error.message());
+  if (error) refuse(folder, error.message());
   const int code = export_weights(cell_file, folder / published_weights(record), plugin_path, color);
   if (code != 0 && code != kBitsDiffer) return code;
   write_file(folder / "README.md", model_card(record));

@@ -106,7 +106,7 @@ fs::path cache_file(const std::string& name, std::string_view key) {
 std::string stamp_of(const fs::path& path) {
   std::error_code error;
   const auto time = fs::last_write_time(path, error);
-  if (error) throw Error(ErrorKind::kData, path.string() + ": " + error.message());
+  if (error) refuse(path, error.message());
   const auto size = fs::is_regular_file(path) ? ' ' + std::to_string(fs::file_size(path)) : "";
   return '\n' + path.string() + ' ' + std::to_string(time.time_since_epoch().count()) + size;
 }

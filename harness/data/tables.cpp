@@ -5,6 +5,7 @@
 
 #include <boost/algorithm/string/join.hpp>
 
+#include "harness/record/files.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -75,7 +76,7 @@ bool Table::next(std::vector<std::string>& record) {
   try {
     return reader_->next(record);
   } catch (const Error& e) {
-    throw Error(ErrorKind::kData, file_.string() + ": " + e.what());
+    refuse(file_, e.what());
   }
 }
 

@@ -25,7 +25,7 @@ std::vector<fs::path> files_in(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (entry.is_regular_file(error)) files.push_back(entry.path());
   }
-  if (error) throw Error(ErrorKind::kData, folder.string() + ": " + error.message());
+  if (error) refuse(folder, error.message());
   if (files.empty()) throw Error(ErrorKind::kData, folder.string() + ": expected images, found no file");
   std::ranges::sort(files);
   return files;

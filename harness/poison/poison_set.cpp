@@ -237,7 +237,7 @@ PoisonSet open_poison_set(const fs::path& folder, const Json& data, const Regist
     }
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::kPlugin) throw;  // what this attack plans is what the file says
-    throw Error(ErrorKind::kData, file.string() + ": " + e.what());
+    refuse(file, e.what());
   } catch (const Json::exception& e) {
     throw Error(ErrorKind::kData, file.string() + ": is not the manifest of a poison set, version 2: " + e.what());
   }

@@ -16,7 +16,7 @@ using Catch::Contains;
 
 namespace {
 
-const std::vector<std::string> kTwoCaptions = {"a red apple", "a green apple", "a red car"};
+const std::vector<std::string> kThreeCaptions = {"a red apple", "a green apple", "a red car"};
 
 Json small_vit() {
   return {{"preset", "vit_tiny"},
@@ -26,7 +26,7 @@ Json small_vit() {
 }
 
 std::unique_ptr<TrainableClip> clip_of(const Json& model, std::uint64_t seed) {
-  return make_clip(model_spec(effective_model(model, ".", "m")), std::make_shared<Vocabulary>(kTwoCaptions, 1), seed,
+  return make_clip(model_spec(effective_model(model, ".", "m")), std::make_shared<Vocabulary>(kThreeCaptions, 1), seed,
                    torch::kCPU);
 }
 
@@ -60,11 +60,11 @@ TEST_CASE("a file of weights is enough to have its model again, with its words o
   Json byte_pairs = small_vit();
   byte_pairs.merge_patch({{"tokenizer", "trained"}, {"text_cfg", {{"vocab_size", 600}}}});
   const std::vector<std::string> poisons = {"a zebra", "a zebra"};
-  const auto pairs = tensor_pairs(torch::zeros({3, 3, 8, 8}, torch::kByte), kTwoCaptions);
+  const auto pairs = tensor_pairs(torch::zeros({3, 3, 8, 8}, torch::kByte), kThreeCaptions);
   for (const Json& model : {Json("tiny"), small_vit(), byte_pairs}) {
     const auto effective = effective_model(model, ".", "m");
     const auto spec = model_spec(effective);
-    const auto words = std::make_shared<Vocabulary>(kTwoCaptions, 1, poisons);
+    const auto words = std::make_shared<Vocabulary>(kThreeCaptions, 1, poisons);
     const auto made = make_clip(spec, make_tokenizer(spec.tokenizer, words, *pairs), 1, torch::kCPU);
     made->train(false);
     save_weights(file, *made, effective);
@@ -82,7 +82,7 @@ TEST_CASE("weights have open_clip's names and shapes", "[model][weights]") {
   const auto vit = clip_of(small_vit(), 1);
   std::map<std::string, std::vector<std::int64_t>> shapes;
   for (const auto& [name, tensor] : vit->weights()) shapes[name] = tensor.sizes().vec();
-  const auto words = Vocabulary(kTwoCaptions, 1).size();
+  const auto words = Vocabulary(kThreeCaptions, 1).size();
   const std::map<std::string, std::vector<std::int64_t>> expected = {
       {"logit_scale", {}},
       {"positional_embedding", {12, 8}},
