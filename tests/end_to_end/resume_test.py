@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -13,8 +14,10 @@ from program import PROGRAM, ROOT, InFolder, bits, files, read, run, start, writ
 
 KILLS = int(os.environ.get("ROCLIP_TEST_KILLS", "12"))
 # emoji-attacks, shortened: shared stages, stages of their own, triggers in images and text.
+WHOLE = read(ROOT / "results/emoji-attacks/matrix.json")
 STUDY = {
-    **{key: value for key, value in read(ROOT / "results/emoji-attacks/matrix.json").items() if key != "$schema"},
+    **{key: value for key, value in WHOLE.items() if key != "$schema"},
+    "attacks": [attack for attack in WHOLE["attacks"] if attack == "none" or attack["plugin"] in ("badnets", "text_trigger")],
     "seeds": [1],
     "training": {"epochs": 2, "batch_size": 256},
     "metrics": ["attack_success", "zero_shot", "poison_detection"],
@@ -30,6 +33,15 @@ def children(pid):
 
 
 class Resume(InFolder):
+    @classmethod
+    def setUpClass(cls):
+        """The study that nobody disturbs, once for all tests."""
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        cls.undisturbed = pathlib.Path(scratch.name) / "out"
+        result = run("run", write_matrix(scratch.name, **STUDY), "--out", cls.undisturbed)
+        assert result.returncode == 0, result.stdout + result.stderr
+
     def finish(self, matrix, out):
         result = run("run", matrix, "--out", out)
         self.assert_code(result, 0)
@@ -37,8 +49,6 @@ class Resume(InFolder):
 
     def test_random_kills_of_supervisor_and_workers_change_no_bit_and_leave_no_file(self):
         matrix = write_matrix(self.folder, **STUDY)
-        undisturbed = self.folder / "undisturbed"
-        self.finish(matrix, undisturbed)
         rng = random.Random(20231210)
         kills = 0
         while kills < KILLS:
@@ -59,9 +69,9 @@ class Resume(InFolder):
                 process.wait()
             process.stdout.close(), process.stderr.close()
         self.finish(matrix, self.out)
-        self.assertEqual(bits(self.out), bits(undisturbed))
-        self.assertEqual(len(bits(self.out)), 20)
-        self.assertEqual(files(self.out), files(undisturbed))
+        self.assertEqual(bits(self.out), bits(self.undisturbed))
+        self.assertEqual(len(bits(self.out)), 15)
+        self.assertEqual(files(self.out), files(self.undisturbed))
 
     def test_a_killed_cell_goes_on_from_its_checkpoint(self):
         matrix = write_matrix(self.folder, training={"epochs": 6, "batch_size": 256}, checkpoint={"every_epochs": 1, "every_s": 0})
@@ -176,9 +186,7 @@ class Resume(InFolder):
         self.assertIn("interrupted", result.stdout)
 
     def test_deleting_the_cache_in_the_middle_of_a_run_harms_nobody(self):
-        undisturbed = self.folder / "undisturbed"
-        matrix = write_matrix(self.folder, **STUDY)
-        self.finish(matrix, undisturbed)
+        matrix = write_matrix(self.folder, **{**STUDY, "attacks": STUDY["attacks"][1:2]})
         own = self.folder / "cache"
         shared = pathlib.Path(os.environ.get("ROCLIP_BENCH_CACHE", pathlib.Path.home() / ".cache" / "roclip-bench"))
         shutil.copytree(shared, own)
@@ -194,7 +202,9 @@ class Resume(InFolder):
             pack.replace(own / pack.name)
         _, told = process.communicate(timeout=300)
         self.assertEqual(process.returncode, 0, told)
-        self.assertEqual(bits(self.out), bits(undisturbed))
+        cells = bits(self.out)
+        self.assertEqual(len(cells), 5)
+        self.assertEqual(cells, {id: bits(self.undisturbed)[id] for id in cells})
 
 
 if __name__ == "__main__":

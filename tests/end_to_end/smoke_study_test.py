@@ -10,18 +10,9 @@ import xml.etree.ElementTree
 
 import jsonschema
 
-from program import ROOT, read, run
+from program import ROOT, bits, read, run
 
 SMOKE = ROOT / "results" / "smoke" / "matrix.json"
-
-
-def bits(out):
-    """All that must repeat: weights and outcomes of every cell."""
-    cells = {}
-    for file in sorted((out / "cells").glob("*.json")):
-        cell = read(file)
-        cells[cell["id"]] = (cell["training"]["weights_hash"], cell["metrics"], cell["poison"])
-    return cells
 
 
 class SmokeStudy(unittest.TestCase):
