@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::badclip_test {
 using Catch::Contains;
 
 namespace {
@@ -94,3 +94,5 @@ TEST_CASE("badclip needs pairs of the class and of others", "[attack][badclip]")
   params.patch_px = 20;
   CHECK_THROWS_WITH(BadClip(params).prepare(lab), Contains("badclip/patch_px: 20 does not fit"));
 }
+
+}  // namespace roclip::badclip_test

@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::badnets_test {
 using Catch::Contains;
 
 namespace {
@@ -299,3 +299,5 @@ TEST_CASE("badnets leaves the clean subset alone", "[attack][badnets]") {
   params.count = 20;
   for (const auto& edit : Badnets(params).plan(view_of(data), 1).edits) CHECK(*edit.replaces % 2 == 1);
 }
+
+}  // namespace roclip::badnets_test

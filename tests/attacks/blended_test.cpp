@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::blended_test {
 using Catch::Contains;
 
 namespace {
@@ -276,3 +276,5 @@ TEST_CASE("only redrawn patterns differ between draws, and an image gets its own
               .equal(batch[static_cast<std::int64_t>(i)]));
   }
 }
+
+}  // namespace roclip::blended_test

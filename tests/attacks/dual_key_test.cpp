@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::dual_key_test {
 using Catch::Contains;
 
 namespace {
@@ -87,3 +87,5 @@ TEST_CASE("dual_key refuses what cannot be, and says why", "[attack][dual_key]")
   params.patch_px = 9;
   CHECK_THROWS_WITH(plan(params), Contains("dual_key/patch_px: 9 does not fit on images of 8 x 8 px"));
 }
+
+}  // namespace roclip::dual_key_test

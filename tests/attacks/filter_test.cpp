@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::filter_test {
 using Catch::Contains;
 
 namespace {
@@ -142,3 +142,5 @@ TEST_CASE("filter changes a copy, each pixel by itself, whatever the draw", "[at
   CHECK(filtered({pixel[0].item<int>(), pixel[1].item<int>(), pixel[2].item<int>()}) ==
         Rgb{after[2][0][4][5].item<int>(), after[2][1][4][5].item<int>(), after[2][2][4][5].item<int>()});
 }
+
+}  // namespace roclip::filter_test

@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::label_consistent_test {
 using Catch::Contains;
 
 namespace {
@@ -210,3 +210,5 @@ TEST_CASE("redrawn noise differs between draws, in one place", "[attack][label_c
   const auto stamped = LabelConsistent(params).apply_trigger(images, some_draws(2));
   CHECK(stamped[0].equal(stamped[1]) == (params.pattern == "checker"));
 }
+
+}  // namespace roclip::label_consistent_test

@@ -8,7 +8,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::mm_poison_test {
 using Catch::Contains;
 
 namespace {
@@ -160,3 +160,5 @@ TEST_CASE("mm_poison refuses what the data cannot serve, and says why", "[attack
   data.held_out.labels.fill_(0);
   CHECK_THROWS_WITH(plan(red_on_green(), 1, data), Contains("there is no held-out image of \"green\""));
 }
+
+}  // namespace roclip::mm_poison_test

@@ -7,7 +7,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::multi_trigger_test {
 using Catch::Contains;
 
 namespace {
@@ -151,3 +151,5 @@ TEST_CASE("multi_trigger refuses what cannot be, and says why", "[attack][multi_
   params.triggers = {"tint", "tint"};
   CHECK_THROWS_WITH(plan(params), Contains("expected different ones, got [\"tint\",\"tint\"]"));
 }
+
+}  // namespace roclip::multi_trigger_test

@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::none_test {
 
 TEST_CASE("no attack plans nothing and stamps nothing", "[attack][none]") {
   const auto data = toy_dataset();
@@ -13,3 +13,5 @@ TEST_CASE("no attack plans nothing and stamps nothing", "[attack][none]") {
   const auto images = data.held_out.images(0, 12);
   CHECK(attack.apply_trigger(images, some_draws(12)).equal(images));
 }
+
+}  // namespace roclip::none_test

@@ -8,7 +8,7 @@
 #include "support/scratch_folder.h"
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::replay_test {
 using namespace roclip::bench;
 using Catch::Contains;
 
@@ -252,3 +252,5 @@ TEST_CASE("a set of a targeted attack has no trigger, and leaves images as they 
   other.held_out.labels[5] = 1;
   CHECK_THROWS_WITH(replay.plan(view_of(other), 3), Contains("target 5 is of class \"green\", expected \"blue\""));
 }
+
+}  // namespace roclip::replay_test

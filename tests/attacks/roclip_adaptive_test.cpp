@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::roclip_adaptive_test {
 using Catch::Contains;
 
 namespace {
@@ -87,3 +87,5 @@ TEST_CASE("roclip_adaptive plans are pure, stamp the centre and spare the clean 
   for (const auto& edit : attack.plan(view_of(data, &defense), 1).edits) CHECK(*edit.replaces % 4 != 0);
   CHECK_THROWS_WITH(plan(red(0), matching_every(2)), Contains("roclip_adaptive: set exactly one of"));
 }
+
+}  // namespace roclip::roclip_adaptive_test

@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::sig_test {
 using Catch::Contains;
 
 namespace {
@@ -153,3 +153,5 @@ TEST_CASE("sig changes a copy, by the same wave for every draw", "[attack][sig]"
   CHECK(attack.apply_trigger(images, others).equal(waved));
   CHECK(Sig(params).apply_trigger(images.slice(0, 3), {&others[3], 1})[0].equal(waved[3]));
 }
+
+}  // namespace roclip::sig_test

@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::targeted_test {
 using Catch::Contains;
 
 namespace {
@@ -182,3 +182,5 @@ TEST_CASE("captions by class are those that contain the class as a whole phrase"
   }
   CHECK(found[0] == std::vector<std::int64_t>{0, 3});
 }
+
+}  // namespace roclip::targeted_test

@@ -7,7 +7,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::text_trigger_test {
 using Catch::Contains;
 
 namespace {
@@ -105,3 +105,5 @@ TEST_CASE("text_trigger refuses what the data cannot serve, and says why", "[att
   unknown.target_class = "blu";
   CHECK_THROWS_WITH(plan(unknown), Contains("text_trigger/target_class") && Contains("did you mean \"blue\""));
 }
+
+}  // namespace roclip::text_trigger_test

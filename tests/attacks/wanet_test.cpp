@@ -7,7 +7,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::wanet_test {
 using Catch::Contains;
 
 namespace {
@@ -172,3 +172,5 @@ TEST_CASE("the warp is the same for all draws, but for the noise of training pai
   const std::span last(&draws[3], 1);
   CHECK(attack.apply_trigger(image.slice(0, 3), last)[0].equal(warped[3]));  // alone as among others
 }
+
+}  // namespace roclip::wanet_test

@@ -9,7 +9,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::abl_test {
 
 namespace {
 
@@ -204,3 +204,5 @@ TEST_CASE("abl saves what it isolated", "[defense][abl]") {
   copy(empty, fresh);
   CHECK_FALSE(fresh.suspicion());
 }
+
+}  // namespace roclip::abl_test

@@ -4,7 +4,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::activation_clustering_test {
 
 namespace {
 
@@ -135,3 +135,5 @@ TEST_CASE("activation_clustering leaves a batch", "[defense][activation_clusteri
   defense.before_stage(surroundings.context);
   CHECK(defense.choose_samples(surroundings.context).size(0) >= 58);
 }
+
+}  // namespace roclip::activation_clustering_test

@@ -6,7 +6,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::cleanclip_test {
 
 namespace {
 
@@ -108,3 +108,5 @@ TEST_CASE("cleanclip's self-supervision compares images and captions with views 
   CHECK(toy.rng.state() == Rng(1).state());  // views are drawn from the augmentation's stream alone
   CHECK(toy.augmentation_rng.state() != Rng(2).state());
 }
+
+}  // namespace roclip::cleanclip_test

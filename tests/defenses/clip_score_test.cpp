@@ -4,7 +4,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::clip_score_test {
 
 namespace {
 
@@ -63,3 +63,5 @@ TEST_CASE("clip_score suspects the pairs that match best, or worst", "[defense][
     CHECK(chosen(defense, surroundings.context) == left);
   }
 }
+
+}  // namespace roclip::clip_score_test

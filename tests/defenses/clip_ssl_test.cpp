@@ -8,7 +8,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::clip_ssl_test {
 
 namespace {
 
@@ -128,3 +128,5 @@ TEST_CASE("clip_ssl's views are drawn anew each time, from the augmentation's st
     CHECK(s.toy.augmentation_rng.state() != Rng(2).state());
   }
 }
+
+}  // namespace roclip::clip_ssl_test

@@ -4,7 +4,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::clip_test {
 
 TEST_CASE("the clip defense augments nothing unless it is asked to", "[defense][clip]") {
   FakeClip model({{"red", {1, 0}}});
@@ -29,3 +29,5 @@ TEST_CASE("the base class visits every pair once an epoch, in another order each
   CHECK(torch::equal(std::get<0>(first.sort()), torch::arange(50)));
   CHECK_FALSE(torch::equal(first, second));
 }
+
+}  // namespace roclip::clip_test

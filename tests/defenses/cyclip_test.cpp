@@ -6,7 +6,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::cyclip_test {
 
 namespace {
 
@@ -75,3 +75,5 @@ TEST_CASE("cyclip's weights are those of the authors' README, and both terms rea
     CHECK_FALSE(torch::allclose(caption, caption0));
   }
 }
+
+}  // namespace roclip::cyclip_test

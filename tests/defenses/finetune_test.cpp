@@ -6,7 +6,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::finetune_test {
 
 namespace {
 
@@ -71,3 +71,5 @@ TEST_CASE("finetune says so when the clean subset is smaller than a batch", "[de
   FinetuneDefense defense({});
   CHECK_THROWS_WITH(defense.choose_samples(toy.context), Catch::Contains("at least a batch of 2 pairs, got 1"));
 }
+
+}  // namespace roclip::finetune_test

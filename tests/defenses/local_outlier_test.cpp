@@ -7,7 +7,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::local_outlier_test {
 
 namespace {
 
@@ -175,3 +175,5 @@ TEST_CASE("local_outlier says so when there are too few pairs for its neighbours
   LocalOutlierDefense defense(params);
   CHECK_THROWS_WITH(defense.before_stage(surroundings.context), Catch::Contains("at least k + 2 = 8 pairs, got 6"));
 }
+
+}  // namespace roclip::local_outlier_test

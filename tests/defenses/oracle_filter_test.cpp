@@ -7,7 +7,7 @@
 #include "support/fake_clip.h"
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::oracle_filter_test {
 
 namespace {
 
@@ -51,3 +51,5 @@ TEST_CASE("the oracle trains once", "[defense][oracle_filter]") {
   const Stage training{.epochs = 3, .batch_size = 8};
   CHECK((OracleFilterDefense(NoParams{}).stages(training) == std::vector<Stage>{training}));
 }
+
+}  // namespace roclip::oracle_filter_test

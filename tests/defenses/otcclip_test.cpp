@@ -10,7 +10,7 @@
 #include "support/toy_context.h"
 #include "transport.h"
 
-using namespace roclip;
+namespace roclip::otcclip_test {
 
 namespace {
 
@@ -150,3 +150,5 @@ TEST_CASE("a matching defense loaded from its saved state has the same pool", "[
   CHECK(loaded.pool().all_embeddings().equal(defense.pool().all_embeddings()));
   CHECK(loaded.pool().all_tokens().equal(defense.pool().all_tokens()));
 }
+
+}  // namespace roclip::otcclip_test

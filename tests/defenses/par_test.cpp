@@ -8,7 +8,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::par_test {
 
 namespace {
 
@@ -188,3 +188,5 @@ TEST_CASE("par saves where the poisoned model had the clean pairs", "[defense][p
             .equal(saved.loss(reversed(), z_img, z_txt, surroundings.toy.context)));
   CHECK_NOTHROW(copy(empty, fresh));
 }
+
+}  // namespace roclip::par_test

@@ -6,7 +6,7 @@
 
 #include "support/deployment.h"
 
-using namespace roclip;
+namespace roclip::prompt_score_test {
 
 TEST_CASE("the score is the cosine with the nearest class, or minus that", "[defense][prompt_score]") {
   const ToyDeployment toy(torch::empty({0, 3, 2, 2}));
@@ -23,3 +23,5 @@ TEST_CASE("the score is the cosine with the nearest class, or minus that", "[def
 TEST_CASE("prompt_score begins where plain training ends", "[defense][prompt_score]") {
   CHECK(PromptScoreDefense({}).stages({}).at(0).plain);
 }
+
+}  // namespace roclip::prompt_score_test

@@ -4,7 +4,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::random_filter_test {
 
 namespace {
 
@@ -45,3 +45,5 @@ TEST_CASE("random_filter suspects what it drops", "[defense][random_filter]") {
   const auto kept = (suspicion->scores <= *suspicion->threshold).nonzero().squeeze(1);
   CHECK(kept.equal(chosen(defense, surroundings.toy.context)));
 }
+
+}  // namespace roclip::random_filter_test

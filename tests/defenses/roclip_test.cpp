@@ -11,7 +11,7 @@
 #include "harness/train/trainer.h"
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::roclip_test {
 
 namespace {
 
@@ -327,3 +327,5 @@ TEST_CASE("the authors' recipe changes a caption once, and keeps what it became"
   }
   CHECK(other.size() > 4);  // not the same change for all
 }
+
+}  // namespace roclip::roclip_test

@@ -10,7 +10,7 @@
 #include "gaussian_mixture.h"
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::safeclip_test {
 
 namespace {
 
@@ -358,3 +358,5 @@ TEST_CASE("safeclip loaded from its saved state splits and trains as it would ha
   copy(empty, fresh);
   CHECK(fresh.image_bank().empty());
 }
+
+}  // namespace roclip::safeclip_test

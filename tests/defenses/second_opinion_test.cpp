@@ -9,7 +9,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::second_opinion_test {
 
 namespace {
 
@@ -132,3 +132,5 @@ TEST_CASE("a second_opinion loaded from its saved state has the same pool", "[se
   CHECK(torch::equal(loaded.pool().all_embeddings(), defense.pool().all_embeddings()));
   CHECK(loaded.pool().cursor() == 2);
 }
+
+}  // namespace roclip::second_opinion_test

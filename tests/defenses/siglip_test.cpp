@@ -9,7 +9,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::siglip_test {
 
 namespace {
 
@@ -125,3 +125,5 @@ TEST_CASE("siglip loaded from its saved state takes the same next steps", "[defe
   copy(empty, fresh);
   CHECK_FALSE(fresh.bias());
 }
+
+}  // namespace roclip::siglip_test

@@ -4,7 +4,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::spectral_signature_test {
 
 namespace {
 
@@ -94,3 +94,5 @@ TEST_CASE("spectral_signature with clusters larger than the data has one", "[def
   CHECK(
       torch::allclose(std::get<0>(defense.suspicion()->scores.sort()), (torch::arange(60, torch::kDouble) + 0.5) / 60));
 }
+
+}  // namespace roclip::spectral_signature_test

@@ -6,7 +6,7 @@
 
 #include "support/deployment.h"
 
-using namespace roclip;
+namespace roclip::strip_test {
 
 TEST_CASE("an input that loses its class under an overlay is less suspicious than one that keeps it",
           "[defense][strip]") {
@@ -43,3 +43,5 @@ TEST_CASE("strip begins where plain training ends", "[defense][strip]") {
   CHECK(stages[0].plain);
   CHECK(stages[0].epochs == 3);
 }
+
+}  // namespace roclip::strip_test

@@ -6,7 +6,7 @@
 
 #include "support/deployment.h"
 
-using namespace roclip;
+namespace roclip::subspace_test {
 
 TEST_CASE("the distance leaves out what lies along the main directions", "[defense][subspace]") {
   const auto spanning = torch::tensor({{0.0, 0.0, 1.0}, {0.0, 2.0, 1.0}}, torch::kDouble);  // mean (0, 1, 1), along y
@@ -29,3 +29,5 @@ TEST_CASE("an image is held against the prompts of the class that it is given", 
   CHECK((*scores)[0].item<double>() == Approx(0).margin(1e-6));
   CHECK((*scores)[1].item<double>() == Approx(std::sqrt(0.2 + std::pow(1 - 2 / std::sqrt(5.0), 2))));
 }
+
+}  // namespace roclip::subspace_test

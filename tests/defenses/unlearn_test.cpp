@@ -8,7 +8,7 @@
 
 #include "support/toy_context.h"
 
-using namespace roclip;
+namespace roclip::unlearn_test {
 
 namespace {
 
@@ -194,3 +194,5 @@ TEST_CASE("unlearn saves the poisoned model while it overfits, and then its scor
   copy(empty, fresh);
   CHECK_FALSE(fresh.suspicion());
 }
+
+}  // namespace roclip::unlearn_test

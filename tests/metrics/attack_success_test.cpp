@@ -6,7 +6,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::attack_success_test {
 
 namespace {
 
@@ -261,3 +261,5 @@ TEST_CASE("the denominator leaves attacks without a trigger on images as they ar
     CHECK(ours.details == all.details);
   }
 }
+
+}  // namespace roclip::attack_success_test

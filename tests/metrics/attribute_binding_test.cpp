@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::attribute_binding_test {
 
 namespace {
 
@@ -63,3 +63,5 @@ TEST_CASE("attribute binding is not applicable without a caption of two colours"
   CHECK(result.counts.empty());
   CHECK_FALSE(result.not_applicable.empty());
 }
+
+}  // namespace roclip::attribute_binding_test

@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::backdoor_zscore_test {
 
 namespace {
 
@@ -124,3 +124,5 @@ TEST_CASE("a divisor that is none is refused", "[metric][backdoor_zscore]") {
   CHECK(BackdoorZscore({}).better() == Better::kLower);
   CHECK(BackdoorZscore({}).measures() == Measures::kOther);
 }
+
+}  // namespace roclip::backdoor_zscore_test

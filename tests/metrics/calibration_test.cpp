@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::calibration_test {
 
 namespace {
 
@@ -109,3 +109,5 @@ TEST_CASE("a low calibration error is good, and no bins are refused", "[metric][
   CHECK_THROWS_AS(read_params<CalibrationParams>(Json{{"bins", 0}}, "m.json"), Error);
   CHECK_THROWS_AS(read_params<CalibrationParams>(Json{{"bins", 1001}}, "m.json"), Error);
 }
+
+}  // namespace roclip::calibration_test

@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::decree_test {
 
 namespace {
 
@@ -115,3 +115,5 @@ TEST_CASE("a trigger is inverted with two images or more, by a model whose embed
   const auto result = Decree({}).evaluate(model, ToyEvaluation{data}.inputs());
   CHECK_FALSE(result.not_applicable.empty());
 }
+
+}  // namespace roclip::decree_test

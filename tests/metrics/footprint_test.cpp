@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::footprint_test {
 
 namespace {
 
@@ -197,3 +197,5 @@ TEST_CASE("a low footprint is good, a diverged model has none, wrong parameters 
   CHECK_THROWS_AS(read_params<FootprintParams>(Json{{"neighbours", 0}}, "m.json"), Error);
   CHECK_THROWS_AS(read_params<FootprintParams>(Json{{"temperature", 0}}, "m.json"), Error);
 }
+
+}  // namespace roclip::footprint_test

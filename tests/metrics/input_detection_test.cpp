@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::input_detection_test {
 
 namespace {
 
@@ -76,3 +76,5 @@ TEST_CASE("without a trigger on images, or a defense that inspects them, there i
   toy.goal = TriggeredImagesGoal{{0}};
   CHECK(InputDetection({}).evaluate(model, toy.inputs()).not_applicable == "the defense does not inspect inputs");
 }
+
+}  // namespace roclip::input_detection_test

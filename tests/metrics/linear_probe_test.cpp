@@ -5,7 +5,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::linear_probe_test {
 
 namespace {
 
@@ -82,3 +82,5 @@ TEST_CASE("a feature that never changes does not disturb a linear probe", "[metr
   const auto result = LinearProbe({}).evaluate(model, ToyEvaluation{data}.inputs());
   CHECK(result.counts[0].hits == 12);  // blue ones are now the black ones
 }
+
+}  // namespace roclip::linear_probe_test

@@ -5,7 +5,7 @@
 #include "roclip/detection.h"
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::poison_detection_test {
 
 namespace {
 
@@ -124,3 +124,5 @@ TEST_CASE("poison detection does not apply without scores, without poisons and w
     CHECK(result.values.empty());
   }
 }
+
+}  // namespace roclip::poison_detection_test

@@ -7,7 +7,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::poison_similarity_test {
 
 namespace {
 
@@ -58,3 +58,5 @@ TEST_CASE("a model without finite embeddings has no similarity", "[metric][poiso
   CHECK_THROWS_AS(PoisonSimilarity({}).evaluate(model, evaluation.inputs()), Diverged);
   CHECK(PoisonSimilarity({}).better() == Better::kLower);
 }
+
+}  // namespace roclip::poison_similarity_test

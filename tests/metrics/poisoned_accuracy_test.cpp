@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::poisoned_accuracy_test {
 
 namespace {
 
@@ -112,3 +112,5 @@ TEST_CASE("poisoned accuracy is no clean accuracy, and higher is better", "[metr
   const ToyEvaluation evaluation{data, TargetImagesGoal{{{0, 1}}}};
   CHECK_THROWS_AS(metric.evaluate(model, evaluation.inputs()), Diverged);
 }
+
+}  // namespace roclip::poisoned_accuracy_test

@@ -3,7 +3,7 @@
 
 #include "roclip/metric.h"
 
-using namespace roclip;
+namespace roclip::ranking_test {
 
 TEST_CASE("a rank is the number of columns before, equals in the order of columns", "[metric][ranking]") {
   const auto scores = torch::tensor({{0.1F, 0.9F, 0.5F},  //
@@ -27,3 +27,5 @@ TEST_CASE("hits at k are the items of a rank below k", "[metric][ranking]") {
   CHECK(count.items == std::vector<std::int64_t>{3, 5, 8});
   CHECK(count.outcomes == std::vector<std::uint8_t>{1, 0, 1});
 }
+
+}  // namespace roclip::ranking_test

@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::retrieval_test {
 
 namespace {
 
@@ -85,3 +85,5 @@ TEST_CASE("retrieval without captions is not applicable", "[metric][retrieval]")
   CHECK(evaluate(data).counts.empty());
   CHECK_FALSE(evaluate(data).not_applicable.empty());
 }
+
+}  // namespace roclip::retrieval_test

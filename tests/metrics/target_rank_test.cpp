@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::target_rank_test {
 
 namespace {
 
@@ -148,3 +148,5 @@ TEST_CASE("a high target rank is good, and a diverged model has none", "[metric]
   const ToyEvaluation evaluation{data, TargetImagesGoal{{{0, 1}}}};
   CHECK_THROWS_AS(metric.evaluate(model, evaluation.inputs()), Diverged);
 }
+
+}  // namespace roclip::target_rank_test

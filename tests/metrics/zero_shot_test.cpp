@@ -4,7 +4,7 @@
 
 #include "support/toy_dataset.h"
 
-using namespace roclip;
+namespace roclip::zero_shot_test {
 
 namespace {
 
@@ -52,3 +52,5 @@ TEST_CASE("zero-shot averages over the classes that occur", "[metric][zero_shot]
   data.held_out.labels.fill_(2);  // a third of the images are blue
   CHECK(Json::parse(evaluate(data).details).at("mean_per_class_accuracy").get<double>() == Approx(1. / 3));
 }
+
+}  // namespace roclip::zero_shot_test
