@@ -24,16 +24,6 @@ PoisonPlan plan(const BadnetsParams& params, std::uint64_t seed = 1) {
   return Badnets(params).plan(view_of(data), seed);
 }
 
-torch::Tensor noisy_images() {
-  return torch::randint(0, 256, {4, 3, 8, 8}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
-}
-
-std::vector<int> values(const torch::Tensor& pixels) {
-  const auto flat = pixels.contiguous();
-  const auto* begin = flat.data_ptr<std::uint8_t>();
-  return {begin, begin + flat.numel()};
-}
-
 }  // namespace
 
 TEST_CASE("badnets plans are pure", "[attack][badnets]") {
@@ -104,19 +94,19 @@ TEST_CASE("the patterns of badnets have these pixels", "[attack][badnets]") {
                                  0,   0, 0,    //
                                  255, 0, 255};
   const auto checker = make_patch("checker", 3);
-  for (const int channel : {0, 1, 2}) CHECK(values(checker[channel]) == dots);
-  CHECK(values(make_patch("white", 2)) == std::vector<int>(12, 255));
-  CHECK(values(make_patch("yellow", 1)) == std::vector<int>{255, 255, 0});
+  for (const int channel : {0, 1, 2}) CHECK(pixel_values(checker[channel]) == dots);
+  CHECK(pixel_values(make_patch("white", 2)) == std::vector<int>(12, 255));
+  CHECK(pixel_values(make_patch("yellow", 1)) == std::vector<int>{255, 255, 0});
   // By an implementation in Python of stream() and splitmix64 with the role "badnets noise patch", then
   // int(255 * min(max(0.5 + sum(uniform() for _ in range(12)) - 6, 0), 1) + 0.5) for each value.
-  CHECK(values(make_patch("noise", 3)) == std::vector<int>{255, 255, 0,  134, 0,  255, 0,   0,   0,  //
-                                                           200, 89,  57, 0,   67, 0,   199, 230, 0,  //
-                                                           235, 19,  0,  255, 68, 255, 0,   236, 255});
+  CHECK(pixel_values(make_patch("noise", 3)) == std::vector<int>{255, 255, 0,  134, 0,  255, 0,   0,   0,  //
+                                                                 200, 89,  57, 0,   67, 0,   199, 230, 0,  //
+                                                                 235, 19,  0,  255, 68, 255, 0,   236, 255});
 }
 
 TEST_CASE("the picture of badnets has halves, a disc and a core", "[attack][badnets]") {
   const auto picture = make_patch("picture", 7);
-  const auto colour = [&](std::int64_t y, std::int64_t x) { return values(picture.select(1, y).select(1, x)); };
+  const auto colour = [&](std::int64_t y, std::int64_t x) { return pixel_values(picture.select(1, y).select(1, x)); };
   CHECK(colour(0, 0) == std::vector<int>{255, 210, 0});    // the left half
   CHECK(colour(6, 6) == std::vector<int>{20, 60, 200});    // the right half
   CHECK(colour(1, 3) == std::vector<int>{255, 255, 255});  // 4 half pixels up: 16 is within 0.85^2 * 49 = 35.4 ...
@@ -133,8 +123,8 @@ TEST_CASE("stripes are black or white by column and channel, drawn anew", "[atta
     const auto patch = redrawn_patch("stripes", 4, noisy_images()[0], draw);
     CHECK(patch.equal(redrawn_patch("stripes", 4, noisy_images()[1], draw)));
     for (std::int64_t y = 1; y < 4; ++y) CHECK(patch.select(1, y).equal(patch.select(1, 0)));
-    for (const int value : values(patch)) CHECK((value == 0 || value == 255));
-    seen.insert(values(patch.select(1, 0)));
+    for (const int value : pixel_values(patch)) CHECK((value == 0 || value == 255));
+    seen.insert(pixel_values(patch.select(1, 0)));
   }
   CHECK(seen.size() > 45);  // 12 coins each
 }
@@ -143,14 +133,14 @@ TEST_CASE("the Gaussian patch is the mean of each channel plus noise, wrapped, d
   auto image = torch::zeros({3, 8, 8}, torch::kUInt8);
   image[0].slice(0, 0, 4).fill_(200);  // mean 100
   image[1].fill_(30);
-  const auto patch = values(redrawn_patch("gaussian", 3, image, Draw{.value = 5}));
+  const auto patch = pixel_values(redrawn_patch("gaussian", 3, image, Draw{.value = 5}));
   // By an implementation in Python of stream() and splitmix64 with the role "badnets redrawn patch", then
   // trunc(mean + 255 * (sum(uniform() for _ in range(12)) - 6)) % 256 for each value.
   CHECK(patch == std::vector<int>{19,  224, 63,  201, 94,  231, 193, 152, 140,  //
                                   198, 43,  101, 69,  117, 200, 57,  31,  165,  //
                                   77,  73,  191, 82,  65,  132, 3,   155, 179});
-  CHECK(values(redrawn_patch("gaussian", 3, image, Draw{.value = 6})) != patch);
-  CHECK(values(redrawn_patch("gaussian", 3, image, Draw{.value = 5, .test = true})) == patch);
+  CHECK(pixel_values(redrawn_patch("gaussian", 3, image, Draw{.value = 6})) != patch);
+  CHECK(pixel_values(redrawn_patch("gaussian", 3, image, Draw{.value = 5, .test = true})) == patch);
 }
 
 TEST_CASE("a patch of so many px of 224 scales with the image, down to 4 px", "[attack][badnets]") {

@@ -26,10 +26,6 @@ PoisonPlan plan(const FilterParams& params, std::uint64_t seed = 1) {
   return Filter(params).plan(view_of(data), seed);
 }
 
-torch::Tensor noisy_images() {
-  return torch::randint(0, 256, {4, 3, 8, 8}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
-}
-
 /// A colour under the filter.
 Rgb filtered(const Rgb& colour, double strength = 1) {
   const auto image = torch::tensor(colour).to(torch::kUInt8).view({1, 3, 1, 1});

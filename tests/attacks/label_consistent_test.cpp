@@ -24,16 +24,6 @@ PoisonPlan plan(const LabelConsistentParams& params, std::uint64_t seed = 1) {
   return LabelConsistent(params).plan(view_of(data), seed);
 }
 
-torch::Tensor noisy_images() {
-  return torch::randint(0, 256, {4, 3, 8, 8}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
-}
-
-std::vector<int> values(const torch::Tensor& pixels) {
-  const auto flat = pixels.contiguous();
-  const auto* begin = flat.data_ptr<std::uint8_t>();
-  return {begin, begin + flat.numel()};
-}
-
 torch::Tensor patch_of(const std::string& pattern, std::int64_t side, int grey = 0) {
   return patch_for(pattern, torch::full({3, 8, 8}, grey, torch::kUInt8), side, {.value = 5});
 }
@@ -143,11 +133,12 @@ TEST_CASE("the patterns of label_consistent have these pixels", "[attack][label_
   const std::vector<int> dots = {255, 0, 255,  //
                                  0,   0, 0,    //
                                  255, 0, 255};
-  for (const int channel : {0, 1, 2}) CHECK(values(patch_of("checker", 3)[channel]) == dots);
-  CHECK(values(patch_of("white", 2)) == std::vector<int>(12, 255));
+  for (const int channel : {0, 1, 2}) CHECK(pixel_values(patch_of("checker", 3)[channel]) == dots);
+  CHECK(pixel_values(patch_of("white", 2)) == std::vector<int>(12, 255));
   // By an implementation in Python of stream() and splitmix64 with seed 5 and the role "patch", then
   // int(255 * min(max(mean + sum(uniform() for _ in range(12)) - 6, 0), 1) + 0.5) for each value; mean 100 / 255.
-  CHECK(values(patch_of("redrawn_noise", 2, 100)) == std::vector<int>{0, 206, 0, 221, 246, 255, 66, 72, 0, 0, 0, 0});
+  CHECK(pixel_values(patch_of("redrawn_noise", 2, 100)) ==
+        std::vector<int>{0, 206, 0, 221, 246, 255, 66, 72, 0, 0, 0, 0});
 }
 
 TEST_CASE("redrawn noise lies around the mean of each channel", "[attack][label_consistent]") {

@@ -24,10 +24,6 @@ PoisonPlan plan(const SigParams& params, std::uint64_t seed = 1) {
   return Sig(params).plan(view_of(data), seed);
 }
 
-torch::Tensor noisy_images() {
-  return torch::randint(0, 256, {4, 3, 8, 8}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
-}
-
 /// The first row of an image of one grey, 12 px wide, with the wave.
 std::vector<int> row(SigParams params, int grey) {
   params.frequency = 1;

@@ -24,10 +24,6 @@ PoisonPlan plan(const WanetParams& params, std::uint64_t seed = 1) {
   return Wanet(params).plan(view_of(data), seed);
 }
 
-torch::Tensor noisy_images() {
-  return torch::randint(0, 256, {4, 3, 8, 8}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
-}
-
 bool is_noisy(const Edit& edit) { return (edit.trigger->value & kWarpNoise) != 0; }
 
 /// Rises by 8 from pixel to pixel, to the right (axis 0) or downwards (axis 1). @return uint8 [1, 3, 32, 32]

@@ -10,12 +10,6 @@ namespace roclip::attack_success_test {
 
 namespace {
 
-void paint(const torch::Tensor& image, int red, int green, int blue) {
-  image[0].fill_(red);
-  image[1].fill_(green);
-  image[2].fill_(blue);
-}
-
 MetricResult evaluate(const ToyEvaluation& evaluation, const AttackSuccessParams& params = {}) {
   auto model = toy_clip();
   return AttackSuccess(params).evaluate(model, evaluation.inputs());

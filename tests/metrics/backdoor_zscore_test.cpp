@@ -13,12 +13,6 @@ MetricResult evaluate(const ToyEvaluation& evaluation, const BackdoorZscoreParam
   return BackdoorZscore(params).evaluate(model, evaluation.inputs());
 }
 
-std::map<std::string, double> values_of(const MetricResult& result) {
-  std::map<std::string, double> values;
-  for (const auto& value : result.values) values[value.name] = value.value;
-  return values;
-}
-
 torch::Tensor all_blue(const torch::Tensor& images, std::span<const Draw>) {
   auto stamped = torch::zeros_like(images);
   stamped.select(/*dim=*/1, 2).fill_(200);

@@ -8,12 +8,6 @@ namespace roclip::calibration_test {
 
 namespace {
 
-std::map<std::string, double> values_of(const MetricResult& result) {
-  std::map<std::string, double> values;
-  for (const auto& value : result.values) values[value.name] = value.value;
-  return values;
-}
-
 std::vector<ConfidenceBin> bins_of(const std::vector<double>& confidences, const std::vector<bool>& right,
                                    std::int64_t bins) {
   auto hits = torch::zeros({std::ssize(right)}, torch::kBool);

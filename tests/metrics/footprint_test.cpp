@@ -13,12 +13,6 @@ MetricResult evaluate(const ToyEvaluation& evaluation, FakeClip model = toy_clip
   return Footprint(params).evaluate(model, evaluation.inputs());
 }
 
-void paint(const torch::Tensor& image, int red, int green, int blue) {
-  image[0].fill_(red);
-  image[1].fill_(green);
-  image[2].fill_(blue);
-}
-
 /// Red images become blue; of others, nothing changes.
 torch::Tensor blue_if_red(const torch::Tensor& images, std::span<const Draw>) {
   auto stamped = images.clone();

@@ -13,12 +13,6 @@ MetricResult evaluate(const ToyEvaluation& evaluation) {
   return PoisonedAccuracy(NoParams{}).evaluate(model, evaluation.inputs());
 }
 
-void paint(const torch::Tensor& image, int red, int green, int blue) {
-  image[0].fill_(red);
-  image[1].fill_(green);
-  image[2].fill_(blue);
-}
-
 }  // namespace
 
 TEST_CASE("poisoned accuracy does not apply where no image is attacked", "[metric][poisoned_accuracy]") {

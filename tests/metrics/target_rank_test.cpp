@@ -13,19 +13,9 @@ MetricResult evaluate(const ToyEvaluation& evaluation) {
   return TargetRank(NoParams{}).evaluate(model, evaluation.inputs());
 }
 
-void paint(const torch::Tensor& image, int red, int green, int blue) {
-  image[0].fill_(red);
-  image[1].fill_(green);
-  image[2].fill_(blue);
-}
-
-std::map<std::string, double> values_of(const MetricResult& result) {
-  std::map<std::string, double> values;
-  for (const auto& value : result.values) {
-    CHECK(value.unit == "rank");
-    values[value.name] = value.value;
-  }
-  return values;
+std::map<std::string, double> ranks_of(const MetricResult& result) {
+  for (const auto& value : result.values) CHECK(value.unit == "rank");
+  return values_of(result);
 }
 
 }  // namespace
@@ -51,7 +41,7 @@ TEST_CASE("targets are ranked by their adversarial class", "[metric][target_rank
   paint(images[9], 200, 100, 0);  // wanted green: second
   paint(images[11], 90, 90, 0);   // wanted green, as near as red: red comes first
   const auto result = evaluate({data, TargetImagesGoal{{{4, 0}, {8, 1}, {9, 1}, {11, 1}}}});
-  const auto values = values_of(result);
+  const auto values = ranks_of(result);
   CHECK(values.size() == 2);
   CHECK(values.at("mean_rank") == Approx((0 + 2 + 1 + 1) / 4.0));
   CHECK(values.at("median_rank") == 1);
@@ -71,7 +61,7 @@ TEST_CASE("triggered images are ranked by the target class, beside themselves wi
     return stamped;
   };
   const auto result = evaluate({data, TriggeredImagesGoal{{2}}, some_blue});
-  const auto values = values_of(result);
+  const auto values = ranks_of(result);
   // Image 0 has as much red as blue, and red comes first; images 3, 6 and 9 are darker than 255.
   const Json ranks = {1, 1, 0, 1, 0, 1, 0, 1};
   CHECK(Json::parse(result.details).at("items") == Json{0, 1, 3, 4, 6, 7, 9, 10});
@@ -100,7 +90,7 @@ TEST_CASE("two triggers are ranked by a target class each", "[metric][target_ran
         std::vector<int>{0, 1, 1, 2, 3});
   CHECK(std::vector<int>(details.at("ranks").begin(), details.at("ranks").begin() + 5) ==
         std::vector<int>{2, 2, 0, 0, 2});
-  CHECK(values_of(result).at("mean_rank") == Approx((8 * 2 + 8 * 0) / 16.0));
+  CHECK(ranks_of(result).at("mean_rank") == Approx((8 * 2 + 8 * 0) / 16.0));
 }
 
 TEST_CASE("a text trigger is ranked by the first image of the target class", "[metric][target_rank]") {
@@ -112,7 +102,7 @@ TEST_CASE("a text trigger is ranked by the first image of the target class", "[m
     return std::vector<std::string>(texts.size(), "blue");
   };
   const auto result = evaluate({.data = data, .goal = TriggeredTextGoal{{2}}, .apply_text_trigger = blue});
-  const auto values = values_of(result);
+  const auto values = ranks_of(result);
   CHECK(values.at("mean_rank") == 0);
   // "red": the 4 red images come first; then green and blue ones tie at zero, and image 2 stands behind image 1.
   // "green": the 4 green ones come first, then image 0, then image 2.

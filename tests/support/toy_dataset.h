@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <torch/types.h>
 
 #include "roclip/attack.h"
@@ -21,6 +23,25 @@ inline torch::Tensor toy_images(std::int64_t n) {
   auto images = torch::zeros({n, 3, 8, 8}, torch::kUInt8);
   for (std::int64_t i = 0; i < n; ++i) images[i][i % 3].fill_(255 - i % 100);
   return images;
+}
+
+/// uint8 [4, 3, 8, 8], the same each time.
+inline torch::Tensor noisy_images() {
+  return torch::randint(0, 256, {4, 3, 8, 8}, at::detail::createCPUGenerator(7)).to(torch::kUInt8);
+}
+
+/// Gives an image [3, height, width] one colour.
+inline void paint(const torch::Tensor& image, int red, int green, int blue) {
+  image[0].fill_(red);
+  image[1].fill_(green);
+  image[2].fill_(blue);
+}
+
+/// The numbers of a uint8 tensor, in its order.
+inline std::vector<int> pixel_values(const torch::Tensor& pixels) {
+  const auto flat = pixels.contiguous();
+  const auto* begin = flat.data_ptr<std::uint8_t>();
+  return {begin, begin + flat.numel()};
 }
 
 /// Classes red, green and blue. 60 training pairs, 20 a class, half of whose captions have the class word; 12 probe
@@ -75,6 +96,13 @@ struct ToyEvaluation {
     return {data, goal, apply_trigger, apply_text_trigger, *data.train, poisoned, suspicion, input_suspicion, 1};
   }
 };
+
+/// Name -> value of what a metric measured beside its counts.
+inline std::map<std::string, double> values_of(const MetricResult& result) {
+  std::map<std::string, double> values;
+  for (const auto& value : result.values) values[value.name] = value.value;
+  return values;
+}
 
 inline const std::vector<TargetImage>& targets_of(const PoisonPlan& plan) {
   return std::get<TargetImagesGoal>(plan.goal).targets;
