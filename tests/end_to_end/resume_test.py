@@ -14,10 +14,8 @@ from program import PROGRAM, ROOT, InFolder, bits, files, read, run, start, writ
 
 KILLS = int(os.environ.get("ROCLIP_TEST_KILLS", "12"))
 # emoji-attacks, shortened: shared stages, stages of their own, triggers in images and text.
-WHOLE = read(ROOT / "results/emoji-attacks/matrix.json")
 STUDY = {
-    **{key: value for key, value in WHOLE.items() if key != "$schema"},
-    "attacks": [attack for attack in WHOLE["attacks"] if attack == "none" or attack["plugin"] in ("badnets", "text_trigger")],
+    **{key: value for key, value in read(ROOT / "results/emoji-attacks/matrix.json").items() if key != "$schema"},
     "seeds": [1],
     "training": {"epochs": 2, "batch_size": 256},
     "metrics": ["attack_success", "zero_shot", "poison_detection"],
@@ -70,7 +68,7 @@ class Resume(InFolder):
             process.stdout.close(), process.stderr.close()
         self.finish(matrix, self.out)
         self.assertEqual(bits(self.out), bits(self.undisturbed))
-        self.assertEqual(len(bits(self.out)), 15)
+        self.assertEqual(len(bits(self.out)), 20)
         self.assertEqual(files(self.out), files(self.undisturbed))
 
     def test_a_killed_cell_goes_on_from_its_checkpoint(self):
@@ -186,7 +184,7 @@ class Resume(InFolder):
         self.assertIn("interrupted", result.stdout)
 
     def test_deleting_the_cache_in_the_middle_of_a_run_harms_nobody(self):
-        matrix = write_matrix(self.folder, **{**STUDY, "attacks": STUDY["attacks"][1:2]})
+        matrix = write_matrix(self.folder, **STUDY)
         own = self.folder / "cache"
         shared = pathlib.Path(os.environ.get("ROCLIP_BENCH_CACHE", pathlib.Path.home() / ".cache" / "roclip-bench"))
         shutil.copytree(shared, own)
@@ -202,9 +200,7 @@ class Resume(InFolder):
             pack.replace(own / pack.name)
         _, told = process.communicate(timeout=300)
         self.assertEqual(process.returncode, 0, told)
-        cells = bits(self.out)
-        self.assertEqual(len(cells), 5)
-        self.assertEqual(cells, {id: bits(self.undisturbed)[id] for id in cells})
+        self.assertEqual(bits(self.out), bits(self.undisturbed))
 
 
 if __name__ == "__main__":
