@@ -35,15 +35,7 @@ std::vector<Stage> CleanClipDefense::stages(const Stage& training) const {
 }
 
 torch::Tensor CleanClipDefense::choose_samples(TrainContext& context) {
-  const auto clean = std::ssize(context.clean_subset);
-  if (clean < context.stage.batch_size) {
-    throw Error(ErrorKind::kMatrix, "cleanclip: expected a clean subset of at least a batch of " +
-                                        std::to_string(context.stage.batch_size) + " pairs, got " +
-                                        std::to_string(clean) +
-                                        "; give a larger clean subset, or a smaller batch_size of the defense");
-  }
-  return torch::tensor(context.clean_subset)
-      .index_select(0, torch::randperm(clean, context.order_rng.generator(), torch::kLong));
+  return shuffled_clean_subset(context, "cleanclip");
 }
 
 torch::Tensor info_nce(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& logit_scale) {

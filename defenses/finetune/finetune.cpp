@@ -1,8 +1,5 @@
 #include "finetune.h"
 
-#include <torch/types.h>
-#include <torch/utils.h>
-
 namespace roclip {
 
 void FinetuneDefense::Params::declare(ParamList& list) {
@@ -49,15 +46,7 @@ std::vector<Stage> FinetuneDefense::stages(const Stage& training) const {
 }
 
 torch::Tensor FinetuneDefense::choose_samples(TrainContext& context) {
-  const auto clean = std::ssize(context.clean_subset);
-  if (clean < context.stage.batch_size) {
-    throw Error(ErrorKind::kMatrix, "finetune/batch_size: expected a clean subset of at least a batch of " +
-                                        std::to_string(context.stage.batch_size) + " pairs, got " +
-                                        std::to_string(clean) +
-                                        "; give a larger clean subset, or a smaller batch_size of the defense");
-  }
-  return torch::tensor(context.clean_subset)
-      .index_select(0, torch::randperm(clean, context.order_rng.generator(), torch::kLong));
+  return shuffled_clean_subset(context, "finetune");
 }
 
 }  // namespace roclip

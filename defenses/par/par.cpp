@@ -45,13 +45,7 @@ std::vector<Stage> ParDefense::stages(const Stage& training) const {
 }
 
 void ParDefense::before_stage(TrainContext& context) {
-  const auto clean = std::ssize(context.clean_subset);
-  if (clean < context.stage.batch_size) {
-    throw Error(ErrorKind::kMatrix, "par/batch_size: expected a clean subset of at least a batch of " +
-                                        std::to_string(context.stage.batch_size) + " pairs, got " +
-                                        std::to_string(clean) +
-                                        "; give a larger clean subset, or a smaller batch_size of the defense");
-  }
+  check_clean_subset(context, "par");
   const auto indices = torch::tensor(context.clean_subset);
   context.model.train(false);
   images_ = embed_images(context.model, context.pairs, indices);
@@ -59,10 +53,7 @@ void ParDefense::before_stage(TrainContext& context) {
   context.model.train(true);
 }
 
-torch::Tensor ParDefense::choose_samples(TrainContext& context) {
-  const auto clean = torch::tensor(context.clean_subset);
-  return clean.index_select(0, torch::randperm(clean.size(0), context.order_rng.generator(), torch::kLong));
-}
+torch::Tensor ParDefense::choose_samples(TrainContext& context) { return shuffled_clean_subset(context, "par"); }
 
 torch::Tensor ParDefense::augment_images(const torch::Tensor& pixels, TrainContext& context) {
   auto& rng = context.augmentation_rng;

@@ -5,6 +5,21 @@
 
 namespace roclip {
 
+void check_clean_subset(const TrainContext& context, const std::string& defense) {
+  const auto clean = std::ssize(context.clean_subset);
+  if (clean >= context.stage.batch_size) return;
+  throw Error(ErrorKind::kMatrix, defense + "/batch_size: expected a clean subset of at least a batch of " +
+                                      std::to_string(context.stage.batch_size) + " pairs, got " +
+                                      std::to_string(clean) +
+                                      "; give a larger clean subset, or a smaller batch_size of the defense");
+}
+
+torch::Tensor shuffled_clean_subset(TrainContext& context, const std::string& defense) {
+  check_clean_subset(context, defense);
+  return torch::tensor(context.clean_subset)
+      .index_select(0, torch::randperm(std::ssize(context.clean_subset), context.order_rng.generator(), torch::kLong));
+}
+
 std::vector<Stage> Defense::stages(const Stage& training) const { return {training}; }
 
 void Defense::before_stage(TrainContext&) {}

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "support/relabelled_pairs.h"
 #include "support/toy_dataset.h"
 
 namespace roclip::badnets_test {
@@ -26,67 +27,14 @@ PoisonPlan plan(const BadnetsParams& params, std::uint64_t seed = 1) {
 
 }  // namespace
 
-TEST_CASE("badnets plans are pure", "[attack][badnets]") {
-  CHECK(plan(red(0.2), 1) == plan(red(0.2), 1));
-  CHECK_FALSE(plan(red(0.2), 1) == plan(red(0.2), 2));
+TEST_CASE("badnets gives pairs of other classes its trigger and captions of the target", "[attack][badnets]") {
+  check_relabelled_pairs<Badnets>(red(0), "badnets");
 }
 
-TEST_CASE("badnets replaces pairs of other classes by stamped ones with captions of the target", "[attack][badnets]") {
-  const auto data = toy_dataset();
-  const auto seed = GENERATE(range<std::uint64_t>(0, 20));
-  const auto poisons = plan(red(0.25), seed);
-  CHECK(poisons.goal == Goal(TriggeredImagesGoal{{0}}));
-  CHECK(poisons.edits.size() == 15);  // of 60 pairs
-  std::set<std::int64_t> replaced;
-  for (const auto& edit : poisons.edits) {
-    REQUIRE(edit.replaces);
-    REQUIRE(*edit.replaces >= 0);
-    REQUIRE(*edit.replaces < data.train->size());
-    replaced.insert(*edit.replaces);
-    CHECK(edit.image == ImageRef{.set = ImageRef::Set::kTrain, .index = *edit.replaces});
-    CHECK(edit.trigger);
-    CHECK_FALSE(contains_phrase(data.train->caption(*edit.replaces), "red"));
-    CHECK(contains_phrase(edit.caption, "red"));
-    CHECK(std::ranges::count(captions_of(*data.train), edit.caption) == 1);
-  }
-  CHECK(replaced.size() == 15);
-}
-
-TEST_CASE("badnets can caption its poisons with the prompts of the class", "[attack][badnets]") {
-  auto params = red(0.5);
-  params.captions = "templates";
-  std::set<std::string> captions;
-  for (const auto& edit : plan(params).edits) captions.insert(edit.caption);
-  CHECK(captions == std::set<std::string>{"red", "a red square"});
-}
-
-TEST_CASE("badnets poisons count pairs when count is set", "[attack][badnets]") {
-  auto params = red(0);
-  params.count = 7;
-  CHECK(plan(params).edits.size() == 7);
-}
-
-TEST_CASE("badnets refuses what the data cannot serve, and says why", "[attack][badnets]") {
-  CHECK_THROWS_WITH(plan(red(0)), Contains("exactly one of \"rate\""));
-  auto both = red(0.1);
-  both.count = 5;
-  CHECK_THROWS_WITH(plan(both), Contains("exactly one of \"rate\" (got 0.1) and \"count\" (got 5)"));
-  CHECK_THROWS_WITH(plan(red(0.001)), Contains("badnets/rate: 0.001 of 60") && Contains("raise \"rate\""));
-  CHECK_THROWS_WITH(plan(red(1)), Contains("badnets/rate: 60 pairs") && Contains("only 50 pairs of other classes"));
-  auto unknown = red(0.1);
-  unknown.target_class = "blu";
-  CHECK_THROWS_WITH(plan(unknown), Contains("badnets/target_class") && Contains("did you mean \"blue\""));
+TEST_CASE("badnets refuses a patch larger than the image", "[attack][badnets]") {
   auto large = red(0.1);
   large.patch_px = 9;
   CHECK_THROWS_WITH(plan(large), Contains("badnets/patch_px: 9 does not fit on images of 8 x 8 px"));
-
-  auto data = toy_dataset();
-  data.classes.push_back({"purple", {"purple"}});
-  auto purple = red(0.1);
-  purple.target_class = "purple";
-  CHECK_THROWS_WITH(Badnets(purple).plan(view_of(data), 1), Contains("no training caption contains \"purple\""));
-  purple.captions = "templates";
-  CHECK(Badnets(purple).plan(view_of(data), 1).edits.size() == 6);
 }
 
 TEST_CASE("the patterns of badnets have these pixels", "[attack][badnets]") {
@@ -280,14 +228,6 @@ TEST_CASE("a stamp in a fixed place is idempotent", "[attack][badnets]") {
   const Badnets attack(params);
   const auto once = attack.apply_trigger(noisy_images(), some_draws(4));
   CHECK(attack.apply_trigger(once, some_draws(4)).equal(once));
-}
-
-TEST_CASE("badnets leaves the clean subset alone", "[attack][badnets]") {
-  auto data = toy_dataset();
-  for (std::int64_t i = 0; i < 60; i += 2) data.clean_subset.push_back(i);
-  auto params = red(0);
-  params.count = 20;
-  for (const auto& edit : Badnets(params).plan(view_of(data), 1).edits) CHECK(*edit.replaces % 2 == 1);
 }
 
 }  // namespace roclip::badnets_test

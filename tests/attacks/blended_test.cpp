@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "support/relabelled_pairs.h"
 #include "support/toy_dataset.h"
 
 namespace roclip::blended_test {
@@ -49,59 +50,17 @@ std::vector<int> row_of(const torch::Tensor& values) {
 
 }  // namespace
 
-TEST_CASE("blended plans are pure", "[attack][blended]") {
-  CHECK(plan(red(0.2), 1) == plan(red(0.2), 1));
-  CHECK_FALSE(plan(red(0.2), 1) == plan(red(0.2), 2));
+TEST_CASE("blended gives pairs of other classes its trigger and captions of the target", "[attack][blended]") {
+  check_relabelled_pairs<Blended>(red(0), "blended");
 }
 
-TEST_CASE("blended replaces pairs of other classes by blended ones with captions of the target", "[attack][blended]") {
-  const auto data = toy_dataset();
-  const auto poisons = plan(red(0.25), GENERATE(range<std::uint64_t>(0, 5)));
-  CHECK(poisons.goal == Goal(TriggeredImagesGoal{{0}}));
-  CHECK(poisons.removes.empty());
-  std::set<std::int64_t> replaced;
+TEST_CASE("each poison of blended has a pattern of its own", "[attack][blended]") {
   std::set<std::uint64_t> draws;
-  for (const auto& edit : poisons.edits) {
-    replaced.insert(edit.replaces.value());
-    CHECK(edit.image == ImageRef{.set = ImageRef::Set::kTrain, .index = *edit.replaces});
-    REQUIRE(edit.trigger);
-    CHECK(edit.trigger->trigger == 0);
-    draws.insert(edit.trigger->value);
-    CHECK_FALSE(contains_phrase(data.train->caption(*edit.replaces), "red"));
-    CHECK(contains_phrase(edit.caption, "red"));
-  }
-  CHECK(replaced.size() == 15);  // of 60 pairs
+  for (const auto& edit : plan(red(0.25)).edits) draws.insert(edit.trigger->value);
   CHECK(draws.size() == 15);
 }
 
-TEST_CASE("blended can caption its poisons with the prompts of the class", "[attack][blended]") {
-  auto params = red(0.5);
-  params.captions = "templates";
-  std::set<std::string> captions;
-  for (const auto& edit : plan(params).edits) captions.insert(edit.caption);
-  CHECK(captions == std::set<std::string>{"red", "a red square"});
-}
-
-TEST_CASE("blended poisons count pairs when count is set, and none of the clean subset", "[attack][blended]") {
-  auto data = toy_dataset();
-  for (std::int64_t i = 0; i < 60; i += 2) data.clean_subset.push_back(i);
-  auto params = red(0);
-  params.count = 20;
-  const auto poisons = Blended(params).plan(view_of(data), 1);
-  CHECK(poisons.edits.size() == 20);
-  for (const auto& edit : poisons.edits) CHECK(*edit.replaces % 2 == 1);
-}
-
-TEST_CASE("blended refuses what cannot be, and says why", "[attack][blended]") {
-  CHECK_THROWS_WITH(plan(red(0)), Contains("blended: set exactly one of \"rate\""));
-  auto both = red(0.1);
-  both.count = 5;
-  CHECK_THROWS_WITH(plan(both), Contains("(got 0.1) and \"count\" (got 5)"));
-  CHECK_THROWS_WITH(plan(red(0.001)), Contains("blended/rate: 0.001 of 60"));
-  CHECK_THROWS_WITH(plan(red(1)), Contains("blended/rate: 60 pairs") && Contains("only 50 pairs of other classes"));
-  auto unknown = red(0.1);
-  unknown.target_class = "blu";
-  CHECK_THROWS_WITH(plan(unknown), Contains("blended/target_class") && Contains("did you mean \"blue\""));
+TEST_CASE("blended refuses a grain for a pattern that has none", "[attack][blended]") {
   auto grain = red(0.1, GENERATE("picture", "text"));
   grain.grain_px = 3;
   CHECK_THROWS_WITH(plan(grain),

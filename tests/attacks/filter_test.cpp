@@ -4,10 +4,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "support/relabelled_pairs.h"
 #include "support/toy_dataset.h"
 
 namespace roclip::filter_test {
-using Catch::Contains;
 
 namespace {
 
@@ -21,11 +21,6 @@ FilterParams red(double rate, double strength = 1) {
   return params;
 }
 
-PoisonPlan plan(const FilterParams& params, std::uint64_t seed = 1) {
-  const auto data = toy_dataset();
-  return Filter(params).plan(view_of(data), seed);
-}
-
 /// A colour under the filter.
 Rgb filtered(const Rgb& colour, double strength = 1) {
   const auto image = torch::tensor(colour).to(torch::kUInt8).view({1, 3, 1, 1});
@@ -35,56 +30,8 @@ Rgb filtered(const Rgb& colour, double strength = 1) {
 
 }  // namespace
 
-TEST_CASE("filter plans are pure", "[attack][filter]") {
-  CHECK(plan(red(0.2), 1) == plan(red(0.2), 1));
-  CHECK_FALSE(plan(red(0.2), 1) == plan(red(0.2), 2));
-}
-
-TEST_CASE("filter replaces pairs of other classes by filtered ones with captions of the target", "[attack][filter]") {
-  const auto data = toy_dataset();
-  const auto poisons = plan(red(0.25), GENERATE(range<std::uint64_t>(0, 5)));
-  CHECK(poisons.goal == Goal(TriggeredImagesGoal{{0}}));
-  CHECK(poisons.removes.empty());
-  std::set<std::int64_t> replaced;
-  for (const auto& edit : poisons.edits) {
-    replaced.insert(edit.replaces.value());
-    CHECK(edit.image == ImageRef{.set = ImageRef::Set::kTrain, .index = *edit.replaces});
-    REQUIRE(edit.trigger);
-    CHECK(edit.trigger->trigger == 0);
-    CHECK_FALSE(contains_phrase(data.train->caption(*edit.replaces), "red"));
-    CHECK(contains_phrase(edit.caption, "red"));
-  }
-  CHECK(replaced.size() == 15);  // of 60 pairs
-}
-
-TEST_CASE("filter can caption its poisons with the prompts of the class", "[attack][filter]") {
-  auto params = red(0.5);
-  params.captions = "templates";
-  std::set<std::string> captions;
-  for (const auto& edit : plan(params).edits) captions.insert(edit.caption);
-  CHECK(captions == std::set<std::string>{"red", "a red square"});
-}
-
-TEST_CASE("filter poisons count pairs when count is set, and none of the clean subset", "[attack][filter]") {
-  auto data = toy_dataset();
-  for (std::int64_t i = 0; i < 60; i += 2) data.clean_subset.push_back(i);
-  auto params = red(0);
-  params.count = 20;
-  const auto poisons = Filter(params).plan(view_of(data), 1);
-  CHECK(poisons.edits.size() == 20);
-  for (const auto& edit : poisons.edits) CHECK(*edit.replaces % 2 == 1);
-}
-
-TEST_CASE("filter refuses what the data cannot serve, and says why", "[attack][filter]") {
-  CHECK_THROWS_WITH(plan(red(0)), Contains("filter: set exactly one of \"rate\""));
-  auto both = red(0.1);
-  both.count = 5;
-  CHECK_THROWS_WITH(plan(both), Contains("(got 0.1) and \"count\" (got 5)"));
-  CHECK_THROWS_WITH(plan(red(0.001)), Contains("filter/rate: 0.001 of 60"));
-  CHECK_THROWS_WITH(plan(red(1)), Contains("filter/rate: 60 pairs") && Contains("only 50 pairs of other classes"));
-  auto unknown = red(0.1);
-  unknown.target_class = "blu";
-  CHECK_THROWS_WITH(plan(unknown), Contains("filter/target_class") && Contains("did you mean \"blue\""));
+TEST_CASE("filter gives pairs of other classes its trigger and captions of the target", "[attack][filter]") {
+  check_relabelled_pairs<Filter>(red(0), "filter");
 }
 
 TEST_CASE("the recipe of filter is the whole filter and prompts", "[attack][filter]") {

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "support/relabelled_pairs.h"
 #include "support/toy_dataset.h"
 
 namespace roclip::sig_test {
@@ -39,56 +40,11 @@ std::vector<int> row(SigParams params, int grey) {
 
 }  // namespace
 
-TEST_CASE("sig plans are pure", "[attack][sig]") {
-  CHECK(plan(red(0.2), 1) == plan(red(0.2), 1));
-  CHECK_FALSE(plan(red(0.2), 1) == plan(red(0.2), 2));
+TEST_CASE("sig gives pairs of other classes its trigger and captions of the target", "[attack][sig]") {
+  check_relabelled_pairs<Sig>(red(0), "sig");
 }
 
-TEST_CASE("sig replaces pairs of other classes by waved ones with captions of the target", "[attack][sig]") {
-  const auto data = toy_dataset();
-  const auto poisons = plan(red(0.25), GENERATE(range<std::uint64_t>(0, 5)));
-  CHECK(poisons.goal == Goal(TriggeredImagesGoal{{0}}));
-  CHECK(poisons.removes.empty());
-  std::set<std::int64_t> replaced;
-  for (const auto& edit : poisons.edits) {
-    replaced.insert(edit.replaces.value());
-    CHECK(edit.image == ImageRef{.set = ImageRef::Set::kTrain, .index = *edit.replaces});
-    REQUIRE(edit.trigger);
-    CHECK(edit.trigger->trigger == 0);
-    CHECK_FALSE(contains_phrase(data.train->caption(*edit.replaces), "red"));
-    CHECK(contains_phrase(edit.caption, "red"));
-  }
-  CHECK(replaced.size() == 15);  // of 60 pairs
-}
-
-TEST_CASE("sig can caption its poisons with the prompts of the class", "[attack][sig]") {
-  auto params = red(0.5);
-  params.captions = "templates";
-  std::set<std::string> captions;
-  for (const auto& edit : plan(params).edits) captions.insert(edit.caption);
-  CHECK(captions == std::set<std::string>{"red", "a red square"});
-}
-
-TEST_CASE("sig poisons count pairs when count is set, and none of the clean subset", "[attack][sig]") {
-  auto data = toy_dataset();
-  for (std::int64_t i = 0; i < 60; i += 2) data.clean_subset.push_back(i);
-  auto params = red(0);
-  params.count = 20;
-  const auto poisons = Sig(params).plan(view_of(data), 1);
-  CHECK(poisons.edits.size() == 20);
-  for (const auto& edit : poisons.edits) CHECK(*edit.replaces % 2 == 1);
-}
-
-TEST_CASE("sig refuses what the data cannot serve, and says why", "[attack][sig]") {
-  CHECK_THROWS_WITH(plan(red(0)), Contains("sig: set exactly one of \"rate\""));
-  auto both = red(0.1);
-  both.count = 5;
-  CHECK_THROWS_WITH(plan(both), Contains("(got 0.1) and \"count\" (got 5)"));
-  CHECK_THROWS_WITH(plan(red(0.001)), Contains("sig/rate: 0.001 of 60"));
-  CHECK_THROWS_WITH(plan(red(1)), Contains("sig/rate: 60 pairs") && Contains("only 50 pairs of other classes"));
-  auto unknown = red(0.1);
-  unknown.target_class = "blu";
-  CHECK_THROWS_WITH(plan(unknown), Contains("sig/target_class") && Contains("did you mean \"blue\""));
+TEST_CASE("sig refuses a wave that the pixels cannot show", "[attack][sig]") {
   auto fast = red(0.1);
   fast.frequency = 4;
   CHECK_THROWS_WITH(plan(fast), Contains("sig/frequency: expected less than half of the 8 px") && Contains("got 4"));

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "support/relabelled_pairs.h"
 #include "support/toy_dataset.h"
 
 namespace roclip::wanet_test {
@@ -34,6 +35,10 @@ torch::Tensor ramp(int axis) {
 
 }  // namespace
 
+TEST_CASE("wanet gives pairs of other classes its trigger and captions of the target", "[attack][wanet]") {
+  check_relabelled_pairs<Wanet>(red(0), "wanet");
+}
+
 TEST_CASE("wanet plans are pure", "[attack][wanet]") {
   auto params = red(0.2);
   params.noise_ratio = 1;
@@ -41,21 +46,8 @@ TEST_CASE("wanet plans are pure", "[attack][wanet]") {
   CHECK_FALSE(plan(params, 1) == plan(params, 2));
 }
 
-TEST_CASE("wanet replaces pairs of other classes by warped ones with captions of the target", "[attack][wanet]") {
-  const auto data = toy_dataset();
-  const auto poisons = plan(red(0.25), GENERATE(range<std::uint64_t>(0, 5)));
-  CHECK(poisons.goal == Goal(TriggeredImagesGoal{{0}}));
-  std::set<std::int64_t> replaced;
-  for (const auto& edit : poisons.edits) {
-    replaced.insert(edit.replaces.value());
-    CHECK(edit.image == ImageRef{.set = ImageRef::Set::kTrain, .index = *edit.replaces});
-    REQUIRE(edit.trigger);
-    CHECK(edit.trigger->trigger == 0);
-    CHECK_FALSE(is_noisy(edit));
-    CHECK_FALSE(contains_phrase(data.train->caption(*edit.replaces), "red"));
-    CHECK(contains_phrase(edit.caption, "red"));
-  }
-  CHECK(replaced.size() == 15);  // of 60 pairs
+TEST_CASE("wanet has no pairs in noise mode unless asked", "[attack][wanet]") {
+  for (const auto& edit : plan(red(0.25)).edits) CHECK_FALSE(is_noisy(edit));
 }
 
 TEST_CASE("pairs in noise mode come on top of the poisons and keep their captions", "[attack][wanet]") {
@@ -87,27 +79,10 @@ TEST_CASE("wanet leaves the clean subset alone, in noise mode too", "[attack][wa
   for (const auto& edit : poisons.edits) CHECK(*edit.replaces % 2 == 1);
 }
 
-TEST_CASE("wanet can caption its poisons with the prompts of the class", "[attack][wanet]") {
-  auto params = red(0.5);
-  params.captions = "templates";
-  std::set<std::string> captions;
-  for (const auto& edit : plan(params).edits) captions.insert(edit.caption);
-  CHECK(captions == std::set<std::string>{"red", "a red square"});
-}
-
-TEST_CASE("wanet refuses what the data cannot serve, and says why", "[attack][wanet]") {
-  CHECK_THROWS_WITH(plan(red(0)), Contains("exactly one of \"rate\""));
-  auto both = red(0.1);
-  both.count = 5;
-  CHECK_THROWS_WITH(plan(both), Contains("exactly one of \"rate\" (got 0.1) and \"count\" (got 5)"));
-  CHECK_THROWS_WITH(plan(red(0.001)), Contains("wanet/rate: 0.001 of 60"));
-  CHECK_THROWS_WITH(plan(red(1)), Contains("wanet/rate: 60 pairs") && Contains("only 50 pairs of other classes"));
+TEST_CASE("wanet refuses more pairs in noise mode than there are", "[attack][wanet]") {
   auto noisy = red(0.5);
   noisy.noise_ratio = 2;
   CHECK_THROWS_WITH(plan(noisy), Contains("wanet/noise_ratio: 60 pairs in noise mode, but only 30"));
-  auto unknown = red(0.1);
-  unknown.target_class = "blu";
-  CHECK_THROWS_WITH(plan(unknown), Contains("wanet/target_class") && Contains("did you mean \"blue\""));
 }
 
 TEST_CASE("the recipes of wanet are those of the authors' code", "[attack][wanet]") {

@@ -1,9 +1,6 @@
 #include "abl.h"
 
 #include <cmath>
-#include <sstream>
-
-#include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
@@ -43,16 +40,6 @@ AblDefense::Params by_cosine() {
   params.isolation_loss = "cosine";
   params.isolated_share = 0.1;
   return params;
-}
-
-void copy(const AblDefense& from, AblDefense& to) {
-  std::stringstream stream;
-  torch::serialize::OutputArchive out;
-  from.save(out);
-  out.save_to(stream);
-  torch::serialize::InputArchive in;
-  in.load_from(stream);
-  to.load(in);
 }
 
 // Images at (1, 0) and (0.6, 0.8); captions at (0.8, 0.6) and (0, 1).
@@ -196,12 +183,12 @@ TEST_CASE("abl saves what it isolated", "[defense][abl]") {
   Surroundings s(colours(60));
   AblDefense saved(by_cosine()), loaded(by_cosine()), empty({}), fresh({});
   saved.before_stage(s.context);
-  copy(saved, loaded);
+  copy_state(saved, loaded);
   CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
   CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
   s.at("unlearn");
   CHECK(std::get<0>(loaded.choose_samples(s.context).sort()).equal(torch::arange(0, 60, 10)));
-  copy(empty, fresh);
+  copy_state(empty, fresh);
   CHECK_FALSE(fresh.suspicion());
 }
 

@@ -2,38 +2,11 @@
 
 #include <catch2/catch.hpp>
 
-#include "support/toy_context.h"
+#include "support/outlying_pairs.h"
 
 namespace roclip::activation_clustering_test {
 
 namespace {
-
-/// 40 pairs of one caption whose images are about red, the last four about blue; and 20 of another caption, about
-/// green.
-struct Surroundings {
-  Surroundings() : toy(model, tensor_pairs(images(), captions())) {
-    context.stage = {.name = "retrain", .batch_size = 8};
-  }
-
-  static torch::Tensor images() {
-    auto result = torch::zeros({60, 3, 4, 4}, torch::kUInt8);
-    Rng rng(7);
-    for (std::int64_t i = 0; i < 60; ++i) {
-      for (std::int64_t c = 0; c < 3; ++c) result[i][c].fill_(20 + rng.below(20));
-      result[i][i < 36 ? 0 : i < 40 ? 2 : 1].fill_(220);
-    }
-    return result;
-  }
-  static std::vector<std::string> captions() {
-    std::vector<std::string> result(40, "east");
-    result.resize(60, "north");
-    return result;
-  }
-
-  FakeClip model{{{"east", {1, 0, 0}}, {"north", {0, 1, 0}}}};
-  ToySurroundings toy;
-  TrainContext& context = toy.context;
-};
 
 ActivationClusteringDefense::Params params_with(const std::string& reduction) {
   ActivationClusteringDefense::Params params;
@@ -95,7 +68,7 @@ TEST_CASE("activation_clustering drops the small half of a caption's images that
           "[defense][activation_clustering]") {
   for (const std::string reduction : {"ica", "pca"}) {
     CAPTURE(reduction);
-    Surroundings surroundings;
+    OutlyingPairs surroundings;
     ActivationClusteringDefense defense(params_with(reduction));
     CHECK_FALSE(defense.suspicion());
     defense.before_stage(surroundings.context);
@@ -118,7 +91,7 @@ TEST_CASE("activation_clustering suspects nothing where no half is small enough,
           "[defense][activation_clustering]") {
   for (const bool by_share : {true, false}) {
     CAPTURE(by_share);
-    Surroundings surroundings;
+    OutlyingPairs surroundings;
     auto params = params_with("pca");
     (by_share ? params.max_share : params.min_silhouette) = by_share ? 0.05 : 1;
     ActivationClusteringDefense defense(params);
@@ -129,7 +102,7 @@ TEST_CASE("activation_clustering suspects nothing where no half is small enough,
 }
 
 TEST_CASE("activation_clustering leaves a batch", "[defense][activation_clustering]") {
-  Surroundings surroundings;
+  OutlyingPairs surroundings;
   surroundings.context.stage.batch_size = 58;
   ActivationClusteringDefense defense(params_with("pca"));
   defense.before_stage(surroundings.context);

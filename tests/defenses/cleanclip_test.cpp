@@ -12,24 +12,6 @@ namespace {
 
 FakeClip axes() { return FakeClip({{"east", {1, 0, 0}}, {"north", {0, 1, 0}}}); }
 
-/// Views that are the images and captions themselves.
-CleanClipDefense::Params without_augmentation() {
-  CleanClipDefense::Params params;
-  params.image = {
-      .crop_min_area = 1, .flip_probability = 0, .jitter_probability = 0, .grey_probability = 0, .blur_probability = 0};
-  params.text.probability = 0;
-  return params;
-}
-
-Batch a_batch(FakeClip& model) {
-  auto pixels = torch::zeros({2, 3, 4, 4});
-  pixels[0][0].fill_(0.9);
-  pixels[0][1].fill_(0.3);
-  pixels[1][1].fill_(0.8);
-  const std::vector<std::string> captions = {"east", "east north"};
-  return {torch::arange(2), pixels, captions, model.tokenize(captions)};
-}
-
 }  // namespace
 
 TEST_CASE("cleanclip trains as plain CLIP first, then fine-tunes what was trained", "[defense][cleanclip]") {
@@ -73,7 +55,7 @@ TEST_CASE("cleanclip says so when the clean subset is smaller than a batch", "[d
 TEST_CASE("cleanclip's loss is CLIP's and the mean of one inside of each modality, weighted", "[defense][cleanclip]") {
   auto model = axes();
   ToySurroundings toy(model, {"east", "north"});
-  const auto batch = a_batch(model);
+  const auto batch = two_pairs(model);
   const auto z_img = model.encode_image(batch.pixels), z_txt = model.encode_text(batch.tokens);
   const auto across = clip_loss(z_img, z_txt, model.scale).item<double>();
   // Cross-entropy of a view among views that equal the batch, written out for two rows.
@@ -81,7 +63,7 @@ TEST_CASE("cleanclip's loss is CLIP's and the mean of one inside of each modalit
     const double other = (z[0] * z[1]).sum().item<double>();
     return std::log(1 + std::exp(10 * (other - 1)));
   };
-  auto params = without_augmentation();
+  auto params = without_augmentation<CleanClipDefense>();
   params.clip_weight = 0.5;
   params.self_supervision_weight = 3;
   CHECK(CleanClipDefense(params).step(batch, toy.context).item<double>() ==
@@ -100,7 +82,7 @@ TEST_CASE("cleanclip's self-supervision compares images and captions with views 
   CleanClipDefense::Params params;
   params.clip_weight = 0;
   CleanClipDefense defense(params);
-  const auto first = defense.step(a_batch(model), toy.context), second = defense.step(a_batch(model), toy.context);
+  const auto first = defense.step(two_pairs(model), toy.context), second = defense.step(two_pairs(model), toy.context);
   CHECK(first.item<double>() != second.item<double>());  // other views
   first.backward();
   CHECK(model.image_weight.grad().abs().sum().item<double>() > 0);

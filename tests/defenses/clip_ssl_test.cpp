@@ -17,24 +17,6 @@ struct Surroundings {
   ToySurroundings toy{model, {"east", "north"}};
 };
 
-/// Views that are the images and captions themselves.
-ClipSslDefense::Params without_augmentation() {
-  ClipSslDefense::Params params;
-  params.image = {
-      .crop_min_area = 1, .flip_probability = 0, .jitter_probability = 0, .grey_probability = 0, .blur_probability = 0};
-  params.text.probability = 0;
-  return params;
-}
-
-Batch a_batch(FakeClip& model) {
-  auto pixels = torch::zeros({2, 3, 4, 4});
-  pixels[0][0].fill_(0.9);
-  pixels[0][1].fill_(0.3);
-  pixels[1][1].fill_(0.8);
-  const std::vector<std::string> captions = {"east", "east north"};
-  return {torch::arange(2), pixels, captions, model.tokenize(captions)};
-}
-
 struct Values {
   double across, other_image, other_caption;  ///< CLIP loss; cosine of the two images, of the two captions
 };
@@ -46,25 +28,25 @@ Values of(FakeClip& model, const Batch& batch) {
 }
 
 double step(const ClipSslDefense::Params& params, Surroundings& s) {
-  return ClipSslDefense(params).step(a_batch(s.model), s.toy.context).item<double>();
+  return ClipSslDefense(params).step(two_pairs(s.model), s.toy.context).item<double>();
 }
 
 }  // namespace
 
 TEST_CASE("clip_ssl without self-supervision is plain CLIP to the bit and draws nothing", "[defense][clip_ssl]") {
   Surroundings s;
-  auto params = without_augmentation();
+  auto params = without_augmentation<ClipSslDefense>();
   params.image_weight = params.text_weight = 0;
-  CHECK(step(params, s) == of(s.model, a_batch(s.model)).across);
+  CHECK(step(params, s) == of(s.model, two_pairs(s.model)).across);
   CHECK(s.toy.augmentation_rng.state() == Rng(2).state());
 }
 
 TEST_CASE("clip_ssl adds a cross-entropy inside of each modality, each with its weight", "[defense][clip_ssl]") {
   Surroundings s;
-  const auto values = of(s.model, a_batch(s.model));
+  const auto values = of(s.model, two_pairs(s.model));
   // A view that equals its image: -log(e^10 / (e^10 + e^(10 cos))), the same in both rows.
   const auto inside = [](double cosine, double scale) { return std::log1p(std::exp(scale * (cosine - 1))); };
-  auto params = without_augmentation();
+  auto params = without_augmentation<ClipSslDefense>();
   CHECK(step(params, s) ==
         Approx(values.across + 0.5 * inside(values.other_image, 10) + 0.5 * inside(values.other_caption, 10))
             .epsilon(1e-4));
@@ -81,8 +63,8 @@ TEST_CASE("clip_ssl adds a cross-entropy inside of each modality, each with its 
 
 TEST_CASE("clip_ssl with two views compares them by SimCLR's loss, and not the image", "[defense][clip_ssl]") {
   Surroundings s;
-  const auto values = of(s.model, a_batch(s.model));
-  auto params = without_augmentation();
+  const auto values = of(s.model, two_pairs(s.model));
+  auto params = without_augmentation<ClipSslDefense>();
   params.views = "two";
   params.clip_weight = 0;
   params.image_weight = 1;
@@ -119,8 +101,8 @@ TEST_CASE("clip_ssl's views are drawn anew each time, from the augmentation's st
     params.views = views;
     params.clip_weight = 0;
     ClipSslDefense defense(params);
-    const auto first = defense.step(a_batch(s.model), s.toy.context);
-    CHECK(first.item<double>() != defense.step(a_batch(s.model), s.toy.context).item<double>());
+    const auto first = defense.step(two_pairs(s.model), s.toy.context);
+    CHECK(first.item<double>() != defense.step(two_pairs(s.model), s.toy.context).item<double>());
     first.backward();
     CHECK(s.model.image_weight.grad().abs().sum().item<double>() > 0);
     CHECK(s.model.word_weight.grad().abs().sum().item<double>() > 0);

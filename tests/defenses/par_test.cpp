@@ -1,9 +1,5 @@
 #include "par.h"
 
-#include <sstream>
-
-#include <torch/serialize.h>
-
 #include <catch2/catch.hpp>
 
 #include "support/toy_context.h"
@@ -39,16 +35,6 @@ ParDefense::Params only_erasing(double probability, double area) {
   params.erasing_probability = probability;
   params.erasing_min_area = params.erasing_max_area = area;
   return params;
-}
-
-void copy(const ParDefense& from, ParDefense& to) {
-  std::stringstream stream;
-  torch::serialize::OutputArchive out;
-  from.save(out);
-  out.save_to(stream);
-  torch::serialize::InputArchive in;
-  in.load_from(stream);
-  to.load(in);
 }
 
 }  // namespace
@@ -182,11 +168,11 @@ TEST_CASE("par saves where the poisoned model had the clean pairs", "[defense][p
   ParDefense saved({}), loaded({}), empty({}), fresh({});
   saved.before_stage(surroundings.toy.context);
   surroundings.model.word_weight.mul_(-1);  // trained on
-  copy(saved, loaded);
+  copy_state(saved, loaded);
   const auto z_img = rows({0, 0, 1, 1, 0, 0}), z_txt = rows({0.6F, 0.8F, 0, 1, 0, 0});
   CHECK(loaded.loss(reversed(), z_img, z_txt, surroundings.toy.context)
             .equal(saved.loss(reversed(), z_img, z_txt, surroundings.toy.context)));
-  CHECK_NOTHROW(copy(empty, fresh));
+  CHECK_NOTHROW(copy_state(empty, fresh));
 }
 
 }  // namespace roclip::par_test

@@ -2,9 +2,6 @@
 
 #include <cmath>
 #include <set>
-#include <sstream>
-
-#include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
@@ -235,13 +232,7 @@ TEST_CASE("a defense loaded from its saved state has the same pool", "[roclip]")
   const auto z_img = torch::stack({at_angle(0), at_angle(1)});
   const auto z_txt = torch::stack({at_angle(2), at_angle(3)});
   defense.loss(batch, z_img, z_txt, toy.context);
-  std::stringstream file;
-  torch::serialize::OutputArchive out;
-  defense.save(out);
-  out.save_to(file);
-  torch::serialize::InputArchive in;
-  in.load_from(file);
-  loaded.load(in);
+  copy_state(defense, loaded);
   CHECK(torch::equal(loaded.pool().all_embeddings(), defense.pool().all_embeddings()));
   CHECK(torch::equal(loaded.pool().all_tokens(), defense.pool().all_tokens()));
   CHECK(loaded.pool().cursor() == 2);

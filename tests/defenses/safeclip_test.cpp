@@ -1,9 +1,6 @@
 #include "safeclip.h"
 
 #include <cmath>
-#include <sstream>
-
-#include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
@@ -56,16 +53,6 @@ Batch batch_of(FakeClip& model, const PairSource& pairs, const std::vector<std::
   std::vector<std::string> captions;
   for (const auto index : which) captions.push_back(pairs.caption(index));
   return {indices, to_pixels(pairs.images(indices), model.device()), captions, model.tokenize(captions)};
-}
-
-void copy(const SafeclipDefense& from, SafeclipDefense& to) {
-  std::stringstream stream;
-  torch::serialize::OutputArchive out;
-  from.save(out);
-  out.save_to(stream);
-  torch::serialize::InputArchive in;
-  in.load_from(stream);
-  to.load(in);
 }
 
 torch::Tensor f64(const std::vector<double>& values) { return torch::tensor(values, torch::kDouble); }
@@ -338,11 +325,11 @@ TEST_CASE("safeclip loaded from its saved state splits and trains as it would ha
   saved.before_stage(s.context);
   saved.step(batch_of(s.model, *s.toy.pairs, {0, 5, 7, 9}), s.context);
   SafeclipDefense early(without_augmentation());
-  copy(saved, early);
+  copy_state(saved, early);
   CHECK_FALSE(early.suspicion());
   s.at("mixed");
   saved.before_epoch(s.context);
-  copy(saved, loaded);
+  copy_state(saved, loaded);
   CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
   CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
   const auto risky = batch_of(s.model, *s.toy.pairs, {0, 1, 2, 3});
@@ -355,7 +342,7 @@ TEST_CASE("safeclip loaded from its saved state splits and trains as it would ha
   loaded.before_epoch(s.context);
   CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
   SafeclipDefense empty({}), fresh({});
-  copy(empty, fresh);
+  copy_state(empty, fresh);
   CHECK(fresh.image_bank().empty());
 }
 

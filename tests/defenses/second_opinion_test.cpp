@@ -1,9 +1,6 @@
 #include "second_opinion.h"
 
 #include <cmath>
-#include <sstream>
-
-#include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
@@ -122,13 +119,7 @@ TEST_CASE("a second_opinion loaded from its saved state has the same pool", "[se
   SecondOpinion defense(from_the_start(0.1)), loaded(from_the_start(0.1));
   torch::manual_seed(6);
   defense.loss(batch_of(2), unit_rows(torch::randn({2, 2})), unit_rows(torch::randn({2, 2})), toy.context);
-  std::stringstream file;
-  torch::serialize::OutputArchive out;
-  defense.save(out);
-  out.save_to(file);
-  torch::serialize::InputArchive in;
-  in.load_from(file);
-  loaded.load(in);
+  copy_state(defense, loaded);
   CHECK(torch::equal(loaded.pool().all_embeddings(), defense.pool().all_embeddings()));
   CHECK(loaded.pool().cursor() == 2);
 }

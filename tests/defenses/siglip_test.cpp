@@ -1,9 +1,6 @@
 #include "siglip.h"
 
 #include <cmath>
-#include <sstream>
-
-#include <torch/serialize.h>
 
 #include <catch2/catch.hpp>
 
@@ -33,16 +30,6 @@ double step(SiglipDefense& defense, TrainContext& context) {
   loss.backward();
   defense.after_step(context);
   return loss.item<double>();
-}
-
-void copy(const SiglipDefense& from, SiglipDefense& to) {
-  std::stringstream stream;
-  torch::serialize::OutputArchive out;
-  from.save(out);
-  out.save_to(stream);
-  torch::serialize::InputArchive in;
-  in.load_from(stream);
-  to.load(in);
 }
 
 }  // namespace
@@ -118,11 +105,11 @@ TEST_CASE("siglip loaded from its saved state takes the same next steps", "[defe
   s.toy.context.stage.learning_rate = 0.1;
   SiglipDefense saved(starting_at(-3)), loaded(starting_at(-3)), fresh(starting_at(-3)), empty(starting_at(-3));
   for (int i = 0; i < 5; ++i) step(saved, s.toy.context);
-  copy(saved, loaded);
+  copy_state(saved, loaded);
   CHECK(loaded.bias() == saved.bias());
   for (int i = 0; i < 5; ++i) CHECK(step(loaded, s.toy.context) == step(saved, s.toy.context));
   CHECK(loaded.bias() == saved.bias());
-  copy(empty, fresh);
+  copy_state(empty, fresh);
   CHECK_FALSE(fresh.bias());
 }
 

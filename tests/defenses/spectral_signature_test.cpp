@@ -2,38 +2,11 @@
 
 #include <catch2/catch.hpp>
 
-#include "support/toy_context.h"
+#include "support/outlying_pairs.h"
 
 namespace roclip::spectral_signature_test {
 
 namespace {
-
-/// 40 pairs of one caption whose images are about red, the last four about blue; and 20 of another caption, about
-/// green.
-struct Surroundings {
-  Surroundings() : toy(model, tensor_pairs(images(), captions())) {
-    context.stage = {.name = "retrain", .batch_size = 8};
-  }
-
-  static torch::Tensor images() {
-    auto result = torch::zeros({60, 3, 4, 4}, torch::kUInt8);
-    Rng rng(7);
-    for (std::int64_t i = 0; i < 60; ++i) {
-      for (std::int64_t c = 0; c < 3; ++c) result[i][c].fill_(20 + rng.below(20));
-      result[i][i < 36 ? 0 : i < 40 ? 2 : 1].fill_(220);
-    }
-    return result;
-  }
-  static std::vector<std::string> captions() {
-    std::vector<std::string> result(40, "east");
-    result.resize(60, "north");
-    return result;
-  }
-
-  FakeClip model{{{"east", {1, 0, 0}}, {"north", {0, 1, 0}}}};
-  ToySurroundings toy;
-  TrainContext& context = toy.context;
-};
 
 SpectralSignatureDefense::Params dropping(double share, const std::string& compare = "within") {
   SpectralSignatureDefense::Params params;
@@ -57,7 +30,7 @@ TEST_CASE("spectral scores are squares along the direction of largest variance",
 
 TEST_CASE("spectral_signature drops the pairs of a caption whose images are other ones",
           "[defense][spectral_signature]") {
-  Surroundings surroundings;
+  OutlyingPairs surroundings;
   SpectralSignatureDefense defense(dropping(4.0 / 60, "across"));
   CHECK_FALSE(defense.suspicion());
   defense.before_stage(surroundings.context);
@@ -69,7 +42,7 @@ TEST_CASE("spectral_signature drops the pairs of a caption whose images are othe
 }
 
 TEST_CASE("within clusters spectral_signature drops the same share of each", "[defense][spectral_signature]") {
-  Surroundings surroundings;
+  OutlyingPairs surroundings;
   SpectralSignatureDefense defense(dropping(0.1));
   defense.before_stage(surroundings.context);
   const auto scores = defense.suspicion()->scores;
@@ -86,7 +59,7 @@ TEST_CASE("within clusters spectral_signature drops the same share of each", "[d
 }
 
 TEST_CASE("spectral_signature with clusters larger than the data has one", "[defense][spectral_signature]") {
-  Surroundings surroundings;
+  OutlyingPairs surroundings;
   auto params = dropping(0.1);
   params.cluster_pairs = 1000;
   SpectralSignatureDefense defense(params);

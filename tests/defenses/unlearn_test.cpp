@@ -1,9 +1,5 @@
 #include "unlearn.h"
 
-#include <sstream>
-
-#include <torch/serialize.h>
-
 #include <catch2/catch.hpp>
 
 #include "support/toy_context.h"
@@ -53,16 +49,6 @@ UnlearnDefense::Params unlearning(std::int64_t steps, double stop_similarity) {
   params.unlearn_learning_rate = 0.2;
   params.stop_similarity = stop_similarity;
   return params;
-}
-
-void copy(const UnlearnDefense& from, UnlearnDefense& to) {
-  std::stringstream stream;
-  torch::serialize::OutputArchive out;
-  from.save(out);
-  out.save_to(stream);
-  torch::serialize::InputArchive in;
-  in.load_from(stream);
-  to.load(in);
 }
 
 }  // namespace
@@ -181,17 +167,17 @@ TEST_CASE("unlearn saves the poisoned model while it overfits, and then its scor
   const auto poisoned = surroundings.model.word_weight.detach().clone();
   UnlearnDefense begun(unlearning(0, 0)), resumed(unlearning(0, 0)), finished(unlearning(0, 0)), fresh({}), empty({});
   begun.before_stage(surroundings.context);
-  copy(begun, resumed);
+  copy_state(begun, resumed);
   surroundings.overfit();
   const auto first = begun.choose_samples(surroundings.context);
   surroundings.toy.order_rng = Rng(3);
   CHECK(resumed.choose_samples(surroundings.context).equal(first));
   resumed.after_stage(surroundings.context);
   CHECK(surroundings.model.word_weight.equal(poisoned));
-  copy(resumed, finished);
+  copy_state(resumed, finished);
   CHECK(finished.suspicion()->scores.equal(resumed.suspicion()->scores));
   CHECK(finished.suspicion()->threshold == resumed.suspicion()->threshold);
-  copy(empty, fresh);
+  copy_state(empty, fresh);
   CHECK_FALSE(fresh.suspicion());
 }
 

@@ -1,8 +1,5 @@
 #include "roclip/filter.h"
 
-#include <sstream>
-
-#include <torch/serialize.h>
 #include <torch/utils.h>
 #include <catch2/catch.hpp>
 
@@ -73,19 +70,10 @@ TEST_CASE("a filter saves its scores and what it drops", "[plugins]") {
   Surroundings s;
   ByList saved({5, 1, 9, 3, 8, 2}, 0.5), loaded({}, 0), empty({}, 0), fresh({}, 0);
   saved.before_stage(s.toy.context);
-  const auto copy = [](const Defense& from, Defense& to) {
-    std::stringstream stream;
-    torch::serialize::OutputArchive out;
-    from.save(out);
-    out.save_to(stream);
-    torch::serialize::InputArchive in;
-    in.load_from(stream);
-    to.load(in);
-  };
-  copy(saved, loaded);
+  copy_state(saved, loaded);
   CHECK(loaded.suspicion()->scores.equal(saved.suspicion()->scores));
   CHECK(loaded.suspicion()->threshold == saved.suspicion()->threshold);
   CHECK(chosen(loaded, s.toy.context) == std::vector<std::int64_t>{1, 3, 5});
-  copy(empty, fresh);
+  copy_state(empty, fresh);
   CHECK_FALSE(fresh.suspicion());
 }

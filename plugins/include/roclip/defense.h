@@ -81,6 +81,12 @@ struct TrainContext {
   double progress = 0;  ///< share of the stage's steps that are done, in the hooks of an epoch and of a step; below 1
 };
 
+/// For a stage on the clean subset. @param defense its name, for the message
+/// @throws Error(kMatrix) if the clean subset is smaller than a batch of the stage.
+void check_clean_subset(const TrainContext& context, const std::string& defense);
+/// The checked clean subset in a new order, drawn from order_rng, as choose_samples() returns it.
+torch::Tensor shuffled_clean_subset(TrainContext& context, const std::string& defense);
+
 /// One step's pairs, augmented, on the model's device where not said otherwise.
 struct Batch {
   torch::Tensor indices;              ///< i64 [B], into TrainContext::pairs, on the CPU
