@@ -30,10 +30,10 @@ if(ROCLIP_BENCH_SANITIZE)
 endif()
 
 # roclip_compile_by_folder(target [EXCEPT folder ...]): compiles the files of a folder as one, in less than half of the
-# time, since what they include is read once. Not in a debug build, where one edited file is compiled again and again.
+# time, since what they include is read once. Not in preset dev, where one edited file is compiled again and again.
 # The files of an excepted folder are siblings that give their helpers the same names.
 function(roclip_compile_by_folder target)
-  if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  if(CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT ROCLIP_BENCH_SANITIZE)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)

@@ -1,7 +1,8 @@
 #include "harness/model/weights.h"
 
 #include <array>
-#include <regex>
+#include <optional>
+#include <string_view>
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -30,35 +31,54 @@ constexpr std::array kNoWeights = {"input_resolution",
 
 /// transformers' names (modeling_clip.py) and what open_clip calls the same. The three projections of an attention,
 /// which are one tensor there, follow below.
-const std::array<std::pair<std::regex, const char*>, 13> kFromTransformers = {{
-    {std::regex(R"(^vision_model\.embeddings\.class_embedding$)"), "visual.class_embedding"},
-    {std::regex(R"(^vision_model\.embeddings\.patch_embedding\.)"), "visual.conv1."},
-    {std::regex(R"(^vision_model\.embeddings\.position_embedding\.weight$)"), "visual.positional_embedding"},
-    {std::regex(R"(^vision_model\.pre_layrnorm\.)"), "visual.ln_pre."},
-    {std::regex(R"(^vision_model\.post_layernorm\.)"), "visual.ln_post."},
-    {std::regex(R"(^vision_model\.encoder\.layers\.)"), "visual.transformer.resblocks."},
-    {std::regex(R"(^text_model\.encoder\.layers\.)"), "transformer.resblocks."},
-    {std::regex(R"(^text_model\.embeddings\.token_embedding\.)"), "token_embedding."},
-    {std::regex(R"(^text_model\.embeddings\.position_embedding\.weight$)"), "positional_embedding"},
-    {std::regex(R"(^text_model\.final_layer_norm\.)"), "ln_final."},
-    {std::regex(R"(\.layer_norm([12])\.)"), ".ln_$1."},
-    {std::regex(R"(\.mlp\.fc1\.)"), ".mlp.c_fc."},
-    {std::regex(R"(\.mlp\.fc2\.)"), ".mlp.c_proj."},
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kFromTransformers = {{
+    {"vision_model.embeddings.class_embedding", "visual.class_embedding"},
+    {"vision_model.embeddings.patch_embedding.", "visual.conv1."},
+    {"vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"},
+    {"vision_model.pre_layrnorm.", "visual.ln_pre."},
+    {"vision_model.post_layernorm.", "visual.ln_post."},
+    {"vision_model.encoder.layers.", "visual.transformer.resblocks."},
+    {"text_model.encoder.layers.", "transformer.resblocks."},
+    {"text_model.embeddings.token_embedding.", "token_embedding."},
+    {"text_model.embeddings.position_embedding.weight", "positional_embedding"},
+    {"text_model.final_layer_norm.", "ln_final."},
+    {".layer_norm1.", ".ln_1."},
+    {".layer_norm2.", ".ln_2."},
+    {".mlp.fc1.", ".mlp.c_fc."},
+    {".mlp.fc2.", ".mlp.c_proj."},
+    {".self_attn.out_proj.", ".attn.out_proj."},
 }};
+
+std::string name_in_open_clip(std::string name) {
+  for (const auto& [from, to] : kFromTransformers) {
+    if (const auto at = name.find(from); at != std::string::npos) name.replace(at, from.size(), to);
+  }
+  return name;
+}
+
+/// "resblocks.0" of "resblocks.0.self_attn.q_proj.weight", its part 0, 1 or 2 for q, k and v, and "weight".
+struct AttentionPart {
+  std::string block;
+  std::size_t part;
+  std::string kind;
+};
+std::optional<AttentionPart> attention_part(const std::string& name) {
+  for (std::size_t part = 0; part < 3; ++part) {
+    const auto middle = std::string(".self_attn.") + "qkv"[part] + "_proj.";
+    if (const auto at = name.find(middle); at != std::string::npos) {
+      return AttentionPart{name.substr(0, at), part, name.substr(at + middle.size())};
+    }
+  }
+  return std::nullopt;
+}
 
 Tensors from_transformers(const Tensors& theirs) {
   Tensors ours;
   std::map<std::string, std::array<torch::Tensor, 3>> attentions;  // ".in_proj_weight" -> of q, k and v
-  static const std::regex kPart(R"(^(.*)\.self_attn\.([qkv])_proj\.(weight|bias)$)"),
-      kOut(R"(\.self_attn\.out_proj\.)");
   for (const auto& [name, tensor] : theirs) {
-    auto key = name;
-    for (const auto& [from, to] : kFromTransformers) key = std::regex_replace(key, from, to);
-    key = std::regex_replace(key, kOut, ".attn.out_proj.");
-    std::smatch match;
-    if (std::regex_match(key, match, kPart)) {
-      const auto part = std::string("qkv").find(match[2].str());
-      attentions[match[1].str() + ".attn.in_proj_" + match[3].str()][part] = tensor;
+    const auto key = name_in_open_clip(name);
+    if (const auto attention = attention_part(key)) {
+      attentions[attention->block + ".attn.in_proj_" + attention->kind][attention->part] = tensor;
     } else if (key == "visual_projection.weight") {
       ours.emplace("visual.proj", tensor.t());
     } else if (key == "text_projection.weight") {

@@ -30,6 +30,7 @@ std::vector<OfRank<T>> over_ranks(int size, const std::function<T(const Ranks&, 
         const RankPlace place{.rank = rank, .size = size, .port = port, .patience_s = patience_s};
         Meeting meeting(place);
         const Ranks ranks(meeting, place, 0);
+        ranks.any(false);  // all have met before one may leave
         result.value = f(ranks, rank);
         ranks.any(false);  // rank 0, which listens, goes last
       } catch (const std::exception& e) {
