@@ -56,17 +56,13 @@ std::string name_in_open_clip(std::string name) {
   return name;
 }
 
-/// "resblocks.0" of "resblocks.0.self_attn.q_proj.weight", its part 0, 1 or 2 for q, k and v, and "weight".
-struct AttentionPart {
-  std::string block;
-  std::size_t part;
-  std::string kind;
-};
-std::optional<AttentionPart> attention_part(const std::string& name) {
-  for (std::size_t part = 0; part < 3; ++part) {
-    const auto middle = std::string(".self_attn.") + "qkv"[part] + "_proj.";
-    if (const auto at = name.find(middle); at != std::string::npos) {
-      return AttentionPart{name.substr(0, at), part, name.substr(at + middle.size())};
+/// For the weight or bias of a query, key or value: the name of the tensor that holds all three, and its third of it.
+std::optional<std::pair<std::string, std::size_t>> third_of_attention(const std::string& name) {
+  for (const std::string kind : {"weight", "bias"}) {
+    for (std::size_t third = 0; third < 3; ++third) {
+      const auto suffix = std::string(".self_attn.") + "qkv"[third] + "_proj." + kind;
+      if (!name.ends_with(suffix)) continue;
+      return std::pair(name.substr(0, name.size() - suffix.size()) + ".attn.in_proj_" + kind, third);
     }
   }
   return std::nullopt;
@@ -77,8 +73,8 @@ Tensors from_transformers(const Tensors& theirs) {
   std::map<std::string, std::array<torch::Tensor, 3>> attentions;  // ".in_proj_weight" -> of q, k and v
   for (const auto& [name, tensor] : theirs) {
     const auto key = name_in_open_clip(name);
-    if (const auto attention = attention_part(key)) {
-      attentions[attention->block + ".attn.in_proj_" + attention->kind][attention->part] = tensor;
+    if (const auto third = third_of_attention(key)) {
+      attentions[third->first][third->second] = tensor;
     } else if (key == "visual_projection.weight") {
       ours.emplace("visual.proj", tensor.t());
     } else if (key == "text_projection.weight") {

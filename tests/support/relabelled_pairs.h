@@ -12,22 +12,17 @@
 namespace roclip {
 
 /// @param params what the toy images need; target class and amount are set here. @param name of the attack
-template <typename Attack>
-void check_relabelled_pairs(typename Attack::Params params, const std::string& name) {
+template <typename Plugin>
+void check_relabelled_pairs(typename Plugin::Params params, const std::string& name) {
   using Catch::Contains;
   params.target_class = "red";
   auto data = toy_dataset();
-  const auto plan = [&](const typename Attack::Params& of, std::uint64_t seed = 1) {
-    return Attack(of).plan(view_of(data), seed);
+  const auto plan = [&](const typename Plugin::Params& of, std::uint64_t seed = 1) {
+    return Plugin(of).plan(view_of(data), seed);
   };
   const auto with_rate = [&](double rate) {
     auto with = params;
     with.rate = rate;
-    return with;
-  };
-  const auto with_count = [&](std::int64_t count) {
-    auto with = params;
-    with.count = count;
     return with;
   };
 
@@ -37,7 +32,7 @@ void check_relabelled_pairs(typename Attack::Params params, const std::string& n
   }
 
   SECTION("pairs of other classes get the trigger and a training caption of the target") {
-    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
       const auto poisons = plan(with_rate(0.25), seed);
       CHECK(poisons.goal == Goal(TriggeredImagesGoal{{0}}));
       CHECK(poisons.removes.empty());
@@ -68,7 +63,9 @@ void check_relabelled_pairs(typename Attack::Params params, const std::string& n
 
   SECTION("count is a number of pairs, and none is of the clean subset") {
     for (std::int64_t i = 0; i < 60; i += 2) data.clean_subset.push_back(i);
-    const auto poisons = plan(with_count(20));
+    auto counted = params;
+    counted.count = 20;
+    const auto poisons = plan(counted);
     CHECK(poisons.edits.size() == 20);
     for (const auto& edit : poisons.edits) CHECK(*edit.replaces % 2 == 1);
   }

@@ -54,9 +54,9 @@ inline Batch two_pairs(FakeClip& model) {
 }
 
 /// Of a defense that compares views: here they are the images and captions themselves.
-template <typename Defense>
-typename Defense::Params without_augmentation() {
-  typename Defense::Params params;
+template <typename Plugin>
+typename Plugin::Params without_augmentation() {
+  typename Plugin::Params params;
   params.image = {
       .crop_min_area = 1, .flip_probability = 0, .jitter_probability = 0, .grey_probability = 0, .blur_probability = 0};
   params.text.probability = 0;
