@@ -9,7 +9,7 @@ endif()
 find_package(Boost 1.74 REQUIRED COMPONENTS filesystem)
 find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(RSVG REQUIRED librsvg-2.0)
+pkg_check_modules(RSVG REQUIRED librsvg-2.0 fontconfig)
 pkg_check_modules(ARCHIVE REQUIRED libarchive)
 pkg_check_modules(XXHASH REQUIRED libxxhash)
 find_path(GLOO_INCLUDE_DIR gloo/context.h REQUIRED)  # headers that LibTorch's own ask for; its libraries have the rest

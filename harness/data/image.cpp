@@ -11,6 +11,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "harness/data/fonts.h"
 #include "roclip/error.h"
 
 namespace roclip::bench {
@@ -102,6 +103,7 @@ std::string image_file(const fs::path& file) {
 }
 
 cv::Mat render_svg(const std::string& document, std::int64_t px, Ground ground) {
+  use_dejavu();
   GError* error = nullptr;
   const std::unique_ptr<RsvgHandle, Release<g_object_unref>> handle(
       rsvg_handle_new_from_data(reinterpret_cast<const guint8*>(document.data()), document.size(), &error));

@@ -27,7 +27,8 @@ cv::Size jpeg_size(std::string_view bytes);
 std::string image_file(const std::filesystem::path& file);
 
 enum class Ground { kWhite, kBlack };
-/// Draws an SVG document, its aspect kept, in the middle of px x px. @return RGB, uint8 [px, px, 3].
+/// Draws an SVG document, its aspect kept, in the middle of px x px; text has the fonts of use_dejavu().
+/// @return RGB, uint8 [px, px, 3].
 /// @throws Error(kData) with librsvg's reason. [any thread]
 cv::Mat render_svg(const std::string& document, std::int64_t px, Ground ground = Ground::kWhite);
 

@@ -22,7 +22,8 @@ std::string summary_of(const std::string& name);
 /// and time of its files), which change when another version of the package is installed.
 /// @throws Error(kData) as expect_packages()
 std::filesystem::path package_file(const std::string& name);
-/// Makes sure that the packages of these sets are installed; names that are no package_sets() are ignored.
+/// Makes sure that the packages of these sets are installed, and those of the fonts for the text in them; names that
+/// are no package_sets() are ignored.
 /// @throws Error(kData) that names all missing packages and the command that installs them
 void expect_packages(const std::vector<std::string>& names);
 /// Reads a set from where its package is installed: below $ROCLIP_BENCH_PACKAGES, else below /. @throws Error(kData)

@@ -1,4 +1,5 @@
 #include "harness/data/image.h"
+#include "harness/data/fonts.h"
 #include "harness/data/resample.h"
 
 #include <torch/types.h>
@@ -64,4 +65,28 @@ TEST_CASE("resizing by cubics gives the bytes of Pillow", "[data][image]") {
   CHECK(bytes(resize_cubic(image, 6, 2)) ==
         std::vector<int>{8,   247, 24, 28,  227, 86,  42,  213, 142, 62,  193, 204, 81,  174, 88, 101, 154, 153,
                          119, 136, 96, 139, 116, 136, 158, 97,  165, 178, 77,  185, 192, 63,  52, 212, 43,  116});
+}
+
+TEST_CASE("text in drawings is in DejaVu, whatever fonts are installed and whichever one is asked for",
+          "[data][image]") {
+  REQUIRE(missing_font_packages().empty());
+  const auto drawn = [](const std::string& family) {
+    return render_svg(R"(<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">)"
+                      R"(<text x="2" y="40" font-size="20" font-family=")" +
+                          family + R"(">Rag5</text></svg>)",
+                      64);
+  };
+  const auto same = [](const cv::Mat& a, const cv::Mat& b) { return cv::norm(a, b, cv::NORM_L1) == 0; };
+  const cv::Mat sans = drawn("DejaVu Sans"), serif = drawn("DejaVu Serif");
+  CHECK(cv::mean(sans)[0] < 250);
+  CHECK_FALSE(same(sans, serif));
+  for (const char* family :
+       {"Arial", "FreeSans", "Nimbus Sans", "Latin Modern Roman", "Liberation Sans", "no such font"}) {
+    INFO(family);
+    CHECK(same(drawn(family), sans));
+  }
+  for (const char* family : {"Times New Roman", "Nimbus Roman", "FreeSerif, serif"}) {
+    INFO(family);
+    CHECK(same(drawn(family), serif));
+  }
 }
