@@ -45,7 +45,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)  # needs dpkg-dev: harness/cmake/install-packages test
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})
-# What no symbol of ours finds: OpenBLAS stands in for the slow reference BLAS; text in drawings has these fonts.
+# No symbol of ours names these: OpenBLAS stands in for the slow reference BLAS, and text in drawings is drawn in DejaVu.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp, fonts-dejavu-core, fonts-dejavu-extra")
 # npm fetches the embedded images; the rest builds plugins.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "npm, g++, cmake, ninja-build, libtorch-dev, nlohmann-json3-dev, catch2")

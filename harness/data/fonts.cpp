@@ -25,7 +25,8 @@ constexpr std::array kPackages = {FontPackage{"fonts-dejavu-core", "DejaVuSans.t
                                   FontPackage{"fonts-dejavu-extra", "DejaVuSansCondensed.ttf"}};
 
 constexpr const char* kRuleFolder = "/usr/share/fontconfig/conf.avail";
-/// fontconfig's own rules for which font stands in for one that is not there: Times is a serif, an unknown one is not.
+/// fontconfig's own rules for which font stands in for one that is missing: DejaVu Serif for Times, DejaVu Sans for a
+/// name it does not know.
 constexpr std::array kRules = {"40-nonlatin.conf", "45-latin.conf", "49-sansserif.conf", "60-latin.conf",
                                "65-nonlatin.conf"};
 
