@@ -81,6 +81,7 @@ int plan_command(const RunOptions& options) {
   double trained_s = 0, pairs = 0;
   std::size_t trained = 0, shared = 0, done = 0, will_fail = 0;
   OtherBuilds other_builds;
+  ReplacedResults replaced;
   for (const Cell* cell : selected) {
     const auto stored = stored_result(out, *cell, prepared->data_hash);
     std::string state = stored ? std::string(to_string(stored->status)) : "to run";
@@ -103,6 +104,7 @@ int plan_command(const RunOptions& options) {
       }
       other_builds.look_at(*stored, prepared->builds);
     } else {
+      if (!stored) replaced.look_at(out, *cell, prepared->data);
       to_run.push_back(cell);
       shared += !shares.is_null();
       if (shares.is_null() && prepared->pairs.contains(cell->id)) {
@@ -130,6 +132,7 @@ int plan_command(const RunOptions& options) {
   std::printf("%s: %zu done, %zu to run, %zu reuse%s a model trained by another cell\n",
               counted(std::ssize(selected), "cell").c_str(), done, to_run.size(), shared, shared == 1 ? "s" : "");
   if (const auto told = other_builds.told(); !told.empty()) std::puts(told.c_str());
+  for (const auto& told : replaced.told()) std::puts(told.c_str());
   if (!to_run.empty()) {
     const auto workers = static_cast<double>(job_devices(options.jobs, *prepared, to_run.size()).size());
     const auto trainings = static_cast<double>(to_run.size() - shared);

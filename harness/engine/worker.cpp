@@ -128,7 +128,7 @@ int do_task(const PrepareTask& task) {
     for (const auto& line : left_out_lines(first.record)) tell(Warning{"WARNING: " + line});
   }
   expect_data_fits(cells, first.train->size(), first.held_out.size(), matrix, registry);
-  DataReady ready{.data_hash = first.hash, .trainings = {}, .pairs = {}, .checkpoints = {}};
+  DataReady ready{.data_hash = first.hash, .data = first.record, .trainings = {}, .pairs = {}, .checkpoints = {}};
   for (const auto& cell : cells) {
     if (!cell.refused.empty()) continue;
     try {

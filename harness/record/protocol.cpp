@@ -9,7 +9,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankTask, ranks, last, plugin_path, device, c
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DismissTask, ranks, supervisor)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Warning, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareProgress, what, done, total)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataReady, data_hash, trainings, pairs, checkpoints)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataReady, data_hash, data, trainings, pairs, checkpoints)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Planning, attack)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Planned, attack, trials)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanFailed, attack, reason)

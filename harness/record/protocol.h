@@ -104,6 +104,7 @@ struct PrepareProgress {
 struct DataReady {
   static constexpr const char* kName = "data_ready";
   std::string data_hash;                         ///< of the prepared data; "" = not known
+  Json data = nullptr;                           ///< CellRecord::data; null = not known
   std::map<std::string, std::string> trainings;  ///< cell id -> key; cells of one key share a training or its beginning
   std::map<std::string, std::int64_t>
       pairs;                          ///< cell id -> that it trains on, repetitions counted, if its defense takes all

@@ -30,9 +30,8 @@ bool must_run(const std::optional<CellRecord>& stored, const RunOptions& options
   return !options.retry || std::ranges::find(*options.retry, to_string(stored->status)) != options.retry->end();
 }
 
-/// What the output folder holds of other configurations, data or code: a sentence each. @param replaced results of
-/// these cells that do not count any more
-std::vector<std::string> old_files(const OutputFolder& out, const Preparation& prepared, std::int64_t replaced) {
+/// What the output folder holds of other configurations, data or code: a sentence each.
+std::vector<std::string> old_files(const OutputFolder& out, const Preparation& prepared) {
   std::set<std::string> ids;
   for (const auto& cell : prepared.cells) ids.insert(cell.id);
   const auto others = [](const std::filesystem::path& folder, const std::set<std::string>& ours) {
@@ -44,10 +43,6 @@ std::vector<std::string> old_files(const OutputFolder& out, const Preparation& p
     return count;
   };
   std::vector<std::string> told;
-  if (replaced > 0) {
-    told.push_back(counted(replaced, "stored result") +
-                   " will be replaced: damaged, or measured on data that was prepared differently");
-  }
   if (const auto count = others(out.root / "cells", ids); count > 0) {
     told.push_back(counted(count, "stored result") + " in " + (out.root / "cells").string() +
                    " belong to no cell of this matrix file (its settings, its data or the program have changed since); "
@@ -59,6 +54,16 @@ std::vector<std::string> old_files(const OutputFolder& out, const Preparation& p
                    "are not continued, and training starts from the beginning");
   }
   return told;
+}
+
+/// The sets of a CellRecord::data and what they hold, as hashes.
+std::map<std::string, std::string> set_hashes(const Json& data) {
+  std::map<std::string, std::string> hashes;
+  if (data.is_null()) return hashes;
+  hashes["the training set"] = data.at("hash");
+  if (!data.contains("evaluate")) return hashes;
+  for (const auto& [name, set] : data.at("evaluate").items()) hashes[name] = set.at("hash");
+  return hashes;
 }
 
 /// Checkpoints are of no use once every cell of the matrix is done.
@@ -91,6 +96,32 @@ std::string OtherBuilds::told() const {
   return counted(results_, "result") + " kept from another build of " + boost::join(ids_, ", ") +
          "; if that may change the numbers, train again with `run --rerun` (the author of a plugin raises the revision "
          "in its id)";
+}
+
+void ReplacedResults::look_at(const OutputFolder& out, const Cell& cell, const Json& data) {
+  const auto file = out.cell_file(cell.id);
+  if (!std::filesystem::exists(file)) return;
+  try {
+    const auto stored = read_cell(file);
+    const auto then = set_hashes(stored.data);
+    for (const auto& [name, now] : set_hashes(data)) {
+      if (then.contains(name) && then.at(name) != now) sets_.insert(name);
+    }
+    ++(config_hash(stored.effective) == config_hash(cell.config) ? of_other_data_ : damaged_);
+  } catch (const std::exception&) {
+    ++damaged_;
+  }
+}
+
+std::vector<std::string> ReplacedResults::told() const {
+  std::vector<std::string> told;
+  if (damaged_ > 0) told.push_back(counted(damaged_, "stored result") + " will be replaced: damaged");
+  if (of_other_data_ > 0) {
+    told.push_back(counted(of_other_data_, "stored result") + " will be replaced: measured on other data" +
+                   (sets_.empty() ? "" : " (" + boost::join(sets_, ", ") + " changed since)") +
+                   "; to keep them, run into another folder with --out");
+  }
+  return told;
 }
 
 std::filesystem::path default_out(const Matrix& matrix) { return matrix.folder() / "out"; }
@@ -147,13 +178,14 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
   ResultTable results(matrix, cells, out);
   std::vector<const Cell*> waiting;
   std::set<const Cell*> chosen(selected.begin(), selected.end());
-  std::int64_t done = 0, replaced = 0;
+  std::int64_t done = 0;
   OtherBuilds other_builds;
+  ReplacedResults replaced;
   for (const auto& cell : cells) {
     const auto stored = stored_result(out, cell, prepared->data_hash);
     if (chosen.contains(&cell) && must_run(stored, options)) {
       waiting.push_back(&cell);
-      replaced += !stored && std::filesystem::exists(out.cell_file(cell.id));
+      if (!stored) replaced.look_at(out, cell, prepared->data);
     } else if (stored) {
       results.set(cell, *stored);
       done += chosen.contains(&cell) && stored->ok();
@@ -170,7 +202,8 @@ int run_cells(const Matrix& matrix, const RunOptions& options, const std::set<Pl
               std::to_string(jobs) + " at a time" + (ranks > 1 ? ", each in " + std::to_string(ranks) + " ranks" : "") +
               "; results in " + out.root.string());
   if (const auto told = other_builds.told(); !told.empty()) view.notice(told);
-  for (const auto& told : old_files(out, *prepared, replaced)) view.notice(told);
+  for (const auto& told : replaced.told()) view.notice(told);
+  for (const auto& told : old_files(out, *prepared)) view.notice(told);
   view.begun(state, out.status_file());
 
   for (const Cell* cell : selected) {

@@ -50,6 +50,19 @@ class OtherBuilds {
   std::set<std::string> ids_;
 };
 
+/// Stored results that do not count any more, and that a run replaces.
+class ReplacedResults {
+ public:
+  /// @param cell one that has no stored_result(). @param data as in DataReady
+  void look_at(const OutputFolder& out, const Cell& cell, const Json& data);
+  /// A sentence for each reason.
+  std::vector<std::string> told() const;
+
+ private:
+  std::int64_t damaged_ = 0, of_other_data_ = 0;
+  std::set<std::string> sets_;  ///< those that differ, as far as the results tell
+};
+
 /// The output folder of a matrix file when none is given: out/ beside it; in the current folder if it is a pipe.
 std::filesystem::path default_out(const Matrix& matrix);
 

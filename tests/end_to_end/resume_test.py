@@ -1,4 +1,5 @@
 """Nothing is lost: killed at any moment and run again, a study ends with the bits of one that nobody disturbed."""
+import json
 import os
 import pathlib
 import random
@@ -28,6 +29,22 @@ def children(pid):
         return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:  # it has just ended
         return []
+
+
+def picture_study(folder, caption, **changes):
+    """The matrix file of a study of 24 pictures of eight pixels, which trains in a moment."""
+    for name in ("red", "green", "blue"):
+        (folder / "images" / name).mkdir(parents=True, exist_ok=True)
+    pairs = ["path,caption"]
+    for i in range(24):
+        name = ("red", "green", "blue")[i % 3]
+        image = f"images/{name}/{i}.ppm"
+        (folder / image).write_bytes(b"P6 8 8 255\n" + bytes([i, 9 * i % 256, 77]) * 64)
+        pairs.append(f"{image},{caption} {name}")
+    (folder / "pairs.csv").write_text("\n".join(pairs) + "\n")
+    train = {"reader": "csv", "pairs": "pairs.csv", "image_px": 16}
+    data = {"train": train, "evaluate": {"hues": {"labelled": "images"}}}
+    return write_matrix(folder, data=data, training={"epochs": 1, "batch_size": 8}, **changes)
 
 
 class Resume(InFolder):
@@ -118,33 +135,35 @@ class Resume(InFolder):
         self.assertIn("1 result kept from another build of libroclip_sdk; ", planned)
 
     def test_a_study_of_other_data_or_settings_trains_anew_beside_the_old_results(self):
-        def study(folder, caption):
-            for name in ("red", "green", "blue"):
-                (folder / "images" / name).mkdir(parents=True, exist_ok=True)
-            pairs = ["path,caption"]
-            for i in range(24):
-                name = ("red", "green", "blue")[i % 3]
-                image = f"images/{name}/{i}.ppm"
-                (folder / image).write_bytes(b"P6 8 8 255\n" + bytes([i, 9 * i % 256, 77]) * 64)
-                pairs.append(f"{image},{caption} {name}")
-            (folder / "pairs.csv").write_text("\n".join(pairs) + "\n")
-            data = {"reader": "csv", "pairs": "pairs.csv", "labelled": "images", "image_px": 16}
-            return write_matrix(folder, data=data, training={"epochs": 1, "batch_size": 8})
-
         def cells(out):
             return {file.name: file.read_bytes() for file in (out / "cells").glob("*.json")}
 
         first, second = self.folder / "first", self.folder / "second"
-        self.finish(study(first, "a drawing of"), first / "out")
-        self.finish(study(second, "a drawing of"), second / "out")
+        self.finish(picture_study(first, "a drawing of"), first / "out")
+        self.finish(picture_study(second, "a drawing of"), second / "out")
         old = cells(first / "out")
         self.assertEqual(set(old), set(cells(second / "out")), "the folder of a study is no part of an id")
-        told = self.finish(study(first, "a photograph of"), first / "out").stderr
+        told = self.finish(picture_study(first, "a photograph of"), first / "out").stderr
         self.assertIn("1 stored result in ", told)
         self.assertIn("belong to no cell of this matrix file", told)
         both = cells(first / "out")
         self.assertEqual(len(both), 2)
         self.assertEqual({name: both[name] for name in old}, old)
+
+    def test_results_of_other_data_and_damaged_ones_are_replaced_and_run_and_plan_say_why(self):
+        matrix = picture_study(self.folder, "a drawing of", defenses=["clip", "roclip"])
+        self.finish(matrix, self.out)
+        before = bits(self.out)
+        damaged, other = sorted((self.out / "cells").glob("*.json"))
+        damaged.write_text("{")
+        cell = read(other)
+        cell["data_hash"] = cell["data"]["evaluate"]["hues"]["hash"] = "0" * 32
+        other.write_text(json.dumps(cell))
+        for told in (run("plan", matrix).stdout, self.finish(matrix, self.out).stderr):
+            self.assertIn("1 stored result will be replaced: damaged\n", told)
+            self.assertIn("1 stored result will be replaced: measured on other data (hues changed since); to keep", told)
+        self.assertEqual(bits(self.out), before)
+        self.assertNotIn("replaced", self.finish(matrix, self.out).stderr)
 
     def interrupted(self, *numbers):
         """A run that gets these signals while it trains: the process and what it said."""

@@ -35,8 +35,11 @@ TEST_CASE("every event is read as it was written", "[record][protocol]") {
   comes_back(Warning{"slow"});
   comes_back(Expanded{.devices = {"cpu"}, .cells = {cell()}, .builds = {{"clip/1", "ab"}}});
   comes_back(PrepareProgress{"decoding images", 3, 10});
-  comes_back(DataReady{
-      .data_hash = "cd", .trainings = {{cell().id, "ef"}}, .pairs = {{cell().id, 30}}, .checkpoints = {"ef"}});
+  comes_back(DataReady{.data_hash = "cd",
+                       .data = {{"hash", "ab"}},
+                       .trainings = {{cell().id, "ef"}},
+                       .pairs = {{cell().id, 30}},
+                       .checkpoints = {"ef"}});
   comes_back(Planning{"none"});
   comes_back(Planned{"none", 16});
   comes_back(PlanFailed{"none", "cannot"});
