@@ -183,14 +183,13 @@ class Plan(InFolder):
         rogues = ("--plugin-path", os.environ["ROCLIP_ROGUES"])
         attack = {"plugin": "badnets", "target_class": "fruit", "rate": 0.03}
         matrix = write_matrix(self.folder, **{**QUICK, "attacks": [attack], "seeds": [1], "defenses": ["clip", "repairs"]})
-        cache = {"ROCLIP_BENCH_CACHE": os.environ.get("ROCLIP_BENCH_CACHE", str(pathlib.Path.home() / ".cache" / "roclip-bench"))}
-        plan = run(*rogues, "plan", matrix, **cache)
+        plan = run(*rogues, "plan", matrix)
         self.assert_code(plan, 0)
         self.assertIn("2 cells: 0 done, 2 to run, 1 reuses a model trained by another cell", plan.stdout)
         self.assertIn("badnets: 1331 test items; smallest detectable difference between two defenses at one seed: 6 items, 0.451 %", plan.stdout)
         self.assertFalse(self.out.exists(), "plan writes nothing")
-        self.assert_code(run(*rogues, "run", matrix, "--only", "defense=clip", **cache), 0)
-        plan = run(*rogues, "plan", matrix, **cache)
+        self.assert_code(run(*rogues, "run", matrix, "--only", "defense=clip"), 0)
+        plan = run(*rogues, "plan", matrix)
         self.assertIn("2 cells: 1 done, 1 to run", plan.stdout)
         self.assertRegex(plan.stdout, r"ok .*badnets x clip, seed 1   about \d+ s")
         self.assertEqual(len(json.loads(run(*rogues, "plan", matrix, "--json").stdout)), 2)
