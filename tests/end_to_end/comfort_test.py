@@ -9,7 +9,7 @@ import unittest
 
 import jsonschema
 
-from program import PROGRAM, ROOT, InFolder, read, run, write_matrix
+from program import PROGRAM, ROOT, InFolder, emoji_pack, read, run, write_matrix
 
 
 class Doctor(InFolder):
@@ -54,7 +54,7 @@ class Doctor(InFolder):
 
     @unittest.skipUnless(os.geteuid() == 0, "mounting takes root")
     def test_a_cache_that_cannot_be_written_is_enough_where_the_data_are_prepared(self):
-        cache = pathlib.Path(json.loads(run("data", "list", "--json").stdout)["data"][0]["file"]).parent
+        cache = emoji_pack().parent
         read_only = self.folder / "read-only"
         read_only.mkdir()
         if subprocess.run(["mount", "--bind", cache, read_only], capture_output=True).returncode:
@@ -68,7 +68,7 @@ class Doctor(InFolder):
             subprocess.run(["umount", read_only], check=True)
 
     def test_a_packed_file_with_damaged_pixels_is_named(self):
-        pack = pathlib.Path(json.loads(run("data", "list", "--json").stdout)["data"][0]["file"])
+        pack = emoji_pack()
         copy = self.folder / pack.name
         shutil.copy(pack, copy)
         with copy.open("r+b") as file:

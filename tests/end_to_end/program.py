@@ -50,6 +50,11 @@ def results(out):
     return {cell["defense"]: cell for cell in read(pathlib.Path(out) / "results.json")["cells"]}
 
 
+def emoji_pack():
+    """The prepared emoji, wherever the cache is."""
+    return pathlib.Path(json.loads(run("data", "list", "--json").stdout)["data"][0]["file"])
+
+
 def bits(out):
     """All that must repeat: weights and outcomes of every cell that ended ok, by id."""
     cells = {}

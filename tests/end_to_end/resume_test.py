@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from program import PROGRAM, ROOT, InFolder, bits, files, read, run, start, write_matrix
+from program import PROGRAM, ROOT, InFolder, bits, emoji_pack, files, read, run, start, write_matrix
 
 KILLS = int(os.environ.get("ROCLIP_TEST_KILLS", "12"))
 # emoji-attacks, shortened: shared stages, stages of their own, triggers in images and text.
@@ -206,8 +206,7 @@ class Resume(InFolder):
         matrix = write_matrix(self.folder, **STUDY)
         own = self.folder / "cache"
         own.mkdir()
-        emoji = next(data for data in json.loads(run("data", "list", "--json").stdout)["data"] if data["name"] == "emoji")
-        whole = pathlib.Path(emoji["file"])
+        whole = emoji_pack()
         for pack in whole.parent.glob(f"{whole.stem}*.pack"):
             shutil.copy(pack, own)
         keep = self.folder / "keep"
